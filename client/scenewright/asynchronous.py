@@ -2,61 +2,27 @@
 
 from __future__ import annotations
 
-import asyncio
-import random
-from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import aclosing
 from functools import cached_property
-from itertools import count
-from typing import Any, Self, TypeVar
-
-import httpx
+from typing import Any
 
 from . import calls
-from .call import Call, Stream, Words
+from .call import Words
 from .cast import AsyncCast
-from .errors import ScenewrightError, ServerUnreachable
-from .faults import in_our_words
-from .http import Events, another_server, connection, is_stream, read_response, request_of
-from .pictures import File, files_of, named, with_ids
+from .errors import ScenewrightError
+from .http import read_response
+from .pictures import File
 from .responses import JobEvent, Layer, Scene, SceneEvent
-from .retries import Retries
+from .sessions import JSON, AsyncSession
 from .story_methods import AsyncStories
 
-T = TypeVar("T")
-JSON, EVENTS = "application/json", "text/event-stream"
 
-
-class AsyncScenewright:
+class AsyncScenewright(AsyncSession):
     """One service, over one pool of connections, which leaving an `async with` closes.
 
     Every method raises ScenewrightError and ServerUnreachable (scenewright.errors); making one, NotSent.
     """
-
-    def __init__(
-        self,
-        url: str = "http://127.0.0.1:8000",
-        api_key: str | None = None,
-        timeout_s: float = 150.0,
-        retries: Retries = Retries(),  # noqa: B008 (it is frozen)
-        transport: httpx.AsyncBaseTransport | None = None,
-    ) -> None:
-        self._way, options = connection(url, api_key, timeout_s)
-        self.url = self._way.url
-        self._timeout_s, self._retries = timeout_s, retries
-        self.cast = AsyncCast(self._do)
-        if transport is not None:
-            options.pop("proxy", None)
-        self._http = httpx.AsyncClient(transport=transport, **options)
-
-    async def __aenter__(self) -> Self:
-        return self
-
-    async def __aexit__(self, *raised: object) -> None:
-        await self.close()
-
-    async def close(self) -> None:
-        await self._http.aclose()
 
     async def scene(
         self,
@@ -221,6 +187,11 @@ class AsyncScenewright:
         return self._follow(calls.job_events(job_id))
 
     @cached_property
+    def cast(self) -> AsyncCast:
+        """Heroes under their names: `cast.add("mira", references=[…])`."""
+        return AsyncCast(self._do)
+
+    @cached_property
     def stories(self) -> AsyncStories:
         """Books of 1 to 100 pages: `stories.create(title=…, pages=[…])`."""
         return AsyncStories(self)
@@ -243,60 +214,3 @@ class AsyncScenewright:
                 raise
             return error.message
         return ""
-
-    async def _uploaded(self, request: dict[str, Any]) -> dict[str, Any]:
-        """Upload the picture files of a request's layers, and name them by their ids."""
-        ids = {}
-        for file, param in files_of(request).items():
-            with named(param):
-                ids[file] = (await self._do(calls.upload_picture(file, param)))["id"]
-        return with_ids(request, ids)
-
-    async def _do(self, call: Call[T]) -> T:
-        async def attempt() -> T:
-            return read_response(await self._send(call, JSON), call)
-
-        return await self._persist(attempt, call.repeatable)
-
-    async def _follow(self, stream: Stream[T]) -> AsyncGenerator[T, None]:
-        """Yield a stream's events.
-
-        Retried only until it begins: events that were sent cannot be sent again.
-        """
-        response = await self._persist(lambda: self._open(stream), stream.call.repeatable)
-        events = Events(response, stream)
-        try:
-            with in_our_words(self._way):
-                async for line in response.aiter_lines():
-                    if (event := events.feed(line)) is not None:
-                        yield event
-        finally:
-            await response.aclose()
-        events.check_ended()
-
-    async def _persist(self, attempt: Callable[[], Awaitable[T]], repeatable: bool) -> T:
-        for tries in count(1):
-            try:
-                return await attempt()
-            except (ScenewrightError, ServerUnreachable) as failure:
-                wait_s = self._retries.wait_s(failure, tries, repeatable, random.random())  # noqa: S311
-                if wait_s is None:
-                    raise
-            await asyncio.sleep(wait_s)
-        raise AssertionError("unreachable")
-
-    async def _open(self, stream: Stream[T]) -> httpx.Response:
-        response = await self._send(stream.call, EVENTS, stream=True)
-        if not response.is_success:
-            with in_our_words(self._way):
-                await response.aread()
-            read_response(response, stream.call)
-        if not is_stream(response):
-            await response.aclose()
-            raise another_server(response)
-        return response
-
-    async def _send(self, call: Call[T], accept: str, stream: bool = False) -> httpx.Response:
-        with in_our_words(self._way):
-            request = request_of(self._http, call, accept, self._timeout_s)
-            return await self._http.send(request, stream=stream)

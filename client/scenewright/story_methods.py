@@ -5,40 +5,23 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import AsyncGenerator, Generator
-from typing import Any, Protocol, TypeVar
+from typing import Any
 
 from . import story_calls as calls
-from .call import Call, Stream
 from .choices import BookKind
 from .responses import JobEvent
+from .sessions import AsyncSession, Session
 from .story_calls import Story
 
-T = TypeVar("T")
 ENDED = ("succeeded", "failed", "cancelled")
 POLL_S = 1.0
-
-
-class Sender(Protocol):
-    """The synchronous client, as far as stories need it."""
-
-    def _do(self, call: Call[T]) -> T: ...
-    def _follow(self, stream: Stream[T]) -> Generator[T, None, None]: ...
-    def _uploaded(self, request: dict[str, Any]) -> dict[str, Any]: ...
-
-
-class AsyncSender(Protocol):
-    """The asynchronous client, as far as stories need it."""
-
-    async def _do(self, call: Call[T]) -> T: ...
-    def _follow(self, stream: Stream[T]) -> AsyncGenerator[T, None]: ...
-    async def _uploaded(self, request: dict[str, Any]) -> dict[str, Any]: ...
 
 
 class Stories:
     """The stories of one service. Every method raises what the client's do."""
 
-    def __init__(self, sender: Sender) -> None:
-        self._sender = sender
+    def __init__(self, session: Session) -> None:
+        self._session = session
 
     def create(self, idempotency_key: str | None = None, **story: Any) -> Story:
         """Have a story painted: POST /v1/stories. `story` are its fields, such as `title` and `pages`.
@@ -46,15 +29,15 @@ class Stories:
         When this returns, it is kept for good. A layer's `image` and `mask` may be files, as a pathlib.Path
         or bytes: they are uploaded first.
         """
-        return self._sender._do(calls.create(self._sender._uploaded(story), idempotency_key))
+        return self._session._do(calls.create(self._session._uploaded(story), idempotency_key))
 
     def get(self, story_id: str) -> Story:
         """Return a story, and how far each page is: GET /v1/stories/{id}."""
-        return self._sender._do(calls.find(story_id))
+        return self._session._do(calls.find(story_id))
 
     def list(self, limit: int = 20, after: str | None = None, tenant: str | None = None) -> dict[str, Any]:
         """List stories: GET /v1/stories. Returns `data`, newest first, and `next`, the `after` to go on."""
-        return self._sender._do(calls.page(limit, after, tenant))
+        return self._session._do(calls.page(limit, after, tenant))
 
     def wait(self, story_id: str, poll_s: float = POLL_S) -> Story:
         """Return a story once all of its pages have ended."""
@@ -64,39 +47,39 @@ class Stories:
 
     def events(self, story_id: str) -> Generator[JobEvent, None, None]:
         """Yield each page as it ends, and the counts. Called again after a break, it misses nothing."""
-        return self._sender._follow(calls.events(story_id))
+        return self._session._follow(calls.events(story_id))
 
     def picture(self, story_id: str, index: int) -> tuple[bytes, str]:
         """Return a page's picture and its format: GET /v1/stories/{id}/pages/{index}, from 0."""
-        return self._sender._do(calls.picture(story_id, index))
+        return self._session._do(calls.picture(story_id, index))
 
     def repaint(self, story_id: str, index: int, **change: Any) -> Story:
         """Paint one page again, with what `change` gives: POST /v1/stories/{id}/pages/{index}/repaint."""
-        request = self._sender._uploaded(change)
-        return self._sender._do(calls.repaint(story_id, index, request))
+        request = self._session._uploaded(change)
+        return self._session._do(calls.repaint(story_id, index, request))
 
     def change_words(self, story_id: str, index: int, **words: Any) -> dict[str, Any]:
         """Change a page's `text` or `alt`; nothing is painted: PATCH /v1/stories/{id}/pages/{index}."""
-        return self._sender._do(calls.change(story_id, index, words))
+        return self._session._do(calls.change(story_id, index, words))
 
     def change(self, story_id: str, **change: Any) -> Story:
         """Change the `title`, the `author` or the `order` of the books' pages: PATCH /v1/stories/{id}."""
-        return self._sender._do(calls.change_story(story_id, change))
+        return self._session._do(calls.change_story(story_id, change))
 
     def book(self, story_id: str, kind: BookKind = "pdf", language: str | None = None) -> bytes:
         """Return a book as the bytes of its file: GET /v1/stories/{id}/book.pdf, .epub or .zip."""
-        return self._sender._do(calls.book(story_id, kind, language))
+        return self._session._do(calls.book(story_id, kind, language))
 
     def cancel(self, story_id: str) -> Story:
         """Cancel a story, or remove one that has ended, with its pictures: DELETE /v1/stories/{id}."""
-        return self._sender._do(calls.end(story_id))
+        return self._session._do(calls.end(story_id))
 
 
 class AsyncStories:
     """The same with `await`."""
 
-    def __init__(self, sender: AsyncSender) -> None:
-        self._sender = sender
+    def __init__(self, session: AsyncSession) -> None:
+        self._session = session
 
     async def create(self, idempotency_key: str | None = None, **story: Any) -> Story:
         """Have a story painted: POST /v1/stories. `story` are its fields, such as `title` and `pages`.
@@ -104,18 +87,18 @@ class AsyncStories:
         When this returns, it is kept for good. A layer's `image` and `mask` may be files, as a pathlib.Path
         or bytes: they are uploaded first.
         """
-        request = await self._sender._uploaded(story)
-        return await self._sender._do(calls.create(request, idempotency_key))
+        request = await self._session._uploaded(story)
+        return await self._session._do(calls.create(request, idempotency_key))
 
     async def get(self, story_id: str) -> Story:
         """Return a story, and how far each page is: GET /v1/stories/{id}."""
-        return await self._sender._do(calls.find(story_id))
+        return await self._session._do(calls.find(story_id))
 
     async def list(
         self, limit: int = 20, after: str | None = None, tenant: str | None = None
     ) -> dict[str, Any]:
         """List stories: GET /v1/stories. Returns `data`, newest first, and `next`, the `after` to go on."""
-        return await self._sender._do(calls.page(limit, after, tenant))
+        return await self._session._do(calls.page(limit, after, tenant))
 
     async def wait(self, story_id: str, poll_s: float = POLL_S) -> Story:
         """Return a story once all of its pages have ended."""
@@ -125,29 +108,29 @@ class AsyncStories:
 
     def events(self, story_id: str) -> AsyncGenerator[JobEvent, None]:
         """Yield each page as it ends, and the counts. Called again after a break, it misses nothing."""
-        return self._sender._follow(calls.events(story_id))
+        return self._session._follow(calls.events(story_id))
 
     async def picture(self, story_id: str, index: int) -> tuple[bytes, str]:
         """Return a page's picture and its format: GET /v1/stories/{id}/pages/{index}, from 0."""
-        return await self._sender._do(calls.picture(story_id, index))
+        return await self._session._do(calls.picture(story_id, index))
 
     async def repaint(self, story_id: str, index: int, **change: Any) -> Story:
         """Paint one page again, with what `change` gives: POST /v1/stories/{id}/pages/{index}/repaint."""
-        request = await self._sender._uploaded(change)
-        return await self._sender._do(calls.repaint(story_id, index, request))
+        request = await self._session._uploaded(change)
+        return await self._session._do(calls.repaint(story_id, index, request))
 
     async def change_words(self, story_id: str, index: int, **words: Any) -> dict[str, Any]:
         """Change a page's `text` or `alt`; nothing is painted: PATCH /v1/stories/{id}/pages/{index}."""
-        return await self._sender._do(calls.change(story_id, index, words))
+        return await self._session._do(calls.change(story_id, index, words))
 
     async def change(self, story_id: str, **change: Any) -> Story:
         """Change the `title`, the `author` or the `order` of the books' pages: PATCH /v1/stories/{id}."""
-        return await self._sender._do(calls.change_story(story_id, change))
+        return await self._session._do(calls.change_story(story_id, change))
 
     async def book(self, story_id: str, kind: BookKind = "pdf", language: str | None = None) -> bytes:
         """Return a book as the bytes of its file: GET /v1/stories/{id}/book.pdf, .epub or .zip."""
-        return await self._sender._do(calls.book(story_id, kind, language))
+        return await self._session._do(calls.book(story_id, kind, language))
 
     async def cancel(self, story_id: str) -> Story:
         """Cancel a story, or remove one that has ended, with its pictures: DELETE /v1/stories/{id}."""
-        return await self._sender._do(calls.end(story_id))
+        return await self._session._do(calls.end(story_id))

@@ -2,60 +2,26 @@
 
 from __future__ import annotations
 
-import random
-import time
-from collections.abc import Callable, Generator, Mapping, Sequence
+from collections.abc import Generator, Mapping, Sequence
 from functools import cached_property
-from itertools import count
-from typing import Any, Self, TypeVar
-
-import httpx
+from typing import Any
 
 from . import calls
-from .call import Call, Stream, Words
+from .call import Words
 from .cast import Cast
-from .errors import ScenewrightError, ServerUnreachable
-from .faults import in_our_words
-from .http import Events, another_server, connection, is_stream, read_response, request_of
-from .pictures import File, files_of, named, with_ids
+from .errors import ScenewrightError
+from .http import read_response
+from .pictures import File
 from .responses import JobEvent, Layer, Scene, SceneEvent
-from .retries import Retries
+from .sessions import JSON, Session
 from .story_methods import Stories
 
-T = TypeVar("T")
-JSON, EVENTS = "application/json", "text/event-stream"
 
-
-class Scenewright:
+class Scenewright(Session):
     """One service, over one pool of connections, which leaving a `with` closes.
 
     Every method raises ScenewrightError and ServerUnreachable (scenewright.errors); making one, NotSent.
     """
-
-    def __init__(
-        self,
-        url: str = "http://127.0.0.1:8000",
-        api_key: str | None = None,
-        timeout_s: float = 150.0,
-        retries: Retries = Retries(),  # noqa: B008 (it is frozen)
-        transport: httpx.BaseTransport | None = None,
-    ) -> None:
-        self._way, options = connection(url, api_key, timeout_s)
-        self.url = self._way.url
-        self._timeout_s, self._retries = timeout_s, retries
-        self.cast = Cast(self._do)
-        if transport is not None:
-            options.pop("proxy", None)
-        self._http = httpx.Client(transport=transport, **options)
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *raised: object) -> None:
-        self.close()
-
-    def close(self) -> None:
-        self._http.close()
 
     def scene(
         self,
@@ -216,6 +182,11 @@ class Scenewright:
         return self._follow(calls.job_events(job_id))
 
     @cached_property
+    def cast(self) -> Cast:
+        """Heroes under their names: `cast.add("mira", references=[…])`."""
+        return Cast(self._do)
+
+    @cached_property
     def stories(self) -> Stories:
         """Books of 1 to 100 pages: `stories.create(title=…, pages=[…])`."""
         return Stories(self)
@@ -238,56 +209,3 @@ class Scenewright:
                 raise
             return error.message
         return ""
-
-    def _uploaded(self, request: dict[str, Any]) -> dict[str, Any]:
-        """Upload the picture files of a request's layers, and name them by their ids."""
-        ids = {}
-        for file, param in files_of(request).items():
-            with named(param):
-                ids[file] = self._do(calls.upload_picture(file, param))["id"]
-        return with_ids(request, ids)
-
-    def _do(self, call: Call[T]) -> T:
-        return self._persist(lambda: read_response(self._send(call, JSON), call), call.repeatable)
-
-    def _follow(self, stream: Stream[T]) -> Generator[T, None, None]:
-        """Yield a stream's events.
-
-        Retried only until it begins: events that were sent cannot be sent again.
-        """
-        response = self._persist(lambda: self._open(stream), stream.call.repeatable)
-        events = Events(response, stream)
-        try:
-            with in_our_words(self._way):
-                for line in response.iter_lines():
-                    if (event := events.feed(line)) is not None:
-                        yield event
-        finally:
-            response.close()
-        events.check_ended()
-
-    def _persist(self, attempt: Callable[[], T], repeatable: bool) -> T:
-        for tries in count(1):
-            try:
-                return attempt()
-            except (ScenewrightError, ServerUnreachable) as failure:
-                wait_s = self._retries.wait_s(failure, tries, repeatable, random.random())  # noqa: S311
-                if wait_s is None:
-                    raise
-            time.sleep(wait_s)
-        raise AssertionError("unreachable")
-
-    def _open(self, stream: Stream[T]) -> httpx.Response:
-        response = self._send(stream.call, EVENTS, stream=True)
-        if not response.is_success:
-            with in_our_words(self._way):
-                response.read()
-            read_response(response, stream.call)
-        if not is_stream(response):
-            response.close()
-            raise another_server(response)
-        return response
-
-    def _send(self, call: Call[T], accept: str, stream: bool = False) -> httpx.Response:
-        with in_our_words(self._way):
-            return self._http.send(request_of(self._http, call, accept, self._timeout_s), stream=stream)

@@ -288,7 +288,7 @@ def test_what_only_the_caller_can_mend_is_not_tried_again(
     monkeypatch.delenv("SSL_CERT_FILE", raising=False)
     context, _ = certificate(tmp_path)
     waits: list[float] = []
-    monkeypatch.setattr("scenewright.synchronous.time.sleep", waits.append)
+    monkeypatch.setattr("scenewright.sessions.time.sleep", waits.append)
     with answering(tls=context) as port, pytest.raises(NotSent):
         Scenewright(f"https://localhost:{port}").models()
     assert waits == []

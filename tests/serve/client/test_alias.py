@@ -20,6 +20,7 @@ ADDED = {"__main__", "choices", "cli", "commands", "django_settings", "story_age
     "pictures",
     "placeholders",
     "prompts",
+    "sessions",
     "call",
     "member_calls",
     "story_calls",
