@@ -25,7 +25,7 @@ from ..config.access import Scope
 from ..state.database import now_of, reading
 from ..state.shared_secrets import SharedSecrets
 from ..state.storage_budget import lock_owner
-from ..state.tables import tokens
+from ..state.tenant_tables import tokens
 from .keys import Key, digest
 
 PREFIX = "swt_"

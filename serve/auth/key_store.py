@@ -15,7 +15,7 @@ from ..config.access import EndedWork, Scope
 from ..config.job_config import JobConfig
 from ..state.database import now_of, reading
 from ..state.open_state import open_state
-from ..state.tables import keys, tenants
+from ..state.tenant_tables import keys, tenants
 from .keys import Key, digest
 
 MAX_NAME_CHARS = 64

@@ -13,7 +13,7 @@ from sqlalchemy import Connection, Engine, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from ..state.database import now_of
-from ..state.tables import quotas, tenants
+from ..state.tenant_tables import quotas, tenants
 from ..webhooks import outbox
 
 EVENT = "budget.exhausted"

@@ -28,7 +28,7 @@ from sqlalchemy import (
 
 from ..pictures.holds import give_up, hold_instead
 from ..state.database import now_of, reading
-from ..state.tables import cast_members
+from ..state.picture_tables import cast_members
 
 CAST = "cast:"
 

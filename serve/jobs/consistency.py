@@ -18,7 +18,7 @@ from ..api.resolve import SEEDS
 from ..graph.scene_job import SceneJob, SceneResult
 from ..http.error_responses import Refusal
 from ..state.database import reading
-from ..state.tables import stories
+from ..state.job_tables import stories
 from ..telemetry.logs import logger
 
 MOST_REPAINTS = 3

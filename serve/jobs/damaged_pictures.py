@@ -17,7 +17,7 @@ from deployments.errors import NotReady
 from ..http.error_responses import Refusal
 from ..pictures import loose_pictures as loose
 from ..state.database import now_of
-from ..state.tables import scenes
+from ..state.job_tables import scenes
 from .scene_jobs import can_be_painted
 from .states import ENDED, SceneState
 

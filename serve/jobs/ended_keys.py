@@ -11,7 +11,8 @@ from sqlalchemy import ColumnElement, Connection, Engine, Select, and_, or_, sel
 
 from ..config.access import EndedWork
 from ..state.database import now_of, reading
-from ..state.tables import jobs, keys, scenes
+from ..state.job_tables import jobs, scenes
+from ..state.tenant_tables import keys
 from .stored_bytes import cancel_scenes
 
 

@@ -12,8 +12,9 @@ from deployments.errors import InvalidRequest, Overloaded
 
 from ..http.error_responses import Refusal
 from ..pictures.in_thread import ROOM_S
+from ..state.job_tables import jobs, scenes
 from ..state.storage_budget import StorageBudget, StorageFull, lock_storage
-from ..state.tables import jobs, keys, scenes
+from ..state.tenant_tables import keys
 from .ended_keys import ended
 from .job_rows import open_scenes, worked_off_in_s
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Row, Select, and_, func, select
 
-from ..state.tables import jobs, scenes
+from ..state.job_tables import jobs, scenes
 from .states import JobState, NewScene, SceneState
 from .stored_bytes import ROW_BYTES
 

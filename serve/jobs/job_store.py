@@ -30,8 +30,8 @@ from ..auth.browser_tokens import spend
 from ..pictures import loose_pictures as loose
 from ..pictures.holds import hold, holder_of
 from ..state.database import now_of, reading
+from ..state.job_tables import jobs, scenes
 from ..state.storage_budget import StorageBudget
-from ..state.tables import jobs, scenes
 from ..webhooks import outbox
 from .job_admission import Beside, BudgetSpent, PicturesGone, admit_job, earlier_job
 from .job_rows import (

@@ -19,7 +19,7 @@ from ..auth.quota_store import spend_budget
 from ..graph.bill import Used
 from ..pictures import loose_pictures as loose
 from ..state.database import now_of
-from ..state.tables import jobs, scenes
+from ..state.job_tables import jobs, scenes
 from ..usage import usage_store as usage
 from ..usage.usage_store import Who
 from ..webhooks import outbox

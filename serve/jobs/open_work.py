@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from sqlalchemy import Engine, func, select
 
 from ..state.database import reading
-from ..state.tables import jobs, scenes
+from ..state.job_tables import jobs, scenes
 
 UNDER_WAY = ("queued", "running")
 

@@ -11,7 +11,7 @@ from typing import Any
 
 from sqlalchemy import Connection, delete, insert
 
-from ..state.tables import scenes
+from ..state.job_tables import scenes
 from .token_budgets import give_back_scenes
 
 ROW_BYTES = 1_000

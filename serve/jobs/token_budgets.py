@@ -5,7 +5,7 @@ from __future__ import annotations
 from sqlalchemy import ColumnElement, Connection, func, select, update
 
 from ..auth.browser_tokens import give_back
-from ..state.tables import jobs, scenes
+from ..state.job_tables import jobs, scenes
 
 
 def give_back_scenes(connection: Connection, which: ColumnElement[bool]) -> None:

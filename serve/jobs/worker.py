@@ -1,4 +1,4 @@
-"""Work jobs off: claim their scenes, have the graph paint them, and keep their pictures.
+"""Work jobs off: claim their scenes, and have them painted (scene_painting.py).
 
 Any number of replicas may run. One that dies is noticed when its leases run out, and loses only its time.
 Leases are renewed by a task and a thread of their own, so that nothing else that takes long outlasts them.
@@ -7,12 +7,9 @@ Leases are renewed by a task and a thread of their own, so that nothing else tha
 from __future__ import annotations
 
 import asyncio
-import threading
-import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -20,17 +17,12 @@ from typing import Any
 from sqlalchemy import Engine
 from sqlalchemy.exc import SQLAlchemyError
 
-from deployments.errors import NotReady, Overloaded
 from deployments.heap import freeze
-from deployments.messages import Usage
 
 from ..config.service_config import ServiceConfig
-from ..graph.bill import Bill, Used
 from ..graph.ref_cleanup import clean_up
 from ..graph.replica_registry import HERE
-from ..graph.scene import Graph, Handle, render, unanswered
-from ..graph.scene_job import SceneJob, SceneResult
-from ..pictures import loose_pictures as loose
+from ..graph.scene import Graph, Handle, unanswered
 from ..pictures.picture_files import Pictures, open_pictures
 from ..safety.text_check import text_check_of
 from ..state.across_nodes import check_here
@@ -40,25 +32,16 @@ from ..state.open_state import open_state
 from ..telemetry import metrics
 from ..telemetry.logs import logger
 from ..telemetry.metrics import Recorder
-from ..telemetry.scene_spans import REQUEST_ID, spanning
 from ..telemetry.tracing import send_traces
 from ..usage.recorder import UsageRecorder
-from ..usage.usage_store import Who
 from ..webhooks.sender import WebhookSender
 from . import ended_keys
 from .background_tasks import again_and_again, log_error, sleeping
-from .consistency import consistent
-from .input_files import read_files
 from .leases import Leases
-from .scene_jobs import ready_to_paint
-from .scene_keeping import fail_scene, keep_scene
-from .single_layers import cost_of, of_scene, paint_layer
-from .states import Claim
+from .scene_painting import ScenePainter
 from .tidying import tidy
 
-RETRY_S = 1.0
-LONGEST_REST_S = 60.0
-"""The pause before painting again where no picture could be kept: by then its disk or bucket may be back."""
+OPEN_AGAIN_S = 1.0
 TIDY_EVERY_S = 60.0
 GAUGE_EVERY_S = 2.0
 
@@ -77,23 +60,18 @@ class JobWorker:
     ) -> None:
         check_here(config, home)
         send_traces(config.tracing)
-        self._service = config
         self._config = config.jobs
         self._webhooks = config.webhooks
         self._state_dir = config.state_folder
         check = text_check_of(config.safety)
-        self._graph = Graph(
-            character, background, merger, replicas=HERE.get, others=others or {}, text_check=check
-        )
+        graph = Graph(character, background, merger, replicas=HERE.get, others=others or {}, text_check=check)
         self._disk = DiskSpace(config.jobs, config.state_folder)
         self._usage = UsageRecorder(
-            lambda: open_state(self._state_dir, self._config), lambda: unanswered(self._graph)
+            lambda: open_state(self._state_dir, self._config), lambda: unanswered(graph)
         )
+        self._painter = ScenePainter(config, graph, self._usage)
         self._recorder = Recorder(metrics.WORKER)
         self._painting: dict[str, asyncio.Task[None]] = {}
-        self._keeping: set[asyncio.Task[None]] = set()
-        self._unkept = 0
-        self._resting_until = 0.0
         self._wake = asyncio.Event()
         self._renewals = ThreadPoolExecutor(1, thread_name_prefix="leases")
         freeze()
@@ -111,7 +89,7 @@ class JobWorker:
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
-        await asyncio.gather(*self._keeping, return_exceptions=True)
+        await self._painter.keep_all()
         await self._usage.write()
         await asyncio.to_thread(self._renewals.shutdown)
 
@@ -143,7 +121,7 @@ class JobWorker:
                 return await asyncio.to_thread(_open, self._config, self._state_dir)
             except (SQLAlchemyError, OSError, ValueError):
                 logger.exception("the database of jobs cannot be opened")
-                await asyncio.sleep(RETRY_S)
+                await asyncio.sleep(OPEN_AGAIN_S)
 
     async def _rest(self) -> None:
         """Wait until a scene has ended, or a while has passed."""
@@ -157,11 +135,11 @@ class JobWorker:
     async def _claim_scenes(self, leases: Leases, pictures: Pictures, engine: Engine) -> None:
         await asyncio.to_thread(ended_keys.settle, engine, self._config.ended_keys)
         await asyncio.to_thread(leases.recover)
-        while len(self._painting) < self._config.concurrency and time.monotonic() >= self._resting_until:
+        while len(self._painting) < self._config.concurrency and not self._painter.rests:
             claim = await asyncio.to_thread(leases.claim)
             if claim is None:
                 break
-            task = asyncio.create_task(self._paint(claim, leases, pictures, engine))
+            task = asyncio.create_task(self._painter.paint(claim, leases, pictures, engine))
             self._painting[claim.lease] = task
             task.add_done_callback(partial(self._forget, claim.lease))
 
@@ -187,72 +165,6 @@ class JobWorker:
         del self._painting[lease]
         self._wake.set()
         log_error(task)
-
-    async def _paint(self, claim: Claim, leases: Leases, pictures: Pictures, engine: Engine) -> None:
-        """Paint a scene and keep it.
-
-        On a fault that is not noted the lease runs out, and the scene is tried again.
-        """
-        try:
-            job = ready_to_paint(claim.job, claim.deadline_s, self._service)
-            request_id = f"{claim.job_id}-{claim.number}"
-            with spanning("job scene", {"scenewright.job_id": claim.job_id, REQUEST_ID: request_id}):
-                files = await asyncio.to_thread(read_files, pictures, job)
-                with self._usage.recording(claim.who) as bill:
-                    graph, missed = replace(self._graph, files=files), list[str]()
-                    if isinstance(job, SceneJob):
-                        repaint = partial(self._repaint, graph, claim)
-                        first = await render(graph, job)
-                        scene, missed = await consistent(engine, claim.job_id, job, first, repaint)
-                        result = of_scene(scene)
-                    else:
-                        result = await paint_layer(graph, job)
-                    used = bill.taken_off()  # It is written down once: with the picture, or without.
-                    took = {claim.who: Used(1, used.usage)}
-                    cost = cost_of(job) * used.pictures  # Each painting costs, and one of them is kept.
-                    keep = partial(keep_scene, claim, result, missed, leases, pictures, engine, took, cost)
-                    await asyncio.shield(self._in_thread(keep, claim.who, used.usage))
-            self._unkept = 0
-        except (Overloaded, NotReady, OSError) as error:
-            if isinstance(error, OSError):
-                logger.warning("a picture of job %s could not be kept: %s", claim.job_id, error)
-                self._rest_from_painting(error)
-            wait_s = getattr(error, "retry_after_s", None) or RETRY_S
-            await asyncio.to_thread(leases.put_back, claim.lease, wait_s)
-        except SQLAlchemyError:
-            logger.exception("a scene of job %s could not be written down", claim.job_id)
-        except Exception as error:
-            await asyncio.to_thread(fail_scene, claim, leases, error, RETRY_S)
-
-    def _in_thread(
-        self, keep: Callable[[threading.Event], None], who: Who, took: Usage
-    ) -> asyncio.Task[None]:
-        """Keep a picture in a thread, which no cancel stops. Charge for one that is not kept all the same."""
-
-        async def keep_or_charge() -> None:
-            kept = threading.Event()
-            try:
-                await asyncio.to_thread(keep, kept)
-            finally:
-                if not kept.is_set():
-                    self._usage.record(who, Bill(took))
-
-        task = asyncio.create_task(keep_or_charge())
-        self._keeping.add(task)
-        task.add_done_callback(self._keeping.discard)
-        return task
-
-    async def _repaint(self, graph: Graph, claim: Claim, job: SceneJob) -> SceneResult:
-        """Paint a scene once more, with as much time as it had at first."""
-        deadline_at = time.monotonic() + claim.deadline_s
-        return await render(graph, replace(job.with_layers(deadline_at=deadline_at), deadline_at=deadline_at))
-
-    def _rest_from_painting(self, error: OSError) -> None:
-        """Paint nothing for a while that doubles: where no picture can be kept, it would be for nothing."""
-        if not isinstance(error, loose.BeingDropped):
-            rest_s = min(LONGEST_REST_S, RETRY_S * 2 ** min(self._unkept, 30))
-            self._unkept += 1
-            self._resting_until = time.monotonic() + rest_s
 
 
 def _open(config: Any, state_dir: Path) -> tuple[Engine, Leases, Pictures]:

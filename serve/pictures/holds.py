@@ -12,7 +12,8 @@ from sqlalchemy import ColumnElement, Connection, Engine, and_, delete, exists, 
 from sqlalchemy.dialects import postgresql, sqlite
 
 from ..state.database import reading
-from ..state.tables import picture_holds, pictures, scenes, stories
+from ..state.job_tables import scenes, stories
+from ..state.picture_tables import picture_holds, pictures
 from . import loose_pictures as loose
 
 JOB, STORY = "job:", "story:"

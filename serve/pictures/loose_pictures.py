@@ -14,7 +14,8 @@ from collections.abc import Callable, Sequence
 from sqlalchemy import Connection, Engine, delete, insert, select, text, update
 
 from ..state.database import now_of
-from ..state.tables import loose_pictures, pictures, results, scenes
+from ..state.job_tables import scenes
+from ..state.picture_tables import loose_pictures, pictures, results
 
 STUCK_S = 600.0
 """A process that has been dropping a picture for so long is gone."""

@@ -14,8 +14,8 @@ from sqlalchemy import Connection, Engine, and_, func, select
 from sqlalchemy.dialects import postgresql, sqlite
 
 from ..state.database import now_of, reading
+from ..state.picture_tables import pictures
 from ..state.storage_budget import StorageBudget, StorageFull, lock_storage
-from ..state.tables import pictures
 from . import loose_pictures as loose
 from .holds import delete_picture, is_held, lasts, this_picture
 

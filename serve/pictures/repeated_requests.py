@@ -15,7 +15,7 @@ from sqlalchemy import ColumnElement, Engine, and_, delete, insert, select, upda
 from sqlalchemy.exc import IntegrityError
 
 from ..state.database import now_of, reading
-from ..state.tables import repeated_requests as rows
+from ..state.picture_tables import repeated_requests as rows
 
 KEPT_S = 86_400.0
 

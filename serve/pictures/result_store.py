@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from sqlalchemy import Connection, Engine, delete, func, insert, select
 
 from ..state.database import now_of, reading
+from ..state.picture_tables import repeated_requests, results
 from ..state.storage_budget import StorageBudget, StorageFull
-from ..state.tables import repeated_requests, results
 from . import loose_pictures as loose
 
 

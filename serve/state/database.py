@@ -15,10 +15,12 @@ from typing import Any
 from alembic import command
 from alembic.config import Config
 from alembic.util import CommandError
-from sqlalchemy import Connection, Engine, create_engine, event, make_url, text
+from sqlalchemy import Connection, Engine, MetaData, create_engine, event, make_url, text
 
 from .private_files import make_file, make_folder, shut
 
+metadata = MetaData()
+"""Every table, once job_tables.py, picture_tables.py and tenant_tables.py were imported."""
 MIGRATIONS = Path(__file__).parent / "migrations"
 BUSY_TIMEOUT_MS = 30_000
 MIGRATION_LOCK = 7_261_965

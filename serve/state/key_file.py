@@ -19,7 +19,7 @@ from pydantic import TypeAdapter
 from sqlalchemy import Engine, insert, select
 
 from ..config.access import Scope
-from .tables import keys, tenants
+from .tenant_tables import keys, tenants
 
 FILE = "keys.json"
 TAKEN = "keys.json.taken"

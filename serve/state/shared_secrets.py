@@ -17,7 +17,7 @@ from sqlalchemy.exc import IntegrityError, SQLAlchemyError
 from ..config.access import Signed
 from ..config.job_config import DAY_S
 from .database import now_of, reading
-from .tables import shared_secrets, signing_secrets
+from .tenant_tables import shared_secrets, signing_secrets
 
 LASTS_S: dict[Signed, float] = {"links": 7 * DAY_S, "tokens": 3_600.0}
 """The longest that what is signed may be valid: see ResultConfig and TokenRequest."""

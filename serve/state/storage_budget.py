@@ -6,7 +6,8 @@ from dataclasses import dataclass
 
 from sqlalchemy import Connection, func, select, text
 
-from .tables import jobs, pictures, results, scenes, stories
+from .job_tables import jobs, scenes, stories
+from .picture_tables import pictures, results
 
 LOCK_SPACE = 6
 """Any number: it keeps these locks apart from others that are made of names."""

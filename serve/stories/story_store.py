@@ -17,8 +17,8 @@ from ..jobs.job_rows import open_scenes, scene_row, this_job, worked_off_in_s
 from ..jobs.states import JobState, NewScene
 from ..pictures.holds import hold, story_holder
 from ..state.database import now_of, reading
+from ..state.job_tables import jobs, scenes, stories
 from ..state.storage_budget import StorageBudget, lock_storage
-from ..state.tables import jobs, scenes, stories
 from .kept_story import TITLE_END_CHARS, Story, dumped, loaded, title_at_start
 
 

@@ -17,7 +17,7 @@ from deployments.messages import Usage
 
 from ..graph.bill import Used
 from ..state.database import now_of, reading
-from ..state.tables import usage
+from ..state.tenant_tables import usage
 
 KEPT_DAYS = 400
 """A year, and what an accountant takes longer."""

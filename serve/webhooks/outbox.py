@@ -32,7 +32,7 @@ from sqlalchemy import (
 )
 
 from ..state.database import now_of, reading
-from ..state.tables import jobs, scenes, stories, webhook_deliveries
+from ..state.job_tables import jobs, scenes, stories, webhook_deliveries
 
 deliveries = webhook_deliveries
 

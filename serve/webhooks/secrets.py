@@ -9,7 +9,7 @@ from sqlalchemy import Connection, Engine, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
 from ..state.database import now_of
-from ..state.tables import webhook_secrets
+from ..state.job_tables import webhook_secrets
 
 PREFIX = "whsec_"
 OVERLAP_S = 86_400.0

@@ -93,7 +93,7 @@ async def test_no_room_for_the_pictures_of_jobs(
     row.promises(
         "no room for a job's picture when it is painted", "its scene waits, and is kept once there is room"
     )
-    monkeypatch.setattr("serve.jobs.worker.RETRY_S", 0.01)
+    monkeypatch.setattr("serve.jobs.scene_painting.RETRY_S", 0.01)
     monkeypatch.setattr(Shelf, "full", True)
     monkeypatch.setattr(Shelf, "refused", 0)
     fsspec.register_implementation("shelf", Shelf, clobber=True)

@@ -16,7 +16,7 @@ from serve.config.service_config import ServiceConfig
 from serve.graph.scene import Graph
 from serve.ingress import build_http
 from serve.state.open_state import open_state
-from serve.state.tables import loose_pictures
+from serve.state.picture_tables import loose_pictures
 from tests.support.drill_row import Row
 from tests.support.local_service import config, graph, served
 from tests.support.uploads import As, a_file, files_of

@@ -14,22 +14,16 @@ import pytest
 from sqlalchemy import Engine, delete
 
 from serve.state.database import open_database
-from serve.state.tables import (
+from serve.state.job_tables import jobs, scenes, webhook_deliveries
+from serve.state.picture_tables import (
     cast_members,
-    jobs,
-    keys,
     loose_pictures,
     picture_holds,
     pictures,
-    quotas,
     repeated_requests,
     results,
-    scenes,
-    tenants,
-    tokens,
-    usage,
-    webhook_deliveries,
 )
+from serve.state.tenant_tables import keys, quotas, tenants, tokens, usage
 
 POSTGRES = sorted(Path("/usr/lib/postgresql").glob("*/bin"))
 

@@ -10,7 +10,7 @@ from sqlalchemy import update
 
 from serve.config.service_config import ServiceConfig
 from serve.state.open_state import open_state
-from serve.state.tables import pictures
+from serve.state.picture_tables import pictures
 
 
 def inline(data: bytes) -> dict[str, str]:

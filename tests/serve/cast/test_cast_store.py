@@ -12,8 +12,8 @@ from sqlalchemy import Engine, select
 from serve.cast.cast_store import CastStore, NameTaken, OtherVersion, PicturesGone, TooMany
 from serve.pictures.holds import hold
 from serve.pictures.picture_store import Held, KeptPicture, PictureStore, forget_expired
+from serve.state.picture_tables import cast_members, picture_holds
 from serve.state.storage_budget import StorageBudget
-from serve.state.tables import cast_members, picture_holds
 
 NOW, DAY_S = 1_000_000.0, 86_400.0
 LATE = NOW + 10 * DAY_S

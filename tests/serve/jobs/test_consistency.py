@@ -16,7 +16,7 @@ from serve.graph.scene_job import SceneJob, SceneResult
 from serve.jobs.consistency import consistent
 from serve.jobs.job_store import JobStore
 from serve.jobs.states import NewScene
-from serve.state.tables import stories
+from serve.state.job_tables import stories
 from tests.support.local_service import simulated_config
 
 SEED = 7

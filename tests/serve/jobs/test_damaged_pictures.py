@@ -26,7 +26,8 @@ from serve.jobs.scene_jobs import admit_all
 from serve.jobs.states import SceneState
 from serve.pictures.picture_files import FolderPictures, intact, open_pictures
 from serve.state.database import open_database
-from serve.state.tables import loose_pictures, scenes
+from serve.state.job_tables import scenes
+from serve.state.picture_tables import loose_pictures
 from serve.telemetry import metrics
 from tests.support.events import parse_events
 from tests.support.job_requests import JSON, ended, submit, working

@@ -15,7 +15,7 @@ from serve.jobs.job_admission import KeyEnded
 from serve.jobs.job_store import JobStore
 from serve.jobs.leases import Leases
 from serve.jobs.states import NewScene
-from serve.state.tables import keys as keys_table
+from serve.state.tenant_tables import keys as keys_table
 
 New = Callable[[int], list[NewScene]]
 NOW = 1_000.0

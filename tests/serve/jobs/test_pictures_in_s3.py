@@ -109,7 +109,7 @@ async def test_a_job_waits_for_its_bucket(
     monkeypatch: pytest.MonkeyPatch,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    monkeypatch.setattr("serve.jobs.worker.RETRY_S", 0.01)
+    monkeypatch.setattr("serve.jobs.scene_painting.RETRY_S", 0.01)
     server = s3_backends["123456789012"]["aws"]
     server.delete_bucket(bucket)
 

@@ -19,8 +19,8 @@ from serve.jobs.stored_bytes import ROW_BYTES
 from serve.state import disk_space
 from serve.state.database import open_database
 from serve.state.disk_space import DiskSpace, is_full
+from serve.state.job_tables import jobs, scenes
 from serve.state.storage_budget import StorageBudget, StorageFull, expected_bytes, stored
-from serve.state.tables import jobs, scenes
 
 WORDS, EXPECTED = '{"words": "' + "x" * 989 + '"}', 10_000
 SCENE_BYTES = ROW_BYTES + 1_002

@@ -27,12 +27,12 @@ from serve.jobs import worker as worker_module
 from serve.jobs.consistency import other_seeds
 from serve.jobs.job_store import JobStore
 from serve.jobs.leases import Leases
-from serve.jobs.worker import JobWorker
+from serve.jobs.scene_painting import ScenePainter
 from serve.pictures.loose_pictures import old
 from serve.pictures.picture_files import FolderPictures
 from serve.state.database import open_database
 from serve.state.disk_space import DiskSpace
-from serve.state.tables import scenes
+from serve.state.job_tables import scenes
 from serve.telemetry import metrics
 from tests.support.events import parse_events
 from tests.support.fake_handles import Response
@@ -154,7 +154,7 @@ async def test_a_page_that_is_painted_several_times_is_one_picture_and_all_of_it
     async with working(patient, graph):
         await ended(http, once)
     before = await usage_of(http)
-    monkeypatch.setattr("serve.jobs.worker.consistent", thrice)
+    monkeypatch.setattr("serve.jobs.scene_painting.consistent", thrice)
     again = await submit(http, SCENE | {"seed": 9202})
     async with working(patient, graph):
         assert (await ended(http, again))["status"] == "succeeded"
@@ -248,7 +248,7 @@ def refusing(graph: Graph, *outcomes: Exception) -> tuple[Graph, Refusing]:
 
 @pytest.fixture(autouse=True)
 def soon(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("serve.jobs.worker.RETRY_S", 0.01)
+    monkeypatch.setattr("serve.jobs.scene_painting.RETRY_S", 0.01)
 
 
 async def test_the_seed_is_chosen_once_and_batch_comes_second(
@@ -458,21 +458,21 @@ async def test_a_disk_that_takes_nothing_is_not_painted_for_all_the_time(
     http: httpx.AsyncClient, mine: ServiceConfig, graph: Graph, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Fail as after a disk was mounted again for reading alone: its worker waits longer each time."""
-    monkeypatch.setattr("serve.jobs.worker.RETRY_S", 0.01)
+    monkeypatch.setattr("serve.jobs.scene_painting.RETRY_S", 0.01)
     rests: list[float] = []
-    rest, put, full = JobWorker._rest_from_painting, FolderPictures.put, [True]
+    rest, put, full = ScenePainter._rest, FolderPictures.put, [True]
 
-    def noted(worker: JobWorker, error: OSError) -> None:
+    def noted(painter: ScenePainter, error: OSError) -> None:
         before = time.monotonic()
-        rest(worker, error)
-        rests.append(worker._resting_until - before)
+        rest(painter, error)
+        rests.append(painter._resting_until - before)
 
     def no_room(pictures: FolderPictures, data: bytes) -> str:
         if full:
             raise OSError("read-only file system")
         return put(pictures, data)
 
-    monkeypatch.setattr(JobWorker, "_rest_from_painting", noted)
+    monkeypatch.setattr(ScenePainter, "_rest", noted)
     monkeypatch.setattr(FolderPictures, "put", no_room)
     one = mine.model_copy(update={"jobs": replace(mine.jobs, concurrency=1)})
     job_id = await submit(http, *[SCENE | {"seed": seed} for seed in range(4)])
@@ -481,7 +481,7 @@ async def test_a_disk_that_takes_nothing_is_not_painted_for_all_the_time(
         assert all(rest_s >= 0.01 * 2**count for count, rest_s in enumerate(rests))
         full.clear()
         assert (await ended(http, job_id))["status"] == "succeeded"
-        assert worker._unkept == 0
+        assert worker._painter._unkept == 0
 
 
 async def test_events_to_the_end(http: httpx.AsyncClient, mine: ServiceConfig, graph: Graph) -> None:

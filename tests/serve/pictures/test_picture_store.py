@@ -13,8 +13,8 @@ from sqlalchemy import Engine, event, select
 from serve.pictures import loose_pictures as loose
 from serve.pictures.holds import hold, holds, release
 from serve.pictures.picture_store import Held, KeptPicture, PictureStore, forget_expired
+from serve.state.picture_tables import loose_pictures
 from serve.state.storage_budget import StorageBudget, StorageFull, stored
-from serve.state.tables import loose_pictures
 
 NOW, DAY_S = 1_000_000.0, 86_400.0
 A_LOT = StorageBudget(1 << 30, 1_000)

@@ -20,8 +20,9 @@ from serve.graph.scene import Graph
 from serve.http import body_limits
 from serve.http.body_limits import BodyBudget
 from serve.ingress import build_http
+from serve.state.job_tables import jobs
 from serve.state.open_state import open_state
-from serve.state.tables import jobs, pictures
+from serve.state.picture_tables import pictures
 from tests.support.local_service import served
 from tests.support.uploads import As, a_file, a_huge_file, error_of, files_of
 

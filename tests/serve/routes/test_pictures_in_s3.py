@@ -15,8 +15,8 @@ from serve.config.service_config import ServiceConfig
 from serve.graph.scene import Graph
 from serve.ingress import build_http
 from serve.state.open_state import open_state
+from serve.state.picture_tables import loose_pictures, pictures
 from serve.state.storage_budget import stored
-from serve.state.tables import loose_pictures, pictures
 from tests.support.local_service import served
 from tests.support.s3_server import bucket as bucket
 from tests.support.s3_server import s3 as s3

@@ -22,7 +22,7 @@ from serve.ingress import build_http
 from serve.pictures.repeated_requests import Answered, Mine, OtherBody, RepeatedRequests, UnderWay
 from serve.routes.repeats import _claim, _parsed
 from serve.state.open_state import open_state
-from serve.state.tables import results
+from serve.state.picture_tables import results
 from tests.support.local_service import served
 from tests.support.polling import eventually
 from tests.support.scene_requests import SCENE, error_of

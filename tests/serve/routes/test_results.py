@@ -27,7 +27,7 @@ from serve.pictures.picture_files import open_pictures
 from serve.pictures.result_store import forget_expired_results
 from serve.state import shared_secrets
 from serve.state.open_state import open_state
-from serve.state.tables import results
+from serve.state.picture_tables import results
 from tests.support.local_service import served
 from tests.support.scene_requests import SCENE, SMALL, error_of
 

@@ -15,8 +15,8 @@ from serve.jobs.states import NewScene
 from serve.pictures import loose_pictures as loose
 from serve.pictures.result_store import ResultStore
 from serve.state.database import MIGRATIONS, open_database
+from serve.state.picture_tables import picture_holds
 from serve.state.storage_budget import StorageBudget
-from serve.state.tables import picture_holds
 from serve.usage import usage_store as usage
 from serve.webhooks import outbox
 

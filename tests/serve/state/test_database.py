@@ -14,8 +14,8 @@ from alembic.config import Config
 from alembic.migration import MigrationContext
 from sqlalchemy import Engine, text
 
-from serve.state.database import NewerDatabase, open_database
-from serve.state.tables import metadata
+from serve.state import job_tables, picture_tables, tenant_tables  # noqa: F401 (they fill metadata)
+from serve.state.database import NewerDatabase, metadata, open_database
 
 
 def test_the_migrations_make_what_the_tables_describe(engine: Engine) -> None:

@@ -17,7 +17,7 @@ from serve.api.layer_schema import PictureInput
 from serve.config.service_config import ServiceConfig
 from serve.routes import stories as routes
 from serve.state.open_state import open_state
-from serve.state.tables import pictures
+from serve.state.picture_tables import pictures
 from serve.stories import kept_story, story_pictures, story_service
 from serve.stories.kept_story import Story
 from serve.stories.story_pictures import with_kept

@@ -19,8 +19,8 @@ from serve.jobs.job_store import JobStore
 from serve.jobs.leases import Leases
 from serve.jobs.states import NewScene
 from serve.pictures import loose_pictures as loose
+from serve.state.job_tables import scenes, stories
 from serve.state.storage_budget import StorageBudget, StorageFull, stored
-from serve.state.tables import scenes, stories
 from serve.stories import story_store
 from serve.stories.kept_story import Story, dumped, loaded
 from serve.stories.story_schema import StoryPage, StoryRequest
