@@ -6,8 +6,6 @@ Type, size and time are bounded before a byte of the body is believed.
 from __future__ import annotations
 
 import asyncio
-import hashlib
-import json
 from collections.abc import AsyncGenerator, Callable, Coroutine, Iterator
 from contextlib import asynccontextmanager
 from functools import partial
@@ -25,10 +23,8 @@ from .error_responses import ACCEPTED_CODINGS, CODING, ClientGone, Refusal, firs
 from .inflated_bodies import MOST_EMPTY_BYTES, PIECE_BYTES, Inflated
 from .inline_pictures import file_bytes, may_hold_pictures, without_pictures
 from .off_loop import off_loop
-from .strict_json import AT_ONCE_BYTES, Body, decode
+from .strict_json import AT_ONCE_BYTES, Body, decode, digest_of
 
-LONG_CHARS = 100_000
-"""No text but a picture's is longer."""
 Shape = TypeVar("Shape", bound=BaseModel)
 Result = TypeVar("Result")
 
@@ -76,28 +72,6 @@ async def accept_with_digest(request: Request, shape: type[Shape], limits: Limit
     """Read a request's body as `shape`, and return the digest of what it says. Raises what accept raises."""
     data = await read_json(request, limits)
     return await understand(data, limits, lambda body: (parse(body, shape), digest_of(body)))
-
-
-def digest_of(body: Any) -> str:
-    """Return a digest that is equal for equal bodies, however written.
-
-    In steps: the encoder in C takes all in one. Of a long text, which is a picture, the digest is taken: the
-    encoder would hold the interpreter for all of it.
-    """
-    digest = hashlib.sha256()
-    for piece in json.JSONEncoder(sort_keys=True).iterencode(_with_digests(body)):
-        digest.update(piece.encode())
-    return digest.hexdigest()
-
-
-def _with_digests(value: Any) -> Any:
-    if isinstance(value, dict):
-        return {key: _with_digests(each) for key, each in value.items()}
-    if isinstance(value, list):
-        return [_with_digests(each) for each in value]
-    if isinstance(value, str) and len(value) > LONG_CHARS:
-        return hashlib.sha256(value.encode()).hexdigest()
-    return value
 
 
 async def understand(data: Body, limits: Limits, read: Callable[[Any], Result]) -> Result:

@@ -10,8 +10,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -160,38 +159,6 @@ def holding(scope: Scope, headers: Headers, max_bytes: int) -> Callable[[int], N
             share.grow_to(received if received <= max(reported, SMALL_BYTES) else max_bytes)
 
     return hold
-
-
-def hold_more(scope: Scope, more_bytes: int) -> None:
-    """Count bytes of pictures that a request reads or unpacks among those of its body.
-
-    Raises Overloaded, and Refusal 413 where the request's own bytes would never fit.
-    """
-    share: BodyShare | None = scope.get("state", {}).get(STATE)
-    if share is not None:
-        share.grow_by(more_bytes)
-
-
-def hold_answer(scope: Scope, answer_bytes: int) -> None:
-    """Count the bytes of a kept file that is the answer, until it is sent. A large one is sent alone.
-
-    Raises Overloaded.
-    """
-    share: BodyShare | None = scope.get("state", {}).get(STATE)
-    if share is not None:
-        share.grow_as_far(answer_bytes)
-
-
-@contextmanager
-def holding_more(scope: Scope, more_bytes: int) -> Iterator[None]:
-    """Count such bytes while the block lasts. Raises what hold_more raises."""
-    hold_more(scope, more_bytes)
-    try:
-        yield
-    finally:
-        share: BodyShare | None = scope.get("state", {}).get(STATE)
-        if share is not None:
-            share.shrink_by(more_bytes)
 
 
 def json_body_bytes(limits: Limits) -> int:

@@ -17,8 +17,9 @@ from starlette.formparsers import MultiPartException, MultiPartParser
 from deployments.errors import InvalidRequest
 
 from ..config.request_limits import Limits
-from .body import bounded, digest_of, in_time
+from .body import bounded, in_time
 from .error_responses import MAX_ECHO_CHARS, Refusal
+from .strict_json import digest_of
 
 PICTURES = ("image/png", "image/x-png", "image/jpeg", "image/jpg", "image/pjpeg", "image/webp")
 ANYTHING = ("", "application/octet-stream", "binary/octet-stream", "application/binary")

@@ -15,8 +15,8 @@ from ..api.layer_schema import PictureInput
 from ..auth.middleware import tenant_of
 from ..config.request_limits import Limits
 from ..graph.scene import Graph
-from ..http.body_limits import hold_more
 from ..http.forms import names_of
+from ..http.held_bytes import hold_more
 from ..pictures.picture_files import name_of
 from ..pictures.picture_service import PictureService, id_of
 from .input_pictures import naming, read_one, undone_on_failure

@@ -22,8 +22,8 @@ from ..config.request_limits import Limits
 from ..graph.other_renders import read_picture
 from ..graph.scene import Graph
 from ..http.body import abandon_with_client
-from ..http.body_limits import hold_more, holding_more
 from ..http.error_responses import Refusal
+from ..http.held_bytes import hold_more, holding_more
 from ..http.inline_pictures import decode_base64
 from ..http.off_loop import off_loop
 from ..pictures.picture_files import name_of

@@ -24,9 +24,9 @@ from ..api.scene_schema import SceneRequest, layers_in
 from ..auth.middleware import budget_of, key_of, tenant_of
 from ..config.service_config import ServiceConfig
 from ..graph.scene import Graph
-from ..http.body import digest_of
 from ..http.error_responses import Refusal
 from ..http.paths import link
+from ..http.strict_json import digest_of
 from ..jobs.job_responses import accepted
 from ..jobs.job_schema import JobAccepted, JobRequest
 from ..jobs.job_service import Alone, JobService

@@ -11,8 +11,8 @@ from deployments.imaging.files.picture_encoding import media_type
 from deployments.messages import PictureFormat
 
 from ..api.responses import wants_json
-from ..http.body_limits import hold_answer
 from ..http.conditional import has_tag
+from ..http.held_bytes import hold_answer
 from ..jobs.states import SceneState
 
 Find = Callable[[int, bool, Callable[[str], None]], Awaitable[tuple[SceneState, bytes, PictureFormat | None]]]

@@ -19,9 +19,9 @@ from ..config.service_config import ServiceConfig
 from ..graph.other_renders import read_picture
 from ..graph.scene import Graph
 from ..http.body import abandon_with_client
-from ..http.body_limits import hold_answer
 from ..http.error_responses import Refusal
 from ..http.forms import read_form
+from ..http.held_bytes import hold_answer
 from ..http.off_loop import off_loop
 from ..openapi.fragments import describe_form, responses_of
 from ..pictures.picture_service import PictureService, id_of

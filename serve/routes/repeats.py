@@ -19,8 +19,8 @@ from ..api.response_bodies import scene_body
 from ..api.responses import scene_headers, wants_events, wants_json
 from ..auth.middleware import tenant_of
 from ..graph.scene_job import SceneResult
-from ..http.body_limits import hold_answer
 from ..http.error_responses import Refusal
+from ..http.held_bytes import hold_answer
 from ..http.inline_pictures import decode_base64, without_pictures
 from ..http.off_loop import off_loop
 from ..http.paths import address

@@ -5,8 +5,8 @@ from __future__ import annotations
 from fastapi import APIRouter, Request, Response
 
 from ..api.responses import FORMATS
-from ..http.body_limits import hold_answer
 from ..http.error_responses import Refusal
+from ..http.held_bytes import hold_answer
 from ..openapi.fragments import responses_of
 from ..pictures.kept_results import ALTERED, ResultService
 

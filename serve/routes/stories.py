@@ -18,9 +18,10 @@ from ..auth.middleware import key_of, tenant_of
 from ..cast.cast_service import CastService
 from ..config.service_config import ServiceConfig
 from ..graph.scene import Graph
-from ..http.body import digest_of, parse, read_json, understand
+from ..http.body import parse, read_json, understand
 from ..http.paths import link
 from ..http.rendering import JsonResponse
+from ..http.strict_json import digest_of
 from ..jobs.job_schema import ListQuery
 from ..jobs.job_service import JobService
 from ..jobs.states import JobState

@@ -1,0 +1,42 @@
+"""Count what a request holds besides its body among the bytes of that: pictures it reads, a file it sends."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from starlette.types import Scope
+
+from .body_limits import STATE, BodyShare
+
+
+def hold_more(scope: Scope, more_bytes: int) -> None:
+    """Count bytes of pictures that a request reads or unpacks among those of its body.
+
+    Raises Overloaded, and Refusal 413 where the request's own bytes would never fit.
+    """
+    share: BodyShare | None = scope.get("state", {}).get(STATE)
+    if share is not None:
+        share.grow_by(more_bytes)
+
+
+def hold_answer(scope: Scope, answer_bytes: int) -> None:
+    """Count the bytes of a kept file that is the answer, until it is sent. A large one is sent alone.
+
+    Raises Overloaded.
+    """
+    share: BodyShare | None = scope.get("state", {}).get(STATE)
+    if share is not None:
+        share.grow_as_far(answer_bytes)
+
+
+@contextmanager
+def holding_more(scope: Scope, more_bytes: int) -> Iterator[None]:
+    """Count such bytes while the block lasts. Raises what hold_more raises."""
+    hold_more(scope, more_bytes)
+    try:
+        yield
+    finally:
+        share: BodyShare | None = scope.get("state", {}).get(STATE)
+        if share is not None:
+            share.shrink_by(more_bytes)
