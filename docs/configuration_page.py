@@ -10,7 +10,8 @@ from typing import Any
 from serve.config.service_config import ServiceConfig
 from serve.http.connection_limits import NAMES, ConnectionLimits
 
-from .configuration_meanings import MEANINGS, PROXY_VARIABLES, REPLICAS, VARIABLES
+from .configuration_meanings import MEANINGS, REPLICAS
+from .configuration_variables import PROXY_VARIABLES, VARIABLES
 
 Schema = dict[str, Any]
 

@@ -1,4 +1,4 @@
-"""Pipelines of the real ones' sizes with random weights: a forward takes as long whatever its weights say."""
+"""Build pipelines of the real ones' sizes with random weights: a forward takes as long whatever they are."""
 
 from __future__ import annotations
 
@@ -6,8 +6,6 @@ from typing import Any
 
 import torch
 from diffusers import (
-    AutoencoderKL,
-    DPMSolverMultistepScheduler,
     FlowMatchEulerDiscreteScheduler,
     FluxPipeline,
     FluxTransformer2DModel,
@@ -20,18 +18,17 @@ from diffusers import (
     UNet2DConditionModel,
 )
 from diffusers.utils import logging
-from tokenizers.pre_tokenizers import ByteLevel
-from transformers import (
-    CLIPTextConfig,
-    CLIPTextModel,
-    CLIPTextModelWithProjection,
-    CLIPTokenizer,
-    T5Config,
-    T5EncoderModel,
-)
+from transformers import CLIPTextModel, CLIPTextModelWithProjection, T5EncoderModel
 
-BOS, EOS = "<|startoftext|>", "<|endoftext|>"
-VAE_WIDTHS = {"full": (128, 256, 512, 512), "tiny": (8, 8, 8, 8)}
+from bench.engine.random_networks import (
+    Maker,
+    clip_config,
+    letter_tokenizer,
+    random_vae,
+    solver,
+    t5_config,
+    tiny_blocks,
+)
 
 
 def random_pipeline(family: str, scale: str, device: str, dtype: torch.dtype) -> Any:
@@ -56,23 +53,6 @@ def random_pipeline(family: str, scale: str, device: str, dtype: torch.dtype) ->
         logging.set_verbosity(before)
 
 
-class Maker:
-    """Make networks on their device, in their dtype: twelve billion weights on a CPU take minutes."""
-
-    def __init__(self, device: str, dtype: torch.dtype) -> None:
-        self._device = device
-        self._dtype = dtype
-
-    def __call__(self, kind: Any, *arguments: Any, **named: Any) -> Any:
-        before = torch.get_default_dtype()
-        torch.set_default_dtype(self._dtype)
-        try:
-            with torch.device(self._device):
-                return kind(*arguments, **named).eval().requires_grad_(False)
-        finally:
-            torch.set_default_dtype(before)
-
-
 def _sd15(scale: str, made: Maker) -> Any:
     tiny = scale == "tiny"
     width = 32 if tiny else 768
@@ -81,16 +61,16 @@ def _sd15(scale: str, made: Maker) -> Any:
         sample_size=64,
         cross_attention_dim=width,
         attention_head_dim=8,
-        **(_tiny_blocks() if tiny else {"block_out_channels": (320, 640, 1280, 1280)}),
+        **(tiny_blocks() if tiny else {"block_out_channels": (320, 640, 1280, 1280)}),
     )
-    tokenizer = _tokenizer()
-    text_encoder = made(CLIPTextModel, _text(tokenizer, width, *((2, 4) if tiny else (12, 12))))
+    tokenizer = letter_tokenizer()
+    text_encoder = made(CLIPTextModel, clip_config(tokenizer, width, *((2, 4) if tiny else (12, 12))))
     return StableDiffusionPipeline(
-        _vae(scale, made, 0.18215),
+        random_vae(scale, made, 0.18215),
         text_encoder,
         tokenizer,
         unet,
-        _solver(),
+        solver(),
         None,
         None,
         requires_safety_checker=False,
@@ -117,26 +97,26 @@ def _sdxl(scale: str, made: Maker) -> Any:
         addition_embed_type="text_time",
         addition_time_embed_dim=time_width,
         projection_class_embeddings_input_dim=6 * time_width + widths[1],
-        **(_tiny_blocks() | {"attention_head_dim": (4, 8)} if tiny else full),
+        **(tiny_blocks() | {"attention_head_dim": (4, 8)} if tiny else full),
     )
-    tokenizer = _tokenizer()
+    tokenizer = letter_tokenizer()
     return StableDiffusionXLPipeline(
-        vae=_vae(scale, made, 0.13025),
-        text_encoder=made(CLIPTextModel, _text(tokenizer, widths[0], *((2, 4) if tiny else (12, 12)))),
+        vae=random_vae(scale, made, 0.13025),
+        text_encoder=made(CLIPTextModel, clip_config(tokenizer, widths[0], *((2, 4) if tiny else (12, 12)))),
         text_encoder_2=made(
-            CLIPTextModelWithProjection, _text(tokenizer, widths[1], *((2, 4) if tiny else (32, 20)))
+            CLIPTextModelWithProjection, clip_config(tokenizer, widths[1], *((2, 4) if tiny else (32, 20)))
         ),
         tokenizer=tokenizer,
-        tokenizer_2=_tokenizer(),
+        tokenizer_2=letter_tokenizer(),
         unet=unet,
-        scheduler=_solver(),
+        scheduler=solver(),
     )
 
 
 def _dit(scale: str, made: Maker) -> Any:
     """Build PixArt-Sigma's transformer, of 109 M parameters in place of 610 M; its words by a small T5."""
     tiny = scale == "tiny"
-    tokenizer = _tokenizer()
+    tokenizer = letter_tokenizer()
     heads, head_width, layers = (2, 16, 2) if tiny else (12, 64, 10)
     width = heads * head_width
     transformer = made(
@@ -151,9 +131,9 @@ def _dit(scale: str, made: Maker) -> Any:
         sample_size=128,
         use_additional_conditions=False,
     )
-    vae = _vae("tiny", made, 0.13025)
-    encoder = made(T5EncoderModel, _t5(tokenizer, 64))
-    return PixArtSigmaPipeline(tokenizer, encoder, vae, transformer, _solver())
+    vae = random_vae("tiny", made, 0.13025)
+    encoder = made(T5EncoderModel, t5_config(tokenizer, 64))
+    return PixArtSigmaPipeline(tokenizer, encoder, vae, transformer, solver())
 
 
 def _sd35(scale: str, made: Maker) -> Any:
@@ -161,7 +141,7 @@ def _sd35(scale: str, made: Maker) -> Any:
     tiny = scale == "tiny"
     heads, head_width, layers = (2, 16, 2) if tiny else (38, 64, 38)
     widths, read = ((32, 32), 64) if tiny else ((768, 1280), 4096)
-    tokenizer = _tokenizer()
+    tokenizer = letter_tokenizer()
     transformer = made(
         SD3Transformer2DModel,
         sample_size=128,
@@ -180,13 +160,13 @@ def _sd35(scale: str, made: Maker) -> Any:
     return StableDiffusion3Pipeline(
         transformer=transformer,
         scheduler=FlowMatchEulerDiscreteScheduler(shift=3.0),
-        vae=_vae(scale, made, 1.5305, latent_channels=16, shift_factor=0.0609),
-        text_encoder=made(CLIPTextModelWithProjection, _text(tokenizer, widths[0], 2, 4)),
+        vae=random_vae(scale, made, 1.5305, latent_channels=16, shift_factor=0.0609),
+        text_encoder=made(CLIPTextModelWithProjection, clip_config(tokenizer, widths[0], 2, 4)),
         tokenizer=tokenizer,
-        text_encoder_2=made(CLIPTextModelWithProjection, _text(tokenizer, widths[1], 2, 4)),
-        tokenizer_2=_tokenizer(),
-        text_encoder_3=made(T5EncoderModel, _t5(tokenizer, read)),
-        tokenizer_3=_tokenizer(),
+        text_encoder_2=made(CLIPTextModelWithProjection, clip_config(tokenizer, widths[1], 2, 4)),
+        tokenizer_2=letter_tokenizer(),
+        text_encoder_3=made(T5EncoderModel, t5_config(tokenizer, read)),
+        tokenizer_3=letter_tokenizer(),
     )
 
 
@@ -195,7 +175,7 @@ def _flux(scale: str, made: Maker) -> Any:
     tiny = scale == "tiny"
     heads, head_width, double, single = (2, 16, 1, 1) if tiny else (24, 128, 19, 38)
     pooled, read = (32, 64) if tiny else (768, 4096)
-    tokenizer = _tokenizer()
+    tokenizer = letter_tokenizer()
     transformer = made(
         FluxTransformer2DModel,
         patch_size=1,
@@ -211,75 +191,10 @@ def _flux(scale: str, made: Maker) -> Any:
     )
     return FluxPipeline(
         scheduler=FlowMatchEulerDiscreteScheduler(shift=3.0, use_dynamic_shifting=True),
-        vae=_vae(scale, made, 0.3611, latent_channels=16, shift_factor=0.1159),
-        text_encoder=made(CLIPTextModel, _text(tokenizer, pooled, 2, 4)),
+        vae=random_vae(scale, made, 0.3611, latent_channels=16, shift_factor=0.1159),
+        text_encoder=made(CLIPTextModel, clip_config(tokenizer, pooled, 2, 4)),
         tokenizer=tokenizer,
-        text_encoder_2=made(T5EncoderModel, _t5(tokenizer, read)),
-        tokenizer_2=_tokenizer(),
+        text_encoder_2=made(T5EncoderModel, t5_config(tokenizer, read)),
+        tokenizer_2=letter_tokenizer(),
         transformer=transformer,
     )
-
-
-def _t5(tokenizer: CLIPTokenizer, width: int) -> T5Config:
-    return T5Config(
-        vocab_size=len(tokenizer),
-        d_model=width,
-        d_kv=16,
-        d_ff=128,
-        num_layers=2,
-        num_heads=4,
-        dropout_rate=0.0,
-    )
-
-
-def _tiny_blocks() -> dict[str, Any]:
-    return {
-        "block_out_channels": (32, 64),
-        "layers_per_block": 1,
-        "down_block_types": ("CrossAttnDownBlock2D", "DownBlock2D"),
-        "up_block_types": ("UpBlock2D", "CrossAttnUpBlock2D"),
-        "norm_num_groups": 8,
-    }
-
-
-def _solver() -> Any:
-    return DPMSolverMultistepScheduler(
-        beta_start=0.00085, beta_end=0.012, beta_schedule="scaled_linear", steps_offset=1
-    )
-
-
-def _vae(scale: str, made: Maker, scaling_factor: float, **more: Any) -> Any:
-    tiny = scale == "tiny"
-    settings = {"latent_channels": 4} | more
-    return made(
-        AutoencoderKL,
-        block_out_channels=VAE_WIDTHS[scale],
-        down_block_types=("DownEncoderBlock2D",) * 4,
-        up_block_types=("UpDecoderBlock2D",) * 4,
-        layers_per_block=1 if tiny else 2,
-        norm_num_groups=4 if tiny else 32,
-        sample_size=512,
-        scaling_factor=scaling_factor,
-        **settings,
-    )
-
-
-def _text(tokenizer: CLIPTokenizer, width: int, layers: int, heads: int) -> CLIPTextConfig:
-    return CLIPTextConfig(
-        vocab_size=len(tokenizer),
-        hidden_size=width,
-        intermediate_size=4 * width,
-        projection_dim=width,
-        num_hidden_layers=layers,
-        num_attention_heads=heads,
-        bos_token_id=tokenizer.bos_token_id,
-        eos_token_id=tokenizer.eos_token_id,
-        pad_token_id=tokenizer.pad_token_id,
-    )
-
-
-def _tokenizer() -> CLIPTokenizer:
-    """Spell every word letter by letter: the UNet always reads 77 tokens."""
-    letters = sorted(ByteLevel.alphabet())
-    words = [BOS, EOS, *letters, *(f"{letter}</w>" for letter in letters)]
-    return CLIPTokenizer(vocab={word: i for i, word in enumerate(words)}, merges=[], model_max_length=77)

@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from docs import configuration_page
-from docs.configuration_meanings import MEANINGS, PROXY_VARIABLES, REPLICAS, VARIABLES
+from docs.configuration_meanings import MEANINGS, REPLICAS
+from docs.configuration_variables import PROXY_VARIABLES, VARIABLES
 from serve.config import environment
 from serve.config.service_config import ServiceConfig
 from serve.http.connection_limits import NAMES
