@@ -7,76 +7,40 @@ with its square, the event loop of all others.
 from __future__ import annotations
 
 import asyncio
-import select
 import ssl
-from typing import Any, ClassVar
+from typing import Any
 
 import httptools
-from uvicorn.protocols.http.flow_control import FlowControl
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from uvicorn.protocols.utils import get_remote_addr, is_ssl
 
-from .connection_limits import ConnectionLimits
-from .connection_table import Connection, ConnectionTable
+from .connection_table import Connection
 from .error_responses import Refusal
+from .lingering import HeldFlow, LingeringProtocol
 from .one_zero import OneZeroProtocol, head_has_ended, is_one_zero
 from .raw_refusals import answering, bytes_of
-from .stalled_writes import StalledWrites, WatchedWrites
+from .request_bounds import PIECE_BYTES, RequestBounds
+from .stalled_writes import StalledWrites
 from .tls_handshake import shake_hands
 
-PIECE_BYTES = 4 << 10
-"""The bytes parsed at once: what a piece holds too much is known before the next one."""
 MOST_PIPELINED = 16
 """Requests of one connection that wait for the answer to an earlier one; later ones are not even parsed."""
-FRAMING_TO_BODY = 16
-"""Bytes of chunk sizes, extensions and trailers for each byte of a body: clients that send single bytes in
-chunks have six."""
-LINGER_BYTES = 1 << 20
-"""The bytes that may still come after an answer that did not wait for the body."""
 PROBES = (b"/healthz", b"/readyz", b"/-/healthz", b"/-/routes")
 BUSY = Refusal(429, "overloaded", "all connections of this service are in use", retry_after_s=1)
-MALFORMED = Refusal(400, "invalid_request", "this is not an HTTP request")
 TOO_LATE = Refusal(408, "request_timeout", "the request's header did not arrive in time")
 CROWDED = Refusal(429, "rate_limited", "too many connections from this address", retry_after_s=1)
 
 
-class HeaderTooLarge(Exception):
-    """Refusal, raised in a parser's callback."""
-
-
-class HeldFlow(FlowControl):
-    """Read on only when all that was read has been parsed."""
-
-    def __init__(self, transport: asyncio.Transport, unread: bytearray) -> None:
-        super().__init__(transport)
-        self._unread = unread
-
-    def resume_reading(self) -> None:
-        if not self._unread:
-            super().resume_reading()
-
-
-class BoundedProtocol(WatchedWrites, HttpToolsProtocol):
-    """One connection. `table` is that of all connections of this process."""
-
-    table: ClassVar[ConnectionTable] = ConnectionTable(ConnectionLimits())
+class BoundedProtocol(LingeringProtocol):
+    """One connection, from its first byte on."""
 
     def __init__(self, *arguments: Any, **more: Any) -> None:
         super().__init__(*arguments, **more)
         self._made_of = arguments, more
         self.ws_protocol_class = None  # There are no WebSockets here, and uvicorn's know no limits.
-        self._limits = self.table.limits
         self._usual_app = self.app
-        self._unread = bytearray()
+        self._bounds = RequestBounds(self._limits)
         self._protocol_known = False
-        self._in_head, self._head_bytes, self._head_fields, self._raw_bytes = True, 0, 0, 0
-        self._framing_bytes, self._body_bytes, self._piece_body_bytes = 0, 0, 0
-        self._too_large = self._discards = self._between = self._is_request = False
-        self._discarded_bytes = 0
-        self._deadline: asyncio.TimerHandle | None = None
         self._begun = False
-
-    # The connection.
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         remote = get_remote_addr(transport)
@@ -122,8 +86,6 @@ class BoundedProtocol(WatchedWrites, HttpToolsProtocol):
             super().connection_lost(exc)
             self._unset_keepalive_if_required()
 
-    # Receiving.
-
     def data_received(self, data: bytes) -> None:
         if not self._begun:
             self._unread += data
@@ -133,7 +95,7 @@ class BoundedProtocol(WatchedWrites, HttpToolsProtocol):
         if self._discards:
             self._discard(len(data))
             return
-        if self._between and not self._unread and not data.strip(b"\r\n"):
+        if self._bounds.between and not self._unread and not data.strip(b"\r\n"):
             return  # Empty lines are no part of a request (RFC 9112, 2.2): some clients end a body with one.
         self._unset_keepalive_if_required()
         self._unread += data
@@ -150,7 +112,7 @@ class BoundedProtocol(WatchedWrites, HttpToolsProtocol):
             return False
         if one_zero:
             if over and not head_has_ended(self._unread, self._limits.header_bytes):
-                self._refuse(self._header_too_large())
+                self._refuse(self._bounds.header_too_large())
                 return False
             if not head_has_ended(self._unread, len(self._unread)):
                 return False
@@ -181,72 +143,49 @@ class BoundedProtocol(WatchedWrites, HttpToolsProtocol):
                 return
             piece = bytes(self._unread[:PIECE_BYTES])
             del self._unread[:PIECE_BYTES]
-            self._piece_body_bytes, self._between = 0, False
+            self._bounds.begin_piece()
             try:
                 self.parser.feed_data(piece)
             except httptools.HttpParserUpgrade:
                 pass  # Answered as if without Upgrade, which HTTP allows; it says nothing more.
             except httptools.HttpParserError:
-                self._refuse(self._header_too_large() if self._too_large else MALFORMED)
+                self._refuse(self._bounds.refusal())
                 return
-            if not self._is_bounded(len(piece)):
+            if refusal := self._bounds.end_piece(len(piece)):
+                self._refuse(refusal)
                 return
-
-    def _is_bounded(self, received: int) -> bool:
-        """Count what the parser keeps in silence: a header or a chunk's extension without end."""
-        if self._between:
-            return True  # A request ended with these bytes and no other has begun.
-        if self._in_head:
-            self._raw_bytes += received
-            if self._raw_bytes > self._limits.header_bytes + PIECE_BYTES:
-                self._refuse(self._header_too_large())
-                return False
-            return True
-        self._framing_bytes += received - self._piece_body_bytes
-        if self._framing_bytes > self._limits.header_bytes + FRAMING_TO_BODY * self._body_bytes:
-            self._refuse(MALFORMED)
-            return False
-        if self._discarded_responded():
-            return self._discard_body(received)
-        return True
-
-    # The parser's callbacks.
+            if self._discarded_responded() and not self._discard(len(piece)):
+                return
 
     def on_message_begin(self) -> None:
         super().on_message_begin()
-        self._between, self._is_request = False, True
-        self._head_bytes = self._head_fields = 0
+        self._bounds.begin_request()
 
     def on_url(self, url: bytes) -> None:
-        self._count_header(len(url))
+        self._bounds.count_header(len(url))
         super().on_url(url)
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        self._count_header(len(name) + len(value) + 4)
-        self._head_fields += 1
-        if self._head_fields > self._limits.header_fields:
-            self._raise_too_large()
-        if self._in_head:
+        self._bounds.count_header(len(name) + len(value) + 4)
+        self._bounds.count_field()
+        if self._bounds.in_head:
             super().on_header(name, value)  # Trailers are counted and let go.
 
     def on_headers_complete(self) -> None:
-        self._in_head, self._raw_bytes = False, 0
-        self._framing_bytes = self._body_bytes = 0
+        self._bounds.end_header()
         self._clear_deadline()
         may_begin = self._may_begin(self.parser.get_method(), self.url)
         self.app = self._usual_app if may_begin else answering(BUSY)
         super().on_headers_complete()
 
     def on_body(self, body: bytes) -> None:
-        self._body_bytes += len(body)
-        self._piece_body_bytes += len(body)
+        self._bounds.count_body(len(body))
         super().on_body(body)
 
     def on_message_complete(self) -> None:
         super().on_message_complete()
         responded = self._discarded_responded()
-        self._in_head, self._raw_bytes, self._head_bytes, self._head_fields = True, 0, 0, 0
-        self._between, self._is_request = True, False
+        self._bounds.end_request()
         if responded:
             self.cycle.more_body = False
             self._rest()
@@ -256,11 +195,7 @@ class BoundedProtocol(WatchedWrites, HttpToolsProtocol):
         if self.transport.is_closing():
             self._writes.watch()
         elif self._discarded_responded() and not self.pipeline:
-            # Its body goes on after the answer: let the rest come, within bounds, while there is room.
-            self._discarded_bytes = 0
-            self.table.wait(self._connection)
-            self._unset_keepalive_if_required()
-            self._set_deadline(self._limits.linger_s, self._drop)
+            self._linger()  # Its body goes on after the answer.
         else:
             if self.cycle.response_complete:
                 self._rest()
@@ -271,8 +206,6 @@ class BoundedProtocol(WatchedWrites, HttpToolsProtocol):
         super().timeout_keep_alive_handler()
         self._writes.watch()
 
-    # The request after this one.
-
     def _go_on(self) -> None:
         if self._begun and self.parser is not None:
             self._parse()
@@ -282,7 +215,7 @@ class BoundedProtocol(WatchedWrites, HttpToolsProtocol):
         """Wait for the next request: uvicorn's own timer bounds how long, ours what has already begun."""
         self.table.wait(self._connection)
         self._clear_deadline()
-        if self._raw_bytes or self._unread:
+        if self._bounds.raw_bytes or self._unread:
             self._unset_keepalive_if_required()
             self._set_deadline(self._limits.header_timeout_s, self._late)
         elif self.timeout_keep_alive_task is None:
@@ -300,79 +233,11 @@ class BoundedProtocol(WatchedWrites, HttpToolsProtocol):
 
     def _discarded_responded(self) -> bool:
         """Return whether the body that arrives belongs to a request that has its answer."""
-        return not self._in_head and self.cycle is not None and self.cycle.response_complete
-
-    def _discard_body(self, received: int) -> bool:
-        self._discarded_bytes += received
-        if self._discarded_bytes > LINGER_BYTES:
-            self._drop()
-        return not self.transport.is_closing()
-
-    def _discard(self, received: int) -> None:
-        self._discarded_bytes += received
-        if self._discarded_bytes > LINGER_BYTES:
-            self._drop()
-
-    def _refuse(self, refusal: Refusal) -> None:
-        """Answer, and read on for a moment, since a connection that is closed unread loses the answer."""
-        self._unread.clear()
-        cycle = self.cycle
-        if cycle is not None and not cycle.response_complete:
-            if cycle.response_started or self.pipeline:
-                self._drop()
-                return
-            cycle.disconnected = True
-            cycle.waiting_for_100_continue = False  # Nothing is written any more.
-            cycle.message_event.set()
-        self._discards, self._discarded_bytes = True, 0
-        self.table.wait(self._connection)
-        self._unset_keepalive_if_required()
-        self.transport.write(bytes_of(refusal))
-        if self.transport.can_write_eof():
-            self.transport.write_eof()
-        self.flow.resume_reading()
-        self._set_deadline(self._limits.linger_s, self._drop)
+        return not self._bounds.in_head and self.cycle is not None and self.cycle.response_complete
 
     def _late(self) -> None:
         """Refuse a late request. Close a connection that never sent a byte of one without a word."""
-        if self._is_request or self._unread.strip(b"\r\n"):
+        if self._bounds.is_request or self._unread.strip(b"\r\n"):
             self._refuse(TOO_LATE)
         else:
             self._drop()
-
-    def _count_header(self, received: int) -> None:
-        self._head_bytes += received
-        if self._head_bytes > self._limits.header_bytes:
-            self._raise_too_large()
-
-    def _raise_too_large(self) -> None:
-        self._too_large = self._in_head
-        raise HeaderTooLarge
-
-    def _header_too_large(self) -> Refusal:
-        most = f"{self._limits.header_bytes} bytes and {self._limits.header_fields} fields"
-        return Refusal(431, "header_too_large", f"a request's header is limited to {most}")
-
-    def _drop(self) -> None:
-        self.table.leave(self._connection)
-        self.transport.abort()
-
-    def _is_busy(self) -> bool:
-        """Return whether an answer is still being sent, or bytes have come that are not read yet."""
-        if self.transport.get_write_buffer_size():
-            return True
-        found = self.transport.get_extra_info("socket")
-        if found is None or found.fileno() < 0:
-            return False
-        poll = select.poll()
-        poll.register(found.fileno(), select.POLLIN)
-        return bool(poll.poll(0))
-
-    def _set_deadline(self, seconds: float, action: Any) -> None:
-        self._clear_deadline()
-        self._deadline = self.loop.call_later(seconds, action)
-
-    def _clear_deadline(self) -> None:
-        if self._deadline is not None:
-            self._deadline.cancel()
-            self._deadline = None
