@@ -1,10 +1,11 @@
-"""Check the ids and the cursors of jobs."""
+"""Make and check the ids and the cursors of jobs."""
 
 from __future__ import annotations
 
 import base64
 import binascii
 import re
+import secrets
 from typing import TypeVar
 
 from deployments.errors import InvalidRequest
@@ -15,6 +16,11 @@ from .states import JobState
 Result = TypeVar("Result")
 JOB_ID = re.compile("[0-9a-f]{32}")
 NO_JOB = "there is no such job"
+
+
+def new_job_id() -> str:
+    """Return 128 random bits, which nobody guesses."""
+    return secrets.token_hex(16)
 
 
 def check_job_id(job_id: str) -> None:

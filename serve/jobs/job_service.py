@@ -28,9 +28,9 @@ from ..state.open_state import open_state
 from ..state.storage_budget import StorageBudget
 from ..webhooks.targets import Forbidden, check_url
 from .job_admission import Beside, BudgetSpent, refusals_in_words
-from .job_ids import NO_JOB, Result, check_job_id, cursor_of, found_job, place_of
+from .job_ids import NO_JOB, Result, check_job_id, cursor_of, found_job, new_job_id, place_of
 from .job_schema import JobRequest
-from .job_store import JobStore, new_job_id
+from .job_store import JobStore
 from .kept_scenes import KeptScenes, OnDamage, ignore
 from .open_work import OpenJob, open_jobs
 from .scene_jobs import admit_all, name_loras

@@ -239,11 +239,6 @@ class JobStore:
             return tokens if gone else None
 
 
-def new_job_id() -> str:
-    """Return 128 random bits, which nobody guesses."""
-    return secrets.token_hex(16)
-
-
 def _note_pictures(connection: Connection, owner: str | None, job_id: str, since: float) -> list[str]:
     theirs = select(scenes.c.picture).join(jobs).where(this_job(owner, job_id), scenes.c.picture.is_not(None))
     noted = {secrets.token_hex(16): picture for picture in set(connection.execute(theirs).scalars())}

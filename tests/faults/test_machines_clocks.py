@@ -16,7 +16,8 @@ from deployments.messages import LayerJob
 from serve.config.service_config import ServiceConfig
 from serve.graph.scene import Graph
 from serve.ingress import build_http
-from serve.jobs.job_store import JobStore, new_job_id
+from serve.jobs.job_ids import new_job_id
+from serve.jobs.job_store import JobStore
 from serve.jobs.leases import Leases
 from serve.jobs.states import NewScene
 from tests.support.another_machine import Gathering, machine

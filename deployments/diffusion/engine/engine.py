@@ -26,14 +26,7 @@ from deployments.diffusion.engine.result_cache import ResultCache
 from deployments.diffusion.engine.retry_policy import RetryPolicy
 from deployments.diffusion.engine.step_loop import StepLoop
 from deployments.diffusion.engine.watchdog import LoadRetries, Unhealthy, Watchdog
-from deployments.diffusion.engine.work_item import (
-    Listener,
-    News,
-    Place,
-    Progress,
-    WorkItem,
-    step_event,
-)
+from deployments.diffusion.engine.work_item import Place, Progress, WorkItem, step_event
 from deployments.diffusion.guide_pictures import PosePicture, References
 from deployments.diffusion.model.model_config import GenerationConfig
 from deployments.diffusion.painter import AnyPainter, PaintRequest, PictureLora
@@ -180,7 +173,7 @@ class Engine:
         self._busy()
         try:
             while True:
-                news = await _next_news(job, listener)
+                news = await listener.next_news(job.deadline_at)
                 if isinstance(news, Place):
                     yield QueueEvent(job.kind, news.ahead)
                 elif isinstance(news, Progress):
@@ -244,12 +237,3 @@ class Engine:
     def _scheduler(self, calibration: Calibration) -> Scheduler[WorkItem]:
         cost_model = CostModel(BatchKey(*self._painter.native_size), calibration.seconds)
         return Scheduler(cost_model, calibration.cap_rows, self._config.stretch, self._config.max_jobs)
-
-
-async def _next_news(job: LayerJob, listener: Listener) -> News:
-    try:
-        # Not `wait_for`: before Python 3.12 it loses a cancellation that comes together with the news.
-        async with asyncio.timeout(max(0.0, job.deadline_at - time.monotonic())):
-            return await listener.news.get()
-    except TimeoutError:
-        raise DeadlineExceeded(DEADLINE_PASSED) from None

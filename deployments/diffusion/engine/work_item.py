@@ -20,7 +20,7 @@ from deployments.diffusion.engine.result_cache import LayerKey
 from deployments.diffusion.latent_previews import encode_preview
 from deployments.diffusion.painter import Painting, PaintRequest, Preview, preview_steps
 from deployments.diffusion.scheduling.scheduler import ScheduledJob
-from deployments.errors import ScenewrightError
+from deployments.errors import DEADLINE_PASSED, DeadlineExceeded, ScenewrightError
 from deployments.failures import Failure, in_thread
 from deployments.messages import Backend, LayerJob, LayerResult, LayerTimings, Pixels, StepEvent, Usage
 
@@ -68,6 +68,15 @@ class Listener:
         self.news.put_nowait(news)
         if isinstance(news, LayerResult | Failure):
             self.ended.set()
+
+    async def next_news(self, deadline_at: float) -> News:
+        """Return the next event. Raises DeadlineExceeded at `deadline_at`, by the monotonic clock."""
+        try:
+            # Not `wait_for`: before Python 3.12 it loses a cancellation that comes together with the news.
+            async with asyncio.timeout(max(0.0, deadline_at - time.monotonic())):
+                return await self.news.get()
+        except TimeoutError:
+            raise DeadlineExceeded(DEADLINE_PASSED) from None
 
 
 @dataclass(eq=False)

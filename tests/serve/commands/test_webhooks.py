@@ -8,7 +8,8 @@ from click.testing import CliRunner, Result
 
 from scenewright.cli import main
 from serve.config.job_config import JobConfig
-from serve.jobs.job_store import JobStore, new_job_id
+from serve.jobs.job_ids import new_job_id
+from serve.jobs.job_store import JobStore
 from serve.jobs.states import NewScene
 from serve.state.open_state import open_state
 from serve.webhooks import outbox

@@ -3,8 +3,9 @@ from __future__ import annotations
 import pytest
 
 from serve.jobs.job_admission import OtherBody, TooManyWaiting
+from serve.jobs.job_ids import new_job_id
 from serve.jobs.job_rows import LATELY_S
-from serve.jobs.job_store import JobStore, new_job_id
+from serve.jobs.job_store import JobStore
 from serve.jobs.leases import Leases
 from tests.support.job_rows import New, submit
 

@@ -6,7 +6,8 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 from sqlalchemy import Engine
 
-from serve.jobs.job_store import JobStore, new_job_id
+from serve.jobs.job_ids import new_job_id
+from serve.jobs.job_store import JobStore
 from serve.jobs.leases import Leases
 from serve.jobs.states import Claim
 from serve.pictures import loose_pictures as loose

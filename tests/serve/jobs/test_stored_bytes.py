@@ -12,7 +12,8 @@ from sqlalchemy.exc import OperationalError
 
 from serve.config.job_config import JobConfig
 from serve.jobs import ended_keys
-from serve.jobs.job_store import JobStore, new_job_id
+from serve.jobs.job_ids import new_job_id
+from serve.jobs.job_store import JobStore
 from serve.jobs.leases import Leases
 from serve.jobs.states import NewScene
 from serve.jobs.stored_bytes import ROW_BYTES

@@ -7,7 +7,8 @@ from collections.abc import Callable
 import pytest
 from sqlalchemy import Engine
 
-from serve.jobs.job_store import JobStore, new_job_id
+from serve.jobs.job_ids import new_job_id
+from serve.jobs.job_store import JobStore
 from serve.jobs.leases import Leases
 from serve.jobs.states import NewScene
 from serve.webhooks import outbox
