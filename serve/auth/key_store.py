@@ -153,6 +153,6 @@ def _key(row: Row[Any]) -> Key:
 def open_keys(state_folder: Path, jobs: JobConfig | None = None) -> KeyStore:
     """Return the keys of the service with this state folder and these settings.
 
-    Raises OSError, SQLAlchemyError, and ValueError where a file of keys of earlier versions is damaged.
+    Raises OSError, SQLAlchemyError, and NewerDatabase.
     """
     return KeyStore(open_state(state_folder, jobs or JobConfig()))

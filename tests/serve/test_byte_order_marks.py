@@ -20,7 +20,6 @@ from deployments.diffusion.model.registry import describe
 from examples.storyboard import main as paint_storyboard
 from loadtest.commands.compare import _read as read_summary
 from loadtest.traffic import arrivals, mix, record
-from serve.auth.key_store import open_keys
 from serve.cli import main
 from serve.config import serve_file
 from serve.planning.device_profile import LayerProfile, Profile, read_profile
@@ -66,14 +65,6 @@ def test_a_file_of_a_job(tmp_path: Path) -> None:
     for source, stdin in ((str(marked(file)), None), ("-", file.read_bytes())):
         said = CliRunner().invoke(main, ["job", "submit", source, "--url", "http://127.0.0.1:9"], input=stdin)
         assert "no Scenewright at" in said.output, "it came as far as asking"
-
-
-def test_keys_of_an_earlier_version(tmp_path: Path) -> None:
-    file = tmp_path / "keys.json"
-    kept = {"id": "0", "name": "one", "sha256": "0" * 64, "scopes": ["jobs"], "created_at": 1.0}
-    file.write_text(json.dumps([kept]))
-    marked(file)
-    assert [each.name for each in open_keys(tmp_path).all()] == ["one"]
 
 
 def test_a_profile(tmp_path: Path) -> None:

@@ -139,12 +139,14 @@ async def test_a_quota_of_requests_at_once(send: Send) -> None:
 
 
 async def test_keys_that_cannot_be_read(send: Send, tmp_path: Path) -> None:
-    """Those of an earlier version, which are taken in, or the database itself."""
     client = send("generate")
-    (tmp_path / "keys.json").write_text("{")
+    database, aside = tmp_path / "jobs.sqlite", tmp_path / "aside.sqlite"
+    database.rename(aside)
+    database.mkdir()
     response = await client.get("/v1/models")
     assert (response.status_code, error_of(response)["code"]) == (503, "not_ready")
-    (tmp_path / "keys.json").unlink()
+    database.rmdir()
+    aside.rename(database)
     assert (await client.get("/v1/models")).status_code == 200
     assert (await send().get("/v1/models")).status_code == 401, "no key is asked of a database"
 
