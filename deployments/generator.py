@@ -25,11 +25,10 @@ from deployments.errors import OutOfMemory
 from deployments.heap import freeze
 from deployments.imaging.placeholder import placeholder
 from deployments.imaging.quality import flaw
-from deployments.layer_guides import read_pose, read_references
+from deployments.layer_pictures import read_pose, read_references, read_start
 from deployments.messages import LayerEvent, LayerJob, LayerKind, LayerResult, Pixels, Readiness, StepEvent
 from deployments.reports.load_report import CachedLayers, LoadTracker
 from deployments.reports.routing_stats import RoutingStats
-from deployments.start_pictures import read_start
 
 NO_LORAS_FIT = "without_loras"
 """Declared of a picture that was painted without its LoRAs, since the device had no room for them."""

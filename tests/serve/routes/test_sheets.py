@@ -17,8 +17,7 @@ import pytest
 from PIL import Image
 
 from deployments.errors import InvalidRequest, OutOfMemory
-from deployments.layer_guides import read_pose, read_references
-from deployments.start_pictures import read_start
+from deployments.layer_pictures import read_pose, read_references, read_start
 from serve.api.members import Member
 from serve.api.sheet import PNG, SheetPose, admit_poses, layers_of
 from serve.config.service_config import ServiceConfig

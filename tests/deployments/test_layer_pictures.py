@@ -9,7 +9,7 @@ from PIL import Image
 
 from deployments.errors import InvalidRequest
 from deployments.imaging.skeleton import draw_skeleton
-from deployments.layer_guides import LONGEST_SIDE_PX, read_pose, read_references
+from deployments.layer_pictures import LONGEST_SIDE_PX, read_pose, read_references
 from tests.support.layer_jobs import MakeJob
 from tests.support.poses import STANDING
 from tests.support.uploads import TINTS, a_file
