@@ -20,15 +20,13 @@ from ..telemetry.logs import LogConfig
 from ..telemetry.tracing import TracingConfig
 from .access import Authentication
 from .book_config import BookConfig
-from .cast_config import CastConfig
 from .host_names import checked_pattern
 from .job_config import JobConfig
+from .kept_config import CastConfig, PictureConfig, ResultConfig
 from .layer_settings import LayerSettings, ModelSettings
 from .origins import checked_origin
-from .picture_config import PictureConfig
 from .replica_options import CpuReplicaOptions, IngressOptions, MergerOptions
 from .request_limits import Limits, MergeDefaults
-from .result_config import ResultConfig
 from .settings_base import Settings
 from .webhook_config import WebhookConfig
 

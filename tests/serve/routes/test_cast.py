@@ -11,7 +11,7 @@ from typing import Any
 import httpx
 import pytest
 
-from serve.config.cast_config import CastConfig
+from serve.config.kept_config import CastConfig
 from serve.config.service_config import ServiceConfig
 from serve.graph.scene import Graph
 from serve.ingress import build_http

@@ -10,7 +10,7 @@ from sqlalchemy import Engine
 from sqlalchemy.exc import OperationalError
 
 from serve.api.token_request import MOST_S
-from serve.config.result_config import ResultConfig
+from serve.config.kept_config import ResultConfig
 from serve.state import shared_secrets
 from serve.state.database import open_database
 from serve.state.shared_secrets import (

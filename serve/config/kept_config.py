@@ -1,15 +1,42 @@
-"""The settings of results that links lead to. They lie where the pictures of jobs do (job_config.py)."""
+"""Define the settings of what tenants keep: uploaded pictures, members of the cast, results with links.
+
+Their files lie where the pictures of jobs do (job_config.py).
+"""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from typing import ClassVar
 from urllib.parse import urlsplit
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
-from deployments.bounds import Count
+from deployments.bounds import Count, Seconds
 
 from .host_names import parsed
 from .job_config import DAY_S
+
+
+@dataclass(frozen=True)
+class PictureConfig:
+    """`max_kept`: how many uploaded pictures a tenant keeps at once, within `jobs.max_stored_bytes` and
+    `jobs.max_stored_scenes`. Each is kept for `retention_s` after its last upload, and for longer while
+    something that waits holds it. `limits.max_upload_bytes` and `limits.max_upload_pixels` bound each file.
+    """
+
+    __pydantic_config__: ClassVar[dict[str, str]] = {"extra": "forbid"}
+
+    max_kept: Count = 1_000
+    retention_s: Seconds = DAY_S
+
+
+@dataclass(frozen=True)
+class CastConfig:
+    """`max_members`: how many members of the cast a tenant keeps at once."""
+
+    __pydantic_config__: ClassVar[dict[str, str]] = {"extra": "forbid"}
+
+    max_members: Count = 200
 
 
 class ResultConfig(BaseModel):
