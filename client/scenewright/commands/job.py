@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import json
-import time
+from functools import partial
 from pathlib import Path
 from typing import Any, TextIO
 
@@ -11,12 +10,12 @@ import click
 
 from ..errors import Gone, NotReady
 from ..stories import STORY_SEED, read_story, story_requests
-from ..synchronous import Scenewright
+from ..story_methods import ENDED
+from .ending import status_line, until_ended
+from .json_file import read_json
 from .output import make_folder, write
 from .service import connected, service_options
 
-POLL_S = 0.5
-ENDED = ("succeeded", "failed", "cancelled")
 SUFFIXES = {"jpeg": ".jpg", "png": ".png", "webp": ".webp"}
 
 
@@ -51,7 +50,7 @@ def submit(
         job_id = service.submit_job(scenes, idempotency_key, webhook)["id"]
         click.echo(job_id)
         if wait:
-            _report(_until_ended(service, job_id))
+            _report(until_ended(partial(service.job, job_id)))
 
 
 @job.command()
@@ -61,7 +60,7 @@ def submit(
 def status(job_id: str, wait: bool, url: str, api_key: str | None) -> None:
     """Say how far a job is, and why scenes failed."""
     with connected(url, api_key) as service:
-        _report(_until_ended(service, job_id) if wait else service.job(job_id))
+        _report(until_ended(partial(service.job, job_id)) if wait else service.job(job_id))
 
 
 @job.command("list")
@@ -73,7 +72,7 @@ def list_(limit: int, tenant: str | None, url: str, api_key: str | None) -> None
     with connected(url, api_key) as service:
         for each in service.jobs(limit, tenant=tenant)["data"]:
             whose = f"  {each['tenant']}" if "tenant" in each else ""
-            click.echo(f"{each['id']}  {_line(each)}{whose}")
+            click.echo(f"{each['id']}  {status_line(each)}{whose}")
 
 
 @job.command()
@@ -103,7 +102,7 @@ def remove(job_id: str, url: str, api_key: str | None) -> None:
     with connected(url, api_key) as service:
         found = service.job(job_id)
         if found["status"] not in ENDED:
-            raise click.ClickException(f"it has not ended ({_line(found)}): cancel it first")
+            raise click.ClickException(f"it has not ended ({status_line(found)}): cancel it first")
         service.cancel_job(job_id)
         click.echo("removed")
 
@@ -147,11 +146,7 @@ def _scenes(file: TextIO, story_seed: int | None) -> list[dict[str, Any]]:
             raise click.BadParameter(f"{name}: {error}", param_hint="FILE") from error
     if story_seed is not None:
         raise click.BadParameter(f"{name} is not a story", param_hint="--story-seed")
-    try:
-        content = json.loads(text, parse_constant=_no_number, object_pairs_hook=_no_name_twice)
-    except (ValueError, RecursionError) as error:
-        why = "nested too deep" if isinstance(error, RecursionError) else str(error)
-        raise click.BadParameter(f"{name} is not JSON: {why}", param_hint="FILE") from error
+    content = read_json(name, text)
     scenes = content.get("scenes") if isinstance(content, dict) else content
     if not isinstance(scenes, list):
         raise click.BadParameter('neither a list of scenes nor {"scenes": [...]}', param_hint="FILE")
@@ -160,38 +155,8 @@ def _scenes(file: TextIO, story_seed: int | None) -> list[dict[str, Any]]:
     return scenes
 
 
-def _no_number(name: str) -> None:
-    raise ValueError(f"it has no {name}")
-
-
-def _no_name_twice(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    """Refuse a duplicate name, which would silently lose one of its values."""
-    found = dict(pairs)
-    if len(found) < len(pairs):
-        names = [name for name, _ in pairs]
-        raise ValueError(f"{next(name for name in names if names.count(name) > 1)!r} is there twice")
-    return found
-
-
-def _until_ended(service: Scenewright, job_id: str) -> dict[str, Any]:
-    said = ""
-    while True:
-        found = service.job(job_id)
-        if found["status"] in ENDED:
-            return found
-        if (line := _line(found)) != said:
-            click.echo(said := line, err=True)
-        time.sleep(POLL_S)
-
-
-def _line(found: dict[str, Any]) -> str:
-    failed = f", {found['failed']} failed" if found["failed"] else ""
-    held = ", held since its key has ended" if found.get("held") else ""
-    return f"{found['status']}: {found['done']} of {found['total']}{failed}{held}"
-
-
 def _report(found: dict[str, Any]) -> None:
-    click.echo(_line(found))
+    click.echo(status_line(found))
     for scene in found["scenes"]:
         if "error" in scene:
             click.echo(f"scene {scene['index']}: {scene['error']['message']}", err=True)

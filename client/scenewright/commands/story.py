@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import time
+from functools import partial
 from pathlib import Path
 from typing import Any, get_args
 
@@ -12,12 +12,13 @@ from ..choices import BookKind
 from ..story_calls import Story
 from ..story_methods import ENDED
 from ..synchronous import Scenewright
+from .ending import status_line, until_ended
 from .job import SUFFIXES
 from .output import check_writable, make_folder, write
 from .service import connected, service_options
 from .story_file import pictures_beside, read_story_file
 
-POLL_S = 0.5
+PAGES = "pages"
 KINDS: dict[str, BookKind] = {f".{kind}": kind for kind in get_args(BookKind)}
 output = click.option(
     "-o",
@@ -66,7 +67,7 @@ def make(
         made = service.stories.create(idempotency_key, **request)
         click.echo(f"story {made.id}", err=True)
         try:
-            found = _until_ended(service, made.id)
+            found = until_ended(partial(service.stories.get, made.id), PAGES)
         except KeyboardInterrupt:
             click.echo(f"it goes on: scenewright story book {made.id} -o {files[0]}", err=True)
             raise
@@ -83,7 +84,7 @@ def book(story_id: str, files: tuple[Path, ...], language: str | None, url: str,
     """Write the book of a story, once its pages are painted."""
     _check(files)
     with connected(url, api_key) as service:
-        found = _until_ended(service, story_id)
+        found = until_ended(partial(service.stories.get, story_id), PAGES)
         _refuse_failed(found)
         _write_books(service, found, files, language)
 
@@ -95,8 +96,12 @@ def book(story_id: str, files: tuple[Path, ...], language: str | None, url: str,
 def show(story_id: str, wait: bool, url: str, api_key: str | None) -> None:
     """Say how far a story is, page by page."""
     with connected(url, api_key) as service:
-        found = _until_ended(service, story_id) if wait else service.stories.get(story_id)
-        click.echo(_line(found))
+        found = (
+            until_ended(partial(service.stories.get, story_id), PAGES)
+            if wait
+            else service.stories.get(story_id)
+        )
+        click.echo(status_line(found, PAGES))
         for page in found["pages"]:
             alike = ", ".join(f"{name} {value:.2f}" for name, value in page.get("consistency", {}).items())
             why = page.get("error", {}).get("message", "")
@@ -112,7 +117,7 @@ def list_(limit: int, url: str, api_key: str | None) -> None:
     """List stories, newest first."""
     with connected(url, api_key) as service:
         for each in service.stories.list(limit)["data"]:
-            click.echo(f"{each['id']}  {_line(each)}  {_title(each)}")
+            click.echo(f"{each['id']}  {status_line(each, PAGES)}  {_title(each)}")
 
 
 @story.command()
@@ -136,7 +141,7 @@ def repaint(
     change = {name: value for name, value in given.items() if value is not None}
     with connected(url, api_key) as service:
         service.stories.repaint(story_id, index, **change)
-        _refuse_failed(_until_ended(service, story_id))
+        _refuse_failed(until_ended(partial(service.stories.get, story_id), PAGES))
 
 
 @story.command()
@@ -174,7 +179,7 @@ def remove(story_id: str, url: str, api_key: str | None) -> None:
     with connected(url, api_key) as service:
         found = service.stories.get(story_id)
         if found["status"] not in ENDED:
-            raise click.ClickException(f"it has not ended ({_line(found)}): cancel it first")
+            raise click.ClickException(f"it has not ended ({status_line(found, PAGES)}): cancel it first")
         service.stories.cancel(story_id)
         click.echo("removed")
 
@@ -188,23 +193,6 @@ def _check(files: tuple[Path, ...]) -> None:
         check_writable(file)
 
 
-def _until_ended(service: Scenewright, story_id: str) -> Story:
-    said = ""
-    while True:
-        found = service.stories.get(story_id)
-        if found["status"] in ENDED:
-            return found
-        if (line := _line(found)) != said:
-            click.echo(said := line, err=True)
-        time.sleep(POLL_S)
-
-
-def _line(found: dict[str, Any]) -> str:
-    failed = f", {found['failed']} failed" if found["failed"] else ""
-    held = ", held since its key has ended" if found.get("held") else ""
-    return f"{found['status']}: {found['done']} of {found['total']} pages{failed}{held}"
-
-
 def _title(found: dict[str, Any]) -> str:
     title = found["title"]
     return title if isinstance(title, str) else next(iter(title.values()), "")
@@ -212,7 +200,7 @@ def _title(found: dict[str, Any]) -> str:
 
 def _refuse_failed(found: Story) -> None:
     """Say which pages have no picture, and how to paint them again. Exits 1."""
-    click.echo(_line(found), err=True)
+    click.echo(status_line(found, PAGES), err=True)
     for page in found["pages"]:
         if "error" in page:
             click.echo(f"page {page['index']}: {page['error']['message']}", err=True)

@@ -11,6 +11,8 @@ from typing import Any
 
 import click
 
+from .json_file import read_json
+
 PICTURE_ID = re.compile("pic_[0-9a-f]{64}")
 LARGEST_BYTES = 8 << 20
 """More than any service reads."""
@@ -29,7 +31,7 @@ def read_story_file(file: Path) -> dict[str, Any]:
     if len(data) > LARGEST_BYTES:
         raise click.BadParameter(f"{name} is larger than {LARGEST_BYTES >> 20} MiB", param_hint="FILE")
     is_json = file.suffix.lower() == ".json" or text.lstrip().startswith("{")
-    content = _json(name, text) if is_json else _yaml(name, text)
+    content = read_json(name, text) if is_json else _yaml(name, text)
     if not isinstance(content, dict) or not all(isinstance(each, str) for each in content):
         raise click.BadParameter(f"{name} has no fields: it begins with `title: …`", param_hint="FILE")
     return content
@@ -45,22 +47,6 @@ def pictures_beside(file: Path, request: dict[str, Any]) -> list[Path]:
 def _read(file: Path) -> bytes:
     with file.open("rb") as opened:
         return opened.read(LARGEST_BYTES + 1)
-
-
-def _json(name: str, text: str) -> Any:
-    try:
-        return json.loads(text, object_pairs_hook=_no_name_twice)
-    except (ValueError, RecursionError) as error:
-        why = "nested too deep" if isinstance(error, RecursionError) else str(error)
-        raise click.BadParameter(f"{name} is not JSON: {why}", param_hint="FILE") from error
-
-
-def _no_name_twice(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    found = dict(pairs)
-    if len(found) < len(pairs):
-        names = [name for name, _ in pairs]
-        raise ValueError(f"{next(name for name in names if names.count(name) > 1)!r} is there twice")
-    return found
 
 
 def _yaml(name: str, text: str) -> Any:
