@@ -81,6 +81,12 @@ def key_of(request: Request) -> Key | None:
     return key
 
 
+def key_id_of(request: Request) -> str | None:
+    """Return the id of the key that a request came with; None where none was required."""
+    key = key_of(request)
+    return key.id if key else None
+
+
 class AuthMiddleware:
     """The layer that knows keys. It sets `tenant`, `key`, `quota` and `budget` of the request's state."""
 

@@ -19,7 +19,7 @@ from deployments.errors import CutoutFailed, DeadlineExceeded, InvalidRequest, N
 from deployments.merge_work import MEGA, upscaled_px
 from deployments.messages import LayerJob, OutputOptions
 
-from ..auth.middleware import budget_of, key_of, tenant_of
+from ..auth.middleware import budget_of, key_id_of, tenant_of
 from ..auth.quotas import OverLimit, Quota
 from ..graph.scene import Graph, scene_megapixels
 from ..graph.scene_job import SceneJob
@@ -124,9 +124,7 @@ def metered(request: Request) -> Iterator[None]:
     if not isinstance(recorder, UsageRecorder):
         yield
         return
-    key = key_of(request)
-    who = tenant_of(request), key.id if key else ""
-    with recorder.recording(who):
+    with recorder.recording((tenant_of(request), key_id_of(request) or "")):
         yield
 
 

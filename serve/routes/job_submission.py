@@ -21,7 +21,7 @@ from ..api.known_pictures import Known, as_unread
 from ..api.layer_schema import LayerRequest, PictureInput
 from ..api.resolve import admit
 from ..api.scene_schema import SceneRequest, layers_in
-from ..auth.middleware import budget_of, key_of, tenant_of
+from ..auth.middleware import budget_of, key_id_of, key_of, tenant_of
 from ..config.service_config import ServiceConfig
 from ..graph.scene import Graph
 from ..http.error_responses import Refusal
@@ -120,13 +120,15 @@ class JobSubmission:
         key, tenant, budget = idempotency_key(request), tenant_of(request), budget_of(request)
         if not named:
             await check_budget(request)
-            return await self._service.submit(tenant, requested, digest, key, _key_id(request), budget=budget)
+            return await self._service.submit(
+                tenant, requested, digest, key, key_id_of(request), budget=budget
+            )
         earlier = await self._would_submit(request, requested, digest, [picture for _, picture in named])
         if earlier is not None:
             return earlier
         async with keeping_inputs(request, named, self._graph, self._limits, self._pictures) as known:
             return await self._service.submit(
-                tenant, requested, digest, key, _key_id(request), known, budget=budget
+                tenant, requested, digest, key, key_id_of(request), known, budget=budget
             )
 
     async def check(
@@ -152,7 +154,7 @@ class JobSubmission:
     ) -> JobState | None:
         await check_budget(request)
         key, tenant = idempotency_key(request), tenant_of(request)
-        return await self._service.would_submit(tenant, requested, digest, key, _key_id(request), pictures)
+        return await self._service.would_submit(tenant, requested, digest, key, key_id_of(request), pictures)
 
     async def respond(
         self,
@@ -187,11 +189,6 @@ class JobSubmission:
         """Return the job that was submitted with the same key and body, if there is one."""
         key = idempotency_key(request)
         return None if key is None else await self._service.earlier(tenant_of(request), digest, key)
-
-
-def _key_id(request: Request) -> str | None:
-    key = key_of(request)
-    return key.id if key else None
 
 
 def _own(request: Request, digest: str) -> str:

@@ -14,7 +14,7 @@ from ..api.members import member_of
 from ..api.response_schema import SceneResponse
 from ..api.responses import FORMATS
 from ..api.scene_schema import pictures_in
-from ..auth.middleware import key_of, tenant_of
+from ..auth.middleware import key_id_of, tenant_of
 from ..cast.cast_service import CastService
 from ..config.service_config import ServiceConfig
 from ..graph.scene import Graph
@@ -95,8 +95,7 @@ def story_routes(
         requested, digest = await understand(
             data, limits, lambda body: (parse(body, StoryRequest), digest_of({"story": body}))
         )
-        api_key = key_of(request)
-        key_id = api_key.id if api_key else None
+        key_id = key_id_of(request)
         await check_budget(request)
         try:
             story = await begun(tenant, requested)
@@ -208,8 +207,7 @@ def story_routes(
         if has_body(request):
             data = await read_json(request, limits)
             change = await understand(data, limits, lambda body: parse(body, RepaintRequest))
-        tenant, api_key, number = tenant_of(request), key_of(request), number_of(index)
-        key_id = api_key.id if api_key else None
+        tenant, key_id, number = tenant_of(request), key_id_of(request), number_of(index)
         await check_budget(request)
         for _ in range(ATTEMPTS):
             seen, new = await service.changed(tenant, story_id, number, change)
