@@ -148,6 +148,12 @@ class Generator(ABC):
                     return event
         raise AssertionError("the engine ended a job without a result")
 
+    async def painted(
+        self, job: LayerJob, files: Mapping[str, bytes] | None = None
+    ) -> AsyncGenerator[LayerResult, None]:
+        """Yield the layer alone, in a stream: over gRPC its caller hears at once whether it is accepted."""
+        yield await self.paint(job, files)
+
     async def _pictures_of(self, job: LayerJob, files: Mapping[str, bytes]) -> PicturesOfJob:
         """Return what the job starts from, what it shall resemble, and its pose."""
         if not job.files and not job.pose:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections import Counter
 from dataclasses import dataclass, field
 from io import BytesIO
 from itertools import count
@@ -17,21 +18,34 @@ SEEDS = count(1)
 """Never the same twice: no cache answers."""
 
 
+HOPS = {
+    "proxy": ("proxyactor", "haproxy"),
+    "edge": ("ingress",),
+    "painters": ("character", "background"),
+    "merger": ("merger",),
+    "Ray": ("raylet", "gcs_server", "servecontroller", "dashboardagent", "runtimeenvagent"),
+}
+"""The processes that a scene passes, by how their titles begin, and those of Ray that see to them."""
+REST = "others"
+
+
 @dataclass
 class Measured:
-    """Totals of all rounds. `cpu_s`: of the service's processes, not of the callers."""
+    """Totals of all rounds. `cpu_s`: of the service's processes, not of the callers, by what they do."""
 
     answers: int = 0
     took_s: float = 0.0
-    cpu_s: float = 0.0
+    cpu_s: Counter[str] = field(default_factory=Counter)
     latencies_s: list[float] = field(default_factory=list)
 
-    def figures(self) -> dict[str, float]:
+    def figures(self) -> dict[str, Any]:
         in_order = sorted(self.latencies_s)
+        hops = {hop: round(1e3 * self.cpu_s[hop] / self.answers, 2) for hop in (*HOPS, REST)}
         return {
             "per_s": round(self.answers / self.took_s, 2),
             "p50_ms": round(1e3 * in_order[len(in_order) // 2], 2),
-            "cpu_ms": round(1e3 * self.cpu_s / self.answers, 2),
+            "cpu_ms": round(1e3 * self.cpu_s.total() / self.answers, 2),
+            "hops_ms": hops,
         }
 
 
@@ -45,7 +59,8 @@ def load(
     used_s, begun = service_cpu_s(), time.perf_counter()
     into.latencies_s += asyncio.run(_callers(url, layer, frame, callers, scenes))
     into.took_s += time.perf_counter() - begun
-    into.cpu_s += service_cpu_s() - used_s
+    used_s, since_s = service_cpu_s(), used_s
+    into.cpu_s.update({hop: used_s[hop] - since_s[hop] for hop in used_s})
     into.answers += scenes
 
 
@@ -79,13 +94,22 @@ def _scene(layer: dict[str, int], frame: dict[str, int]) -> dict[str, Any]:
     }
 
 
-def service_cpu_s() -> float:
-    """Sum the CPU seconds of all processes that this one started: Ray's own, and Serve's."""
-    total = 0.0
+def service_cpu_s() -> Counter[str]:
+    """Return the CPU seconds of all processes that this one started, by what they do."""
+    used: Counter[str] = Counter()
     for process in psutil.Process().children(recursive=True):
         try:
-            times = process.cpu_times()
+            times, name = process.cpu_times(), hop_of(process.cmdline())
         except psutil.Error:
             continue
-        total += times.user + times.system
-    return total
+        used[name] += times.user + times.system
+    return used
+
+
+def hop_of(command: list[str]) -> str:
+    """Return what a process of Ray's does: a replica by its deployment's name, in small letters."""
+    title = command[0] if command else ""
+    for hop, names in HOPS.items():
+        if title.replace("/", ":").rpartition(":")[2].lower().startswith(names):
+            return hop
+    return REST

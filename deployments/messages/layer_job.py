@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import time
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 from deployments.messages.value_types import Fallback, Keypoint, LayerKind, Priority
@@ -183,9 +184,9 @@ class LayerJob(SentWithTimeLeft):
             tuple((lora.sha256, lora.scale) for lora in self.loras),
         )
 
-    @property
+    @cached_property
     def cache_key(self) -> str:
-        """Return the picture key as a short hash, to send to other processes."""
+        """Return the picture key as a short hash, to send to other processes. It goes along with the job."""
         return hashlib.blake2s(repr(self.picture_key).encode(), digest_size=8).hexdigest()
 
 

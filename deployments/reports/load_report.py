@@ -124,16 +124,25 @@ class LoadTracker:
         now = self._clock()
         self._forget_old()
         seconds_per_unit = self.megapixel_step_s
-        left = sum(task.step_units * task.steps_left for task in self._tasks)
         typical = sum(task.step_units * task.steps for task in self._arrivals) / max(1, len(self._arrivals))
         return LoadReport(
-            backlog_s=left * seconds_per_unit,
+            backlog_s=self.backlog_s,
             request_s=typical * seconds_per_unit,
             service_s=typical * min(self._fastest, default=seconds_per_unit),
             arrived=self._arrived(now),
             age_s=now - self._began_at,
-            jobs=len(self._tasks),
+            jobs=self.jobs,
         )
+
+    @property
+    def jobs(self) -> int:
+        """Return how many jobs are under way or waiting."""
+        return len(self._tasks)
+
+    @property
+    def backlog_s(self) -> float:
+        """Return the seconds of work under way or waiting. Unlike `report` it goes over no old arrivals."""
+        return sum(task.step_units * task.steps_left for task in self._tasks) * self.megapixel_step_s
 
     def _arrived(self, now: float) -> tuple[int, ...]:
         """Count the requests in each window. They are in order of arrival."""

@@ -58,6 +58,14 @@ class Speed:
         )
 
 
+@dataclass(frozen=True, eq=False)
+class _Inside:
+    """What counts of an admitted layer: computed once, since each further request sums over all of them."""
+
+    tenant: str
+    cost: float
+
+
 class AdmissionControl:
     """Admission control for one process.
 
@@ -73,33 +81,39 @@ class AdmissionControl:
         self._replicas_of = replicas
         self._places = places or {}
         self._clock = clock
-        self._inside: defaultdict[str, list[LayerJob]] = defaultdict(list)
-        self._ended: deque[tuple[float, LayerJob]] = deque()
+        self._inside: defaultdict[str, list[_Inside]] = defaultdict(list)
+        self._ended: defaultdict[str, deque[tuple[float, float]]] = defaultdict(deque)
+        """By generator: when layers ended, and their costs."""
 
     @contextmanager
     def admit(self, *jobs: LayerJob) -> Iterator[None]:
         """Admit the layers for as long as the block lasts. Raises Overloaded and DeadlineExceeded."""
-        working = [job for job in jobs if not self._is_cached(job)]
+        admitted: list[tuple[str, _Inside]] = []
         beside: Counter[str] = Counter()
-        for job in working:
+        for job in jobs:
+            if self._is_cached(job):
+                continue
             # A scene's further figures come after its first, and take places of their own.
             try:
                 self._check(job, beside[job.generator])
             except BaseException:
-                self._leave(working[: beside.total()])
+                self._leave(admitted)
                 raise
-            self._inside[job.generator].append(job)
+            admitted.append((job.generator, _Inside(job.tenant, job.cost)))
+            self._inside[job.generator].append(admitted[-1][1])
             beside[job.generator] += 1
         try:
             yield
         finally:
-            self._leave(working)
-            self._ended.extend((self._clock(), job) for job in working)
-            self._forget_ended()
+            self._leave(admitted)
+            now = self._clock()
+            for generator, inside in admitted:
+                self._ended[generator].append((now, inside.cost))
+                self._forget_ended(generator)
 
-    def _leave(self, jobs: Sequence[LayerJob]) -> None:
-        for job in jobs:
-            self._inside[job.generator].remove(job)
+    def _leave(self, admitted: Sequence[tuple[str, _Inside]]) -> None:
+        for generator, inside in admitted:
+            self._inside[generator].remove(inside)
 
     def place_frees_in_s(self, job: LayerJob, places: int = 1) -> float | None:
         """Return the seconds until `places` such jobs are worked off, one after the other.
@@ -144,14 +158,15 @@ class AdmissionControl:
 
     def _reported_at_most(self, generator: str) -> float:
         """Return the most work admitted here that the replicas can have reported; the rest is others'."""
-        self._forget_ended()
-        lately = [job for _, job in self._ended if job.generator == generator]
-        return sum(job.cost for job in [*self._inside[generator], *lately])
+        self._forget_ended(generator)
+        inside = sum(each.cost for each in self._inside[generator])
+        return inside + sum(cost for _, cost in self._ended[generator])
 
-    def _forget_ended(self) -> None:
-        """Forget jobs that ended long ago, without waiting for a request: each holds its words."""
-        while self._ended and self._clock() - self._ended[0][0] > STALE_S:
-            self._ended.popleft()
+    def _forget_ended(self, generator: str) -> None:
+        """Forget layers that ended long ago."""
+        ended = self._ended[generator]
+        while ended and self._clock() - ended[0][0] > STALE_S:
+            ended.popleft()
 
     def _check_places(self, job: LayerJob, replicas: Replicas, beside: int) -> None:
         """Refuse a layer without a place to wait in; `beside` layers of its scene take one before it."""

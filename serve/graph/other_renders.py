@@ -21,6 +21,7 @@ from deployments.messages import (
 from deployments.queueing.work_queue import QueuedWork
 
 from .bill import count_picture
+from .by_value import merger_call
 from .replica_calls import Deadline, Response, all_or_none
 from .scene import Graph, admitted, compared_meanwhile, finish, paint, with_consistency
 from .stream_reader import OnEvent
@@ -32,7 +33,7 @@ async def render_layer(
     """Paint one layer alone, encoded by the merger's replicas so that the edge never touches pixels."""
     async with admitted(graph, job.deadline_at, job):
         response, layer = await paint(graph, job, on_event)
-        encode = partial(graph.merger.encode.remote, output, response, job.tenant)
+        encode = _merger_call(graph, "encode", job, output, response)
         return await _finished(graph, job, output, response, layer, encode)
 
 
@@ -43,7 +44,7 @@ async def render_cutout(graph: Graph, job: LayerJob, output: OutputOptions) -> t
     """
     async with admitted(graph, job.deadline_at, job):
         response, layer = await paint(graph, job)
-        cut_out = partial(graph.merger.cut_out.remote, output, response, job.tenant)
+        cut_out = _merger_call(graph, "cut_out", job, output, response)
         return await _finished(graph, job, output, response, layer, cut_out)
 
 
@@ -94,6 +95,15 @@ async def _finished(
     picture, (compared,) = await compared_meanwhile(finished, [with_consistency(graph, job, response, layer)])
     count_picture()
     return compared, picture
+
+
+def _merger_call(
+    graph: Graph, method: str, job: LayerJob, output: OutputOptions, response: Any
+) -> Callable[[], Response]:
+    """Return the merger's call that writes a layer alone as a file."""
+    answer_px = upscaled_px(job.width_px * job.height_px, output)
+    call = merger_call(graph.merger, method, [response], answer_px, graph.sends_values)
+    return partial(call, output, response, job.tenant)
 
 
 def _alone(job: LayerJob, output: OutputOptions) -> QueuedWork:

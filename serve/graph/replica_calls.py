@@ -10,6 +10,7 @@ import time
 from collections.abc import Awaitable, Callable, Coroutine, Iterable
 from typing import Any, TypeVar
 
+from grpc.aio import AioRpcError
 from ray.exceptions import RayActorError, TaskCancelledError
 from ray.serve.exceptions import BackPressureError, DeploymentUnavailableError, ReplicaUnavailableError
 
@@ -27,7 +28,8 @@ MAX_LOSSES = 3
 """How often a branch may lose its replica before the request is given up."""
 MAX_REFUSALS = 16
 """How many replicas may say that they are not ready: each is known to be so from then on."""
-LOST = (RayActorError, DeploymentUnavailableError, ReplicaUnavailableError)
+LOST = (RayActorError, DeploymentUnavailableError, ReplicaUnavailableError, AioRpcError)
+"""A connection that breaks on the way is a lost replica too: its caller cannot tell them apart."""
 
 
 async def whole(response: Response) -> tuple[Response, Any]:

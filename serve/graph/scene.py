@@ -1,7 +1,8 @@
 """Render a scene: characters and background in parallel, then the merger; one deadline over all of it.
 
 All branches are awaited together so that the first failure is seen at once and stops the others; their
-responses, not their pixels, are passed on, so that pixels travel from replica to replica.
+responses, not their pixels, are passed on, so that pixels travel from replica to replica. Small pictures
+alone are passed on as they are (serve/graph/by_value.py).
 """
 
 from __future__ import annotations
@@ -23,12 +24,13 @@ from deployments.queueing.work_queue import QueuedWork, WorkQueue
 
 from ..telemetry.logs import logger
 from ..telemetry.scene_spans import branch, finishing
+from . import by_value
 from .admission_control import AdmissionControl
 from .bill import billed, count_picture
-from .replica_calls import MAX_LOSSES, Deadline, Response, all_or_none, call_until_kept, whole
+from .replica_calls import MAX_LOSSES, Deadline, Response, all_or_none, call_until_kept
 from .replica_registry import NOWHERE, Replicas
 from .scene_job import SceneJob, SceneResult
-from .stream_reader import OnEvent, follow
+from .stream_reader import OnEvent
 
 Handle = DeploymentHandle[Any]
 
@@ -46,6 +48,7 @@ class Graph:
     knows of the replicas of a generator, by its name. `others`: the generators of the models that are not the
     first of their layer, by their names. `files`: those that the layers of one request start from, by name.
     `text_check` raises where a layer's words are refused. `previews`: whether unfinished pictures are shown.
+    `sends_values`: whether small pictures go over gRPC; as this process's environment says.
     """
 
     character: Handle
@@ -58,6 +61,7 @@ class Graph:
     files: Mapping[str, bytes] = field(default_factory=dict)
     text_check: Callable[[LayerJob, str], Coroutine[Any, Any, None]] | None = None
     previews: bool = True
+    sends_values: bool = field(default_factory=by_value.is_on)
 
     @property
     def generators(self) -> dict[str, Handle]:
@@ -115,9 +119,10 @@ def _of_layer(job: LayerJob, on_event: OnSceneEvent | None) -> OnEvent | None:
 
 def _merging(graph: Graph, job: SceneJob, figures: list[Any], place: Any) -> Callable[[], Response]:
     """Return the call of the merger. Every response is an argument of its own: Serve resolves no others."""
-    if job.character is not None:
-        return partial(graph.merger.merge.remote, job.merge, *figures, place)
-    return partial(graph.merger.merge_group.remote, job.merge, place, *figures)
+    method = "merge" if job.character is not None else "merge_group"
+    answer_px, layers = scene_megapixels(job) * MEGA, (*figures, place)
+    merge = by_value.merger_call(graph.merger, method, layers, answer_px, graph.sends_values)
+    return partial(merge, job.merge, *(layers if job.character is not None else (place, *figures)))
 
 
 def unanswered(graph: Graph) -> list[Unanswered]:
@@ -168,22 +173,16 @@ async def with_consistency(graph: Graph, job: LayerJob, response: Any, layer: La
 
 
 async def paint(graph: Graph, job: LayerJob, on_event: OnEvent | None = None) -> tuple[Any, LayerResult]:
-    """Return the layer's object ref, to pass to a further call, and the layer."""
+    """Return the layer's response, or the layer once more, to pass to a further call, and the layer."""
     if job.previews and not graph.previews:
         job = replace(job, previews=0)
     painter, frees_in_s = graph.painter(job), partial(graph.admission.place_frees_in_s, job)
     elsewhere = partial(_another_is_ready, graph, job)
     # Beside the job: what is compared, counted and kept of it needs no bytes.
     files = ({name: graph.files[name] for name in job.files},) if job.files else ()
+    call, receive = by_value.layer_call(painter, job, files, on_event, graph.sends_values)
     with branch(job) as painted, billed(job) as taken:
-        if on_event is None:
-            call = partial(painter.paint.remote, job, *files)
-            ref, layer = await call_until_kept(call, whole, frees_in_s, elsewhere)
-        else:
-            stream = partial(painter.options(stream=True).stream.remote, job, *files)
-            ref, layer = await call_until_kept(
-                stream, partial(follow, on_event=on_event), frees_in_s, elsewhere
-            )
+        ref, layer = await call_until_kept(call, receive, frees_in_s, elsewhere)
         painted(layer)
         taken(layer)
         return ref, replace(layer, cast=job.cast, cast_version=job.cast_version) if job.cast else layer

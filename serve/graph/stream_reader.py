@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable
+from contextlib import suppress
 from typing import Any
 
 from deployments.errors import GenerationFailed
@@ -31,9 +32,12 @@ async def follow(response: Any, on_event: OnEvent) -> tuple[Any, LayerResult]:
 
 async def _items(response: Any) -> AsyncIterator[tuple[Any, Any]]:
     """Yield each item with its reference, or with itself where there is none: locally, and over gRPC."""
-    try:
-        references = await response._to_object_ref_gen()
-    except RuntimeError:
+    references = None
+    # Asked for a value's reference, Serve raises one and the same error each time, with ever more frames.
+    if response.by_reference:
+        with suppress(RuntimeError):
+            references = await response._to_object_ref_gen()
+    if references is None:
         async for item in response:
             yield item, item
         return

@@ -68,8 +68,15 @@ async def accept(request: Request, shape: type[Shape], limits: Limits) -> Shape:
     return await understand(await read_json(request, limits), limits, lambda body: parse(body, shape))
 
 
-async def accept_with_digest(request: Request, shape: type[Shape], limits: Limits) -> tuple[Shape, str]:
-    """Read a request's body as `shape`, and return the digest of what it says. Raises what accept raises."""
+async def accept_with_digest(
+    request: Request, shape: type[Shape], limits: Limits, wanted: bool = True
+) -> tuple[Shape, str]:
+    """Read a request's body as `shape`, and return the digest of what it says, empty where it is not wanted.
+
+    Raises what accept raises.
+    """
+    if not wanted:
+        return await accept(request, shape, limits), ""
     data = await read_json(request, limits)
     return await understand(data, limits, lambda body: (parse(body, shape), digest_of(body)))
 

@@ -61,7 +61,7 @@ def image_routes(
     )
     async def generate_images(request: Request) -> Response:
         later = prefers_async(request)
-        requested, digest = await accept_with_digest(request, ImagesRequest, limits)
+        requested, digest = await accept_with_digest(request, ImagesRequest, limits, later)
         if later and (earlier := await submission.earlier(request, digest)):
             return earlier
         requested = await cast.resolve(tenant_of(request), requested)

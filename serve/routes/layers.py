@@ -58,7 +58,7 @@ def layer_routes(
     )
     async def paint_character(request: Request) -> Response:
         later = prefers_async(request)
-        requested, digest = await accept_with_digest(request, CharacterRequest, config.limits)
+        requested, digest = await accept_with_digest(request, CharacterRequest, config.limits, later)
         if later:
             return await paint_later(request, "character", requested, digest)
         if requested.cutout:
@@ -134,7 +134,7 @@ def layer_routes(
     )
     async def paint_background(request: Request) -> Response:
         later = prefers_async(request)
-        requested, digest = await accept_with_digest(request, LayerRequest, config.limits)
+        requested, digest = await accept_with_digest(request, LayerRequest, config.limits, later)
         if later:
             return await paint_later(request, "background", requested, digest)
         return await paint_layer(request, "background", requested)

@@ -72,7 +72,9 @@ def scene_routes(
     async def paint_scene(request: Request) -> Response:
         later = PREFER in request.headers and prefers_async(request)
         key = idempotency_key(request) if KEY_HEADER in request.headers else None
-        requested, digest = await accept_with_digest(request, SceneRequest, limits)
+        requested, digest = await accept_with_digest(
+            request, SceneRequest, limits, wanted=later or key is not None
+        )
         if later:
             return await paint_later(request, requested, digest)
         deadline_at = deadline_of(requested.deadline_s, limits)

@@ -15,7 +15,6 @@ from deployments.errors import NotReady
 from deployments.generator import Generator, GeneratorConfig
 from deployments.log_file import log_through
 from deployments.messages import LayerEvent, LayerJob, LayerResult, StepEvent
-from deployments.reports.load_report import LoadReport
 
 from . import metrics
 from .energy import EnergyCounter
@@ -85,12 +84,11 @@ class ObservedGenerator(Generator):
             self._busy_since = time.monotonic()
 
     def _end(self) -> None:
-        report = self._load_tracker.report()
         now = time.monotonic()
         if self._busy_since is not None:
             self._recorder.add(metrics.BUSY, now - self._busy_since)
-        self._busy_since = now if report.jobs else None
-        self._set_backlog(report)
+        self._busy_since = now if self._load_tracker.jobs else None
+        self._set_backlog()
 
     async def check_health(self) -> None:
         # Ray forgets a gauge that was not set for two of its reports; Serve calls this often enough.
@@ -107,12 +105,12 @@ class ObservedGenerator(Generator):
         self._recorder.add(metrics.JOULES, self._energy.joules_since())
 
     def _set_gauges(self) -> None:
-        self._set_backlog(self._load_tracker.report())
+        self._set_backlog()
         self._recorder.set(metrics.MODEL_LOAD, self._model_load_s)
         self._recorder.set(metrics.MEMORY, _peak_memory_bytes())
 
-    def _set_backlog(self, report: LoadReport) -> None:
-        self._recorder.set(metrics.BACKLOG, report.backlog_s)
+    def _set_backlog(self) -> None:
+        self._recorder.set(metrics.BACKLOG, self._load_tracker.backlog_s)
 
 
 def _peak_memory_bytes() -> float:

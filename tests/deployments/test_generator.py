@@ -38,8 +38,10 @@ async def test_painting_gives_the_streams_layer(simulated: GeneratorConfig, make
     generator = Background(simulated)
     streamed = [event async for event in generator.stream(make_job(kind="background"))][-1]
     painted = await generator.paint(make_job(kind="background"))
+    (alone,) = [layer async for layer in generator.painted(make_job(kind="background"))]
     assert isinstance(streamed, LayerResult)
     assert np.array_equal(streamed.pixels, painted.pixels)
+    assert np.array_equal(streamed.pixels, alone.pixels)
 
 
 async def test_a_replica_that_has_painted_its_warm_up_is_ready(simulated: GeneratorConfig) -> None:
