@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from bench.pages.sections import write_section
+from bench.serve.load import HOPS, REST
 
 
 def write(report: Mapping[str, Any], sides: Sequence[str], against: str, folder: Path) -> None:
@@ -31,4 +32,20 @@ def write(report: Mapping[str, Any], sides: Sequence[str], against: str, folder:
                 f"| {where} | {side} | {each['per_s']:.1f} | {each['p50_ms']:.0f} | {each['cpu_ms']:.1f} |"
                 f" {times} |"
             )
+    lines += ["", *_hops(report["runs"], (sides[0], against))]
     write_section(folder / "performance.md", "edge", "\n".join(lines))
+
+
+def _hops(runs: Sequence[Mapping[str, Any]], sides: Sequence[str]) -> list[str]:
+    """Return the table of what each process that a scene passes takes of the CPU."""
+    names = (*HOPS, REST)
+    lines = [
+        f"| CPU ms a scene: each layer | callers | | {' | '.join(names)} |",
+        f"|---|---|---|{'---|' * len(names)}",
+    ]
+    for run in runs:
+        for side in sides:
+            where = f"{run['size']} | {run['callers']}" if side == sides[0] else " | "
+            hops = (f"{run[side]['hops_ms'][name]:.1f}" for name in names)
+            lines.append(f"| {where} | {side} | {' | '.join(hops)} |")
+    return lines

@@ -8,6 +8,7 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import ClassVar
 
 import numpy as np
@@ -68,12 +69,17 @@ def _figure(picture: Image.Image, colours: Colours) -> None:
 
 def _stamp(picture: Image.Image, x: float, y: float, room_px: float) -> None:
     """Draw the stamp: white with a black rim, centred, and as wide as its room."""
-    size_px = max(6.0, 10 * room_px / ImageFont.load_default(10).getlength(STAMP))
-    rim_px = max(1, round(size_px / 16))
-    font = ImageFont.load_default(size_px)
+    size_px = max(6.0, 10 * room_px / _font(10).getlength(STAMP))
+    rim_px, font = max(1, round(size_px / 16)), _font(size_px)
     ImageDraw.Draw(picture).text(
         (x, y), STAMP, fill="white", stroke_width=rim_px, stroke_fill="black", anchor="mm", font=font
     )
+
+
+@lru_cache(maxsize=32)
+def _font(size_px: float) -> ImageFont.FreeTypeFont | ImageFont.ImageFont:
+    """Return Pillow's font, kept: reading it takes longer than drawing with it."""
+    return ImageFont.load_default(size_px)
 
 
 @dataclass(frozen=True)
