@@ -60,7 +60,7 @@ class Speed:
 
 @dataclass(frozen=True, eq=False)
 class _Inside:
-    """What counts of an admitted layer: computed once, since each further request sums over all of them."""
+    """One admitted layer. Its cost is computed once, since each further request sums over all of them."""
 
     tenant: str
     cost: float
