@@ -72,6 +72,7 @@ def test_a_book_is_made_and_changed(url_with_worker: str, tmp_path: Path) -> Non
         ("- a\n", "has no fields"),
         ("a: &x [1]\nb: *x\n", "line 2: aliases are not read"),
         ('{"title": "A", "title": "B"}', "'title' is there twice"),
+        ('{"title": NaN}', "it has no NaN"),
         ("{", "is not JSON"),
         ("", "has no fields"),
     ],
