@@ -80,14 +80,7 @@ class ServiceSettings(Settings):
     @field_validator("authentication", mode="before")
     @classmethod
     def _as_it_is_meant(cls, authentication: Any) -> Any:
-        if authentication is False:
-            return "off"  # What YAML makes of `off` without quotes.
-        if authentication == "auto":
-            raise ValueError(
-                "auto is gone, since a caller's address proves nothing: write required or off, or leave it"
-                " out (then keys are required, unless `scenewright serve` itself listens on loopback)"
-            )
-        return authentication
+        return "off" if authentication is False else authentication  # YAML makes False of a plain `off`.
 
     @property
     def requires_keys(self) -> bool:

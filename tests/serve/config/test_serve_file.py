@@ -127,10 +127,10 @@ def test_without_a_host_only_this_machine_is_served(tmp_path: Path) -> None:
     assert load(changed(tmp_path, "  host: 127.0.0.1\n", "")).host == "127.0.0.1"
 
 
-def test_the_authentication_of_before_is_refused_with_what_to_write_instead(tmp_path: Path) -> None:
+def test_another_authentication_is_refused_with_what_to_write_instead(tmp_path: Path) -> None:
     message = refusal(changed(tmp_path, "    args:\n", "    args:\n      authentication: auto\n"))
     assert "applications[0].args.authentication: " in message
-    assert "auto is gone" in message and "write required or off, or leave it out" in message
+    assert "'required' or 'off'" in message
     assert len(message.splitlines()) == 1
 
 
