@@ -21,8 +21,7 @@ from deployments.messages import (
 from deployments.queueing.work_queue import QueuedWork
 
 from .bill import count_picture
-from .by_value import merger_call
-from .replica_calls import Deadline, Response, all_or_none
+from .replica_calls import Deadline, Response, all_or_none, merger_call
 from .scene import Graph, admitted, compared_meanwhile, finish, paint, with_consistency
 from .stream_reader import OnEvent
 

@@ -1,27 +1,41 @@
 """Call replicas: again where one was lost or is not ready, all or none of several, within a deadline.
 
 A branch whose replica died is painted again alone: the seed is fixed, so the picture is the same.
+
+Ray Serve's usual call is a task of Ray's. Its result is an object whose reference is passed on, so that a
+large picture goes from replica to replica as it lies in shared memory. Over gRPC a call costs less than half,
+and each copy of a small picture less than the object (docs/performance.md, "The edge"): small pictures go by
+value.
 """
 
 from __future__ import annotations
 
 import asyncio
+import os
 import time
-from collections.abc import Awaitable, Callable, Coroutine, Iterable
+from collections.abc import Awaitable, Callable, Coroutine, Iterable, Mapping
+from functools import lru_cache, partial
 from typing import Any, TypeVar
 
 from grpc.aio import AioRpcError
 from ray.exceptions import RayActorError, TaskCancelledError
 from ray.serve.exceptions import BackPressureError, DeploymentUnavailableError, ReplicaUnavailableError
+from ray.serve.handle import DeploymentHandle
 
 from deployments.errors import DeadlineExceeded, GenerationFailed, NotReady, Overloaded
+from deployments.messages import LayerJob, LayerResult
 
 from ..telemetry.scene_spans import note_loss
 from .admission_control import QUEUE_FULL
+from .stream_reader import OnEvent, follow
 
 Result = TypeVar("Result")
 Response = Any
 """Ray types what `remote` returns as a response or a stream of them, so that neither can be awaited."""
+Handle = DeploymentHandle[Any]
+Call = Callable[..., Response]
+Receive = Callable[[Response], Awaitable[tuple[Any, LayerResult]]]
+"""Returns the layer's response, or the layer once more, to pass to a further call, and the layer."""
 FREES_IN_S = 2.0
 """The wait for a place in a queue, where its speed is not known."""
 MAX_LOSSES = 3
@@ -30,10 +44,69 @@ MAX_REFUSALS = 16
 """How many replicas may say that they are not ready: each is known to be so from then on."""
 LOST = (RayActorError, DeploymentUnavailableError, ReplicaUnavailableError, AioRpcError)
 """A connection that breaks on the way is a lost replica too: its caller cannot tell them apart."""
+GRPC_SWITCH = "RAY_SERVE_PROXY_USE_GRPC"
+"""Ray's own setting, by which its proxies call the edge over gRPC, at a port that Ray chooses."""
+GRPC_SETTINGS = {GRPC_SWITCH: "1", "RAY_SERVE_REPLICA_GRPC_MAX_MESSAGE_LENGTH": str(2**31 - 1)}
+"""An answer with its layers, which the proxy gets over gRPC too, is larger than Ray's own limit of 4 MB."""
+SMALL_BYTES = 640 << 10
+"""At 0.6 MB a picture costs the same by either way."""
+ANSWER_BYTES = 3 << 20
+"""The most that a merger answers by value: less than Ray's limit, where nobody has raised it."""
+BYTES_A_PX = 4
+
+
+def grpc_is_on(environment: Mapping[str, str] = os.environ) -> bool:
+    """Return whether the processes of this Ray call each other over gRPC."""
+    return environment.get(GRPC_SWITCH) == "1"
+
+
+def layer_call(
+    painter: Handle, job: LayerJob, files: Iterable[Any], on_event: OnEvent | None, sends_values: bool
+) -> tuple[Call, Receive]:
+    """Return the call that paints a layer, and what receives its answer.
+
+    `files`: the arguments beside the job. `on_event` is called with each event, and makes it a stream.
+    """
+    small = sends_values and not job.files and job.width_px * job.height_px * 3 <= SMALL_BYTES
+    if on_event is not None:
+        stream = _over_grpc(painter, "stream").remote if small else painter.options(stream=True).stream.remote
+        return partial(stream, job, *files), partial(follow, on_event=on_event)
+    if small:
+        # A stream, since a single answer over gRPC does not say before its end that the replica has accepted.
+        return partial(_over_grpc(painter, "painted").remote, job, *files), only_item
+    return partial(painter.paint.remote, job, *files), whole
+
+
+def merger_call(
+    merger: Handle, method: str, layers: Iterable[Any], answer_px: float, sends_values: bool
+) -> Call:
+    """Return a method of the merger, to be called with these layers, each a response or a value.
+
+    `answer_px`: the pixels of all pictures in its answer.
+    """
+    values = sends_values and all(isinstance(layer, LayerResult) for layer in layers)
+    if values and answer_px * BYTES_A_PX <= ANSWER_BYTES:
+        return _over_grpc(merger, method, stream=False).remote
+    call: Call = getattr(merger, method).remote
+    return call
 
 
 async def whole(response: Response) -> tuple[Response, Any]:
     return response, await response
+
+
+async def only_item(response: Response) -> tuple[LayerResult, LayerResult]:
+    """Return the layer of a stream that has nothing else. Raises GenerationFailed where it has none."""
+    layers = [layer async for layer in response]
+    if not layers:
+        raise GenerationFailed("the layer ended without a picture")
+    return layers[0], layers[0]
+
+
+@lru_cache(maxsize=256)
+def _over_grpc(handle: Handle, method: str, stream: bool = True) -> Handle:
+    """Return the handle of one method, kept: Serve makes two new ones for each call otherwise."""
+    return handle.options(method_name=method, stream=stream, _by_reference=False)
 
 
 async def call_until_kept(

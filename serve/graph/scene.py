@@ -2,7 +2,7 @@
 
 All branches are awaited together so that the first failure is seen at once and stops the others; their
 responses, not their pixels, are passed on, so that pixels travel from replica to replica. Small pictures
-alone are passed on as they are (serve/graph/by_value.py).
+alone are passed on as they are (serve/graph/replica_calls.py).
 """
 
 from __future__ import annotations
@@ -24,10 +24,18 @@ from deployments.queueing.work_queue import QueuedWork, WorkQueue
 
 from ..telemetry.logs import logger
 from ..telemetry.scene_spans import branch, finishing
-from . import by_value
 from .admission_control import AdmissionControl
 from .bill import billed, count_picture
-from .replica_calls import MAX_LOSSES, Deadline, Response, all_or_none, call_until_kept
+from .replica_calls import (
+    MAX_LOSSES,
+    Deadline,
+    Response,
+    all_or_none,
+    call_until_kept,
+    grpc_is_on,
+    layer_call,
+    merger_call,
+)
 from .replica_registry import NOWHERE, Replicas
 from .scene_job import SceneJob, SceneResult
 from .stream_reader import OnEvent
@@ -61,7 +69,7 @@ class Graph:
     files: Mapping[str, bytes] = field(default_factory=dict)
     text_check: Callable[[LayerJob, str], Coroutine[Any, Any, None]] | None = None
     previews: bool = True
-    sends_values: bool = field(default_factory=by_value.is_on)
+    sends_values: bool = field(default_factory=grpc_is_on)
 
     @property
     def generators(self) -> dict[str, Handle]:
@@ -121,7 +129,7 @@ def _merging(graph: Graph, job: SceneJob, figures: list[Any], place: Any) -> Cal
     """Return the call of the merger. Every response is an argument of its own: Serve resolves no others."""
     method = "merge" if job.character is not None else "merge_group"
     answer_px, layers = scene_megapixels(job) * MEGA, (*figures, place)
-    merge = by_value.merger_call(graph.merger, method, layers, answer_px, graph.sends_values)
+    merge = merger_call(graph.merger, method, layers, answer_px, graph.sends_values)
     return partial(merge, job.merge, *(layers if job.character is not None else (place, *figures)))
 
 
@@ -180,7 +188,7 @@ async def paint(graph: Graph, job: LayerJob, on_event: OnEvent | None = None) ->
     elsewhere = partial(_another_is_ready, graph, job)
     # Beside the job: what is compared, counted and kept of it needs no bytes.
     files = ({name: graph.files[name] for name in job.files},) if job.files else ()
-    call, receive = by_value.layer_call(painter, job, files, on_event, graph.sends_values)
+    call, receive = layer_call(painter, job, files, on_event, graph.sends_values)
     with branch(job) as painted, billed(job) as taken:
         ref, layer = await call_until_kept(call, receive, frees_in_s, elsewhere)
         painted(layer)

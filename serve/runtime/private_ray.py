@@ -13,7 +13,7 @@ from typing import Any
 import ray
 from ray._private import ray_constants, services
 
-from ..graph import by_value
+from ..graph.replica_calls import GRPC_SETTINGS
 from ..http import proxy_hook
 from . import agent_ports, spare_process
 from .driver_metrics import unexported
@@ -44,7 +44,7 @@ PRIVATE = {
     # calls: up to a quarter more scenes a second (scripts/bench serve).
     "RAY_SERVE_RUN_USER_CODE_IN_SEPARATE_THREAD": "0",
     "RAY_SERVE_RUN_ROUTER_IN_SEPARATE_LOOP": "0",
-    **by_value.SETTINGS,
+    **GRPC_SETTINGS,
     ray_constants.ENABLE_RAY_CLUSTERS_ENV_VAR: "0",  # loopback only
     # How far the log of one replica grows, and how many full ones stay beside it.
     "RAY_ROTATION_MAX_BYTES": str(16 << 20),

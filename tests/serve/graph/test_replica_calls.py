@@ -11,8 +11,8 @@ from grpc.aio import AioRpcError, Metadata
 
 from deployments.errors import GenerationFailed
 from deployments.messages import LayerKind, LayerResult, LayerTimings, OutputOptions, StepEvent
-from serve.graph import by_value
 from serve.graph.other_renders import render_layer
+from serve.graph.replica_calls import GRPC_SETTINGS, grpc_is_on
 from serve.graph.scene import Graph, render
 from serve.graph.scene_job import SceneJob
 from tests.support.fake_handles import Handle, Method
@@ -154,9 +154,9 @@ async def test_files_beside_a_job_stay_objects(job: SceneJob) -> None:
 
 async def test_nothing_goes_by_value_where_ray_is_not_set_so(job: SceneJob) -> None:
     replicas = Replicas()
-    await render(replace(replicas.graph, sends_values=by_value.is_on({})), sized(job))
+    await render(replace(replicas.graph, sends_values=grpc_is_on({})), sized(job))
     assert not any(method.calls for method in (*replicas.small.values(), *replicas.by_value.values()))
-    assert by_value.is_on(by_value.SETTINGS)
+    assert grpc_is_on(GRPC_SETTINGS)
 
 
 def broken() -> AioRpcError:
