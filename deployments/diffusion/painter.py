@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Mapping, Sequence
+import logging
+from collections.abc import Hashable, Iterable, Mapping, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field, replace
 from typing import Any, Protocol, TypeVar
@@ -10,6 +11,8 @@ from typing import Any, Protocol, TypeVar
 from deployments.diffusion.guide_pictures import PosePicture, References
 from deployments.diffusion.start_picture import StartPicture
 from deployments.messages import Backend, LoraUse, Pixels, Recipe
+
+log = logging.getLogger(__name__)
 
 WHOLE = (0.0, 1.0)
 Preview = Pixels | Future[Pixels | None]
@@ -130,6 +133,27 @@ class Painting:
 
     def close(self) -> None:
         """Free what it holds of the device: nobody wants it any more. On the model's thread."""
+
+
+class OpenPaintings:
+    """The paintings that may hold something of the device."""
+
+    def __init__(self) -> None:
+        self._paintings: list[Painting] = []
+
+    def add(self, painting: Painting) -> None:
+        self._paintings.append(painting)
+
+    def close_all_but(self, wanted: Iterable[Painting | None]) -> None:
+        """Close and forget the others. Raises nothing."""
+        kept = {id(painting) for painting in wanted}
+        unwanted = [painting for painting in self._paintings if id(painting) not in kept]
+        self._paintings = [painting for painting in self._paintings if id(painting) in kept]
+        for painting in unwanted:
+            try:
+                painting.close()
+            except BaseException as error:
+                log.error("a painting could not be closed", exc_info=error)
 
 
 def forward_rows(paintings: Sequence[Painting]) -> list[int]:

@@ -15,7 +15,7 @@ from deployments.diffusion.engine.job_table import JobTable
 from deployments.diffusion.engine.retry_policy import FAILED, Retries, RetryPolicy
 from deployments.diffusion.engine.watchdog import Watchdog
 from deployments.diffusion.engine.work_item import News, Outbox, Progress, WorkItem
-from deployments.diffusion.painter import AnyPainter, Painting, forward_rows, preview_steps
+from deployments.diffusion.painter import AnyPainter, OpenPaintings, forward_rows, preview_steps
 from deployments.errors import GenerationFailed, OutOfMemory
 from deployments.failures import Failure, failure_of
 from deployments.messages import LayerJob, Pixels
@@ -59,7 +59,7 @@ class StepLoop:
         self.device_time = DeviceTime()
         self._retries = Retries(painter, job_table, retry_policy, watchdog, placeholder, make_room, self._end)
         self._finished: list[WorkItem] = []
-        self._open: list[Painting] = []
+        self._open = OpenPaintings()
         self._outbox = Outbox()
 
     def run(self) -> None:
@@ -108,14 +108,7 @@ class StepLoop:
 
     def _close_unwanted(self) -> None:
         """Free the device memory of paintings that were cancelled, failed, retried or finished."""
-        wanted = {id(item.painting) for item in self._job_table.work_items()}
-        unwanted = [painting for painting in self._open if id(painting) not in wanted]
-        self._open = [painting for painting in self._open if id(painting) in wanted]
-        for painting in unwanted:
-            try:
-                painting.close()
-            except BaseException as error:
-                log.error("a painting could not be closed", exc_info=error)
+        self._open.close_all_but(item.painting for item in self._job_table.work_items())
 
     def _report_places(self, chosen: Sequence[WorkItem]) -> None:
         """Send the queue positions before the step, which may be a long one."""
@@ -137,7 +130,7 @@ class StepLoop:
             else:
                 painting.preview_steps = preview_steps(item.previews, painting.steps)
                 item.painting, item.encoded_at = painting, time.perf_counter()
-                self._open.append(painting)
+                self._open.add(painting)
         return [item for item in chosen if item.painting is not None]
 
     def _step(self, work_items: Sequence[WorkItem]) -> None:
