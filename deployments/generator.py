@@ -135,7 +135,7 @@ class Generator(ABC):
                         elif isinstance(event, LayerResult):
                             if without:
                                 event = replace(event, degraded=(*without, *event.degraded))
-                            as_requested = not event.degraded
+                            as_requested = event.is_as_requested
                         yield event
         finally:
             self._cached_layers.end(job, as_requested)

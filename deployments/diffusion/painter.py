@@ -8,6 +8,7 @@ from concurrent.futures import Future
 from dataclasses import dataclass, field, replace
 from typing import Any, Protocol, TypeVar
 
+from deployments.diffusion.guidance import Guidance, guidance_at
 from deployments.diffusion.guide_pictures import PosePicture, References
 from deployments.diffusion.start_picture import StartPicture
 from deployments.messages import Backend, LoraUse, Pixels, Recipe
@@ -42,7 +43,8 @@ class PaintRequest:
     `negative_prompt` None is none at all: what the model then reads in its place, such as zeros in Stable
     Diffusion XL, is its own affair, and an empty one is not always the same.
     `guidance_interval`: the part of the steps, as fractions from the first, that guidance is applied in
-    (Kynkäänniemi et al. 2024, arXiv 2404.07724); the steps outside it cost half. `previews`: how many.
+    (Kynkäänniemi et al. 2024, arXiv 2404.07724); the steps outside it cost half. `guidance_cache`: one of so
+    many steps computes the guidance; the others take it again, and cost half too.
     `start`: the picture that it starts from, where it is not noise alone. `references`: those that it shall
     resemble; `pose`: that of its figure. `loras` change it, and no other. `read_scale`: below 1 the pictures
     that it reads beside its own latents are scaled by it, since the device had no room for them.
@@ -61,6 +63,7 @@ class PaintRequest:
     pose: PosePicture | None = None
     loras: tuple[PictureLora, ...] = ()
     read_scale: float = 1.0
+    guidance_cache: int = 1
 
     @property
     def steps(self) -> int:
@@ -89,15 +92,27 @@ class Painting:
     fault: BaseException | None = None
 
     @property
-    def guided_now(self) -> bool:
-        """Return whether the next step is one with guidance."""
-        begin, end = self.request.guidance_interval
-        return self.guided and begin <= self.done / self.steps < end
+    def guidance_now(self) -> Guidance:
+        """Return where the guidance of the next step comes from."""
+        return self._guidance_at(self.done)
+
+    @property
+    def caches_guidance(self) -> bool:
+        """Return whether any of its steps takes the guidance of one before."""
+        if self.request.guidance_cache < 2:
+            return False
+        return any(self._guidance_at(step) == "cached" for step in range(self.steps))
+
+    def _guidance_at(self, step: int) -> Guidance:
+        if not self.guided:
+            return "none"
+        request = self.request
+        return guidance_at(step, self.steps, request.guidance_interval, request.guidance_cache)
 
     @property
     def rows(self) -> int:
-        """Return how many rows of the next forward are this picture's: two under guidance, else one."""
-        return 2 if self.guided_now else 1
+        """Return how many rows of the next forward are this picture's: two where it computes guidance."""
+        return 2 if self.guidance_now == "computed" else 1
 
     @property
     def calls(self) -> int:
@@ -120,6 +135,8 @@ class Painting:
             request.guidance_scale,
             self.sampler,
         )
+        if self.caches_guidance:
+            recipe = replace(recipe, guidance_cache=request.guidance_cache)
         if request.loras:
             recipe = replace(recipe, loras=tuple(lora.use for lora in request.loras))
         start, references, pose = request.start, request.references, request.pose

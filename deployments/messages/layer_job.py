@@ -67,6 +67,7 @@ class LayerJob(SentWithTimeLeft):
     `references`: the names of the files of the pictures that it shall resemble, by `reference_scale`.
     `pose`: a figure's keypoints in OpenPose's order, or `pose_image`, the name of a file with the control
     picture; the model follows it by `pose_scale`.
+    `guidance_cache`: one of so many steps computes the guidance, and the others take it again.
     `param`: the path of its layer in its request, where that is no scene's; empty for a layer alone.
     """
 
@@ -103,6 +104,7 @@ class LayerJob(SentWithTimeLeft):
     pose: tuple[Keypoint, ...] = ()
     pose_image: str | None = None
     pose_scale: float = 1.0
+    guidance_cache: int = 1
     param: str | None = field(default=None, compare=False)
 
     @property
@@ -173,6 +175,7 @@ class LayerJob(SentWithTimeLeft):
             self.plain_backdrop,
             self.fallback,
             self.guidance_interval,
+            self.guidance_cache,
             self.image,
             self.strength,
             self.mask,
@@ -194,6 +197,8 @@ MAX_REFERENCES = 4
 MAX_LORAS = 8
 """The most LoRAs of one picture."""
 MAX_LORA_SCALE = 10.0
+MAX_GUIDANCE_CACHE = 8
+"""The most steps that take one step's guidance, its own among them."""
 
 
 @dataclass(frozen=True)

@@ -7,6 +7,9 @@ from dataclasses import dataclass, field
 from deployments.messages.layer_job import LoraUse, Usage
 from deployments.messages.value_types import Backend, Keypoint, LayerKind, Pixels
 
+CACHED_GUIDANCE = "cached_guidance"
+"""Declared of a picture that took its guidance again in some steps, as its job has requested."""
+
 
 @dataclass(frozen=True)
 class QueueEvent:
@@ -54,7 +57,8 @@ class Recipe:
 
     `image` and `mask`: the hashes of the files that it started from, and `strength` how far it went.
     `references` and `pose_image`: those of the other files that it was painted by, each with its scale, and
-    `pose` the keypoints in place of such a file. `loras` changed it alone.
+    `pose` the keypoints in place of such a file. `loras` changed it alone. `guidance_cache`: one of so many
+    steps computed the guidance.
     """
 
     prompt: str
@@ -71,13 +75,15 @@ class Recipe:
     pose_image: str | None = None
     pose_scale: float = 1.0
     loras: tuple[LoraUse, ...] = ()
+    guidance_cache: int = 1
 
 
 @dataclass(frozen=True)
 class LayerResult:
-    """A painted layer; `degraded` names what differs from the job, `warnings` what the caller should know.
+    """A painted layer.
 
-    `cached`: it was painted for another job, equal to this one. `cast`, `cast_version`: of its own job.
+    `degraded` names what differs from the job, or from the exact picture; `warnings` what the caller should
+    know. `cached`: it was painted for another job, equal to this one. `cast`, `cast_version`: of its own job.
     `consistency`: how like its reference the member of the cast is, 0 to 1; None where nobody measured it.
     `usage`: what it took for this one.
     """
@@ -96,6 +102,11 @@ class LayerResult:
     cast_version: int = 0
     consistency: float | None = None
     usage: Usage = field(default_factory=Usage)
+
+    @property
+    def is_as_requested(self) -> bool:
+        """Return whether an equal job would get an equal layer: what was requested is declared too."""
+        return set(self.degraded) <= {CACHED_GUIDANCE}
 
 
 LayerEvent = QueueEvent | StepEvent | LayerResult

@@ -11,6 +11,7 @@ from pydantic import AliasChoices, BaseModel, BeforeValidator, ConfigDict, Field
 
 from deployments.messages import MAX_LORA_SCALE, MAX_LORAS, MAX_REFERENCES, Fallback, PictureFormat
 
+from .speed import Speed
 from .wire import ALIASES, CastName, Deadline, Prompt, Seed, Wire, Words
 
 
@@ -179,6 +180,7 @@ class Layer(Wire):
     loras: list[LoraInput] | None = Field(
         None, max_length=MAX_LORAS, description="they change this picture alone; several add up"
     )
+    speed: Speed | None = Field(None, description="what it may give up to be painted faster")
     cast: CastName | None = Field(
         None,
         description="a member of the cast: the description before the prompt, and the seed, negative prompt, "

@@ -20,6 +20,7 @@ from .guides import Start, feet_of, guides_of, start_of
 from .known_pictures import NONE, Known
 from .layer_schema import CastUse, Layer
 from .loras import loras_of
+from .speed import guidance_cache_of
 
 SEED_BITS = 32
 STARTS = ("image", "strength", "mask")
@@ -105,6 +106,7 @@ def layer_job(
         cast=use.name if use else "",
         cast_version=use.version if use else 0,
         reference=_compared_with(kind, use, pictures),
+        guidance_cache=guidance_cache_of(requested.speed, card, guidance, param),
         **guides,
     )
 

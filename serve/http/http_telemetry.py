@@ -15,6 +15,8 @@ from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapProp
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from deployments.messages import CACHED_GUIDANCE
+
 from ..telemetry import metrics
 from ..telemetry.metrics import Recorder
 from ..telemetry.scene_spans import REQUEST_ID, spanning
@@ -67,7 +69,8 @@ class HttpMetrics:
         if status >= 400:
             return
         self._recorder.observe(metrics.LATENCY, took_s, route=route)
-        if "x-degraded" in headers:
+        declared = filter(None, headers.get("x-degraded", "").split(", "))
+        if not all(how.endswith(CACHED_GUIDANCE) for how in declared):  # That is as requested.
             self._recorder.add(metrics.DEGRADED, route=route)
         timings = {name: float(ms) / 1e3 for name, ms in TIMING.findall(headers.get("server-timing", ""))}
         self._recorder.observe_stages(

@@ -58,7 +58,8 @@ class ObservedGenerator(Generator):
                         steps += 1
                         self._recorder.observe(metrics.BATCH_ROWS, event.batch_rows)
                     elif isinstance(event, LayerResult):
-                        outcome = "degraded" if event.degraded else "painted" if steps else "cached"
+                        requested = "painted" if steps else "cached"
+                        outcome = requested if event.is_as_requested else "degraded"
                         if steps:
                             self._record_times(event, job.steps)
                     yield event

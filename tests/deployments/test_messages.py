@@ -61,6 +61,7 @@ def test_the_caller_and_the_time_change_no_picture(
         {"plain_backdrop": True},
         {"fallback": "none"},
         {"guidance_interval": (0.0, 0.5)},
+        {"guidance_cache": 2},
     ],
 )
 def test_all_that_a_picture_depends_on_is_in_its_keys(

@@ -48,6 +48,8 @@ OF_PICTURES = {"image", "mask", "strength", "id", "b64_json"} | {
 a model that can do it."""
 OF_PRINT = {"upscale"}
 """A factor that this picture's size leaves room for."""
+OF_GUIDANCE = {"speed"}
+"""A layer's guidance_scale must be one that guides."""
 OF_THE_CAST = {"cast", "poses"}
 """A name that is kept; and the poses of a sheet, of one size and of names that differ."""
 SHORTEST_DEADLINE_S = 5.0
@@ -73,7 +75,7 @@ def filter_failure(context: HookContext, failure: Failure, case: Case[Any], resp
         path = str(error["param"]).split(".")
         named = path[:-1] if path[-1].isdigit() else path  # One of several: `character.0` is a `character`.
         in_words = (case.operation.label, ".".join(named)) in IN_WORDS_ALONE
-        in_words |= not (OF_PICTURES | OF_THE_CAST | OF_PRINT).isdisjoint(path)
+        in_words |= not (OF_PICTURES | OF_THE_CAST | OF_PRINT | OF_GUIDANCE).isdisjoint(path)
         return not (in_words or error["code"] == "cutout_failed")
     # DELETE cancels a job, which stays to be looked at.
     return not isinstance(failure, UseAfterFree)

@@ -72,6 +72,11 @@ START = ("image", "mask", "strength")
 )
 @click.option("--background-lora", type=LoraParam(), multiple=True, help="The same for BACKGROUND.")
 @click.option(
+    "--guidance-cache",
+    type=click.IntRange(2, 8),
+    help="Faster, and declared: one of so many steps computes the guidance, in all layers.",
+)
+@click.option(
     "--position",
     "positions",
     type=PositionParam(),
@@ -132,7 +137,7 @@ def scene(
     first = _layer(character, options, "character")
     layers: dict[str, Any] = {"character": first, "background": _layer(background, options, "background")}
     if further:
-        figures = [first, *(_given(prompt=words, num_inference_steps=options["steps"]) for words in further)]
+        figures = [first, *(_further(words, options) for words in further)]
         places = [{"position": position} for position in positions_given] or [{}] * len(figures)
         layers["character"] = [{**figure, **place} for figure, place in zip(figures, places, strict=True)]
         positions_given = []
@@ -169,6 +174,16 @@ def _write(file: Path, painted: Scene) -> None:
         click.echo(beside)
 
 
+def _further(prompt: str, options: dict[str, Any]) -> dict[str, Any]:
+    """Return another figure, which has what all layers have."""
+    return _given(prompt=prompt, num_inference_steps=options["steps"], speed=_speed(options))
+
+
+def _speed(options: dict[str, Any]) -> dict[str, int] | None:
+    cache = options["guidance_cache"]
+    return None if cache is None else {"cache": cache}
+
+
 def _layer(prompt: str, options: dict[str, Any], kind: str) -> dict[str, Any]:
     prefix = "" if kind == "character" else f"{kind}_"
     return _given(
@@ -176,6 +191,7 @@ def _layer(prompt: str, options: dict[str, Any], kind: str) -> dict[str, Any]:
         seed=options[f"{kind}_seed"],
         model=options[f"{kind}_model"],
         num_inference_steps=options["steps"],
+        speed=_speed(options),
         loras=list(options[f"{kind}_lora"]) or None,
         **_start(options, prefix),
         **_guides(options, prefix),

@@ -162,6 +162,7 @@ class Engine:
             references,
             pose,
             loras,
+            guidance_cache=job.guidance_cache,
         )
         loop = asyncio.get_running_loop()
         entered = self._job_table.enter(job, request, self._painter.fingerprint, loop)

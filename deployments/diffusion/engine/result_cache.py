@@ -27,9 +27,9 @@ class ResultCache:
         return result
 
     def put(self, key: LayerKey, result: LayerResult) -> None:
-        """Keep a layer, unless it is degraded: the next one may be painted better."""
+        """Keep a layer that is as requested: of another, the next one may be painted better."""
         size = _size_bytes(result)
-        if result.degraded or size > self._budget_bytes:
+        if not result.is_as_requested or size > self._budget_bytes:
             return
         if key in self._results:
             self.size_bytes -= _size_bytes(self._results.pop(key))

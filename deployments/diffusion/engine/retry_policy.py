@@ -1,7 +1,8 @@
 """Try a layer until it is usable, and say what becomes of one that never is.
 
-A picture that fails its check is painted again from a derived seed; one that the device has no room for is
-reduced, if the job's fallback allows. What the model raises is no picture's fault, and ends the job.
+A picture that fails its check is painted again, exactly where it was not, else from a derived seed. One that
+the device has no room for is reduced, if the job's fallback allows. What the model raises is no picture's
+fault, and ends the job.
 """
 
 from __future__ import annotations
@@ -46,6 +47,8 @@ class RetryPolicy:
     def after_flaw(self, work: WorkItem) -> PaintRequest | None:
         if work.attempt >= self.config.max_attempts:
             return None
+        if work.request.guidance_cache > 1:  # At large steps that may be what went wrong.
+            return replace(work.request, guidance_cache=1)
         seed = (work.job.seed + work.attempt * SEED_STRIDE) % SEEDS
         return replace(work.request, seed=seed)
 

@@ -22,7 +22,16 @@ from deployments.diffusion.painter import Painting, PaintRequest, Preview, previ
 from deployments.diffusion.scheduling.scheduler import ScheduledJob
 from deployments.errors import DEADLINE_PASSED, DeadlineExceeded, ScenewrightError
 from deployments.failures import Failure, in_thread
-from deployments.messages import Backend, LayerJob, LayerResult, LayerTimings, Pixels, StepEvent, Usage
+from deployments.messages import (
+    CACHED_GUIDANCE,
+    Backend,
+    LayerJob,
+    LayerResult,
+    LayerTimings,
+    Pixels,
+    StepEvent,
+    Usage,
+)
 
 log = logging.getLogger(__name__)
 
@@ -119,9 +128,10 @@ class WorkItem(ScheduledJob):
 
     @property
     def degraded(self) -> tuple[str, ...]:
-        """Name what differs from the job."""
+        """Name what differs from the job, or from the exact picture."""
         reseeded = self.request.seed != self.job.seed
-        return ("reduced",) * self.is_reduced + ("reseeded",) * reseeded
+        cached = self.painting is not None and self.painting.caches_guidance
+        return ("reduced",) * self.is_reduced + ("reseeded",) * reseeded + (CACHED_GUIDANCE,) * cached
 
     def result(
         self, pixels: Pixels, seed: int, model: str, backend: Backend, degraded: tuple[str, ...]

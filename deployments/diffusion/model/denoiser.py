@@ -36,7 +36,8 @@ from deployments.messages import Pixels
 class DiffusionPainting(Painting):
     """A picture's latents and all that moves them; `conditions`: its rows of a forward with guidance.
 
-    `drawn`: its last preview.
+    `drawn`: its last preview. `difference`: what its guidance last added a multiple of, where later steps
+    take it again.
     """
 
     latents: Any = None
@@ -45,6 +46,10 @@ class DiffusionPainting(Painting):
     solver_extras: dict[str, Any] = field(default_factory=dict)
     distilled_guidance: torch.Tensor | None = None
     drawn: Preview | None = None
+    difference: torch.Tensor | None = None
+
+    def close(self) -> None:
+        self.difference = None
 
 
 class Denoiser(LoadedModel[DiffusionPainting]):
@@ -183,9 +188,14 @@ class Denoiser(LoadedModel[DiffusionPainting]):
     def _advance(self, painting: DiffusionPainting, rows: torch.Tensor) -> None:
         solver, prediction = painting.solver, rows
         timestep = solver.timesteps[painting.done]
-        if painting.guided_now:
+        if painting.guidance_now == "computed":
             without, with_prompt = rows.chunk(2)
-            prediction = without + painting.request.guidance_scale * (with_prompt - without)
+            difference = with_prompt - without
+            prediction = without + painting.request.guidance_scale * difference
+            painting.difference = difference if painting.request.guidance_cache > 1 else None
+        elif painting.guidance_now == "cached" and painting.difference is not None:
+            without = rows - painting.difference
+            prediction = without + painting.request.guidance_scale * (rows - without)
         wanted = painting.done + 1 in painting.preview_steps and not is_being_drawn(painting.drawn)
         if wanted and self._drawer is not None:
             draw, latents = self._drawer.draw, painting.latents

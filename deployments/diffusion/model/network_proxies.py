@@ -7,9 +7,10 @@ from contextlib import AbstractContextManager, nullcontext
 from functools import partial, wraps
 from typing import Any, Literal
 
+from deployments.diffusion.guidance import Guidance
 from deployments.diffusion.model.batched_calls import Call, CallReader, RowRules
+from deployments.diffusion.model.guided_step import GuidedSteps
 from deployments.diffusion.model.reference_attention import ReferenceRows
-from deployments.diffusion.model.unguided_step import UnguidedSteps
 
 Where = Literal["controlnet", "denoiser", "decoder"]
 Wait = Callable[[Where, Call], Any]
@@ -48,26 +49,23 @@ class DenoiserProxy(NetworkProxy):
         wait: Wait,
         rules: RowRules,
         exact: bool,
-        unguided_steps: UnguidedSteps,
-        unguided: Callable[[], int | None],
+        guided_steps: GuidedSteps,
+        guidance: Callable[[], tuple[int, Guidance]],
         references: ReferenceRows | None,
         config: Any,
     ) -> None:
         super().__init__(network, wait)
         self.config = config
         self._reader = CallReader(type(network).forward, rules, exact)
-        self._unguided_steps = unguided_steps
-        self._unguided = unguided
+        self._guided_steps = guided_steps
+        self._guidance = guidance
         self._references = references
 
     def __call__(self, *positional: Any, **keywords: Any) -> Any:
         if self._references is not None:
             keywords = self._references.carried(positional, keywords)
         call, make = self._reader.read(positional, keywords), partial(self._wait, "denoiser")
-        step = self._unguided()
-        if step is None:
-            return make(call)
-        return self._unguided_steps.make(call, step, self._reader.read, make)
+        return self._guided_steps.make(call, *self._guidance(), self._reader.read, make)
 
     def cache_context(self, *names: Any, **where: Any) -> AbstractContextManager[None]:
         """Leave out the context of step caches: it is the network's, and others' calls come in between."""

@@ -17,9 +17,11 @@ from typing import Any
 import diffusers
 from diffusers.configuration_utils import FrozenDict
 
+from deployments.diffusion.guidance import Guidance
 from deployments.diffusion.model.batched_calls import RowRules
 from deployments.diffusion.model.encoded_prompts import EncodedPrompts
 from deployments.diffusion.model.family import Family, Task
+from deployments.diffusion.model.guided_step import GuidedSteps
 from deployments.diffusion.model.ip_adapter import IpAdapter
 from deployments.diffusion.model.network_proxies import (
     ControlNetProxy,
@@ -32,7 +34,6 @@ from deployments.diffusion.model.network_proxies import (
     within_context,
 )
 from deployments.diffusion.model.reference_attention import OF_ROWS
-from deployments.diffusion.model.unguided_step import UnguidedSteps
 
 CHANNELS_OF_WORDS = 4
 
@@ -93,16 +94,18 @@ class PipelineCopies:
         wait: Wait,
         before_step: OnStep,
         after_step: Callable[[], None],
-        unguided: Callable[[int], int | None] = lambda steps: None,
+        guidance: Callable[[int], tuple[int, Guidance]] = lambda steps: (0, "computed"),
         task: Task = "text_to_image",
         posed: bool = False,
         reference_scale: float = 0.0,
         changed: Changed = UNCHANGED,
+        caches_guidance: bool = False,
     ) -> Any:
         """Copy the pipeline of a task.
 
-        `unguided` gives the step under way, of so many, where it has no guidance. `posed`: the one with a
-        ControlNet. `reference_scale`: by which it follows its references, where it has any.
+        `guidance` gives the step under way, of so many, and where its guidance comes from. `posed`: the one
+        with a ControlNet. `reference_scale`: by which it follows its references, where it has any.
+        `caches_guidance`: as in GuidedSteps.
 
         Not by setattr, with which diffusers writes into the configuration that all copies share.
         """
@@ -122,8 +125,8 @@ class PipelineCopies:
                 wait,
                 self._rules,
                 self._exact or changed.in_rows,
-                UnguidedSteps(self._family.prompt_first, self._family.guided_calls),
-                lambda: unguided(len(scheduler.timesteps)),
+                GuidedSteps(self._family.prompt_first, self._family.guided_calls, caches_guidance),
+                lambda: guidance(len(scheduler.timesteps)),
                 None if self._ip_adapter is None else self._ip_adapter.of_one(reference_scale),
                 _config_for(task, denoiser, pipeline.vae),
             ),

@@ -105,6 +105,8 @@ class PipelinePainter(LoadedModel[PipelinePainting]):
         guided = is_guided(self._family, request)
         if request.guidance_interval != WHOLE and self._family.guidance != "classifier_free":
             raise InvalidRequest("this model has no step without its guidance", "guidance_interval")
+        if request.guidance_cache > 1 and self._family.guidance != "classifier_free":
+            raise InvalidRequest("this model has no guidance that could be cached", "speed.cache")
         task = task_of(self._family, request)
         if task not in self._family.tasks:
             raise UnsupportedTask(f"this model cannot do {task}")
@@ -119,10 +121,13 @@ class PipelinePainter(LoadedModel[PipelinePainting]):
         # A generator on the CPU draws the same noise whatever the device.
         arguments |= {"generator": torch.Generator("cpu").manual_seed(request.seed), "output_type": "np"}
         guided_in = request.guidance_interval if guided else WHOLE
+        guided_every = request.guidance_cache if guided else 1
         scale = 0.0 if request.references is None else request.references.scale
         changed = self._picture_loras().changed(request.loras) if request.loras else UNCHANGED
         run = within_memory(
-            partial(PipelineRun, self._copies, arguments, guided_in, task, posed, scale, changed)
+            partial(
+                PipelineRun, self._copies, arguments, guided_in, task, posed, scale, changed, guided_every
+            )
         )
         if run.at not in IN_STEPS:
             raise GenerationFailed("this pipeline paints without its denoiser")

@@ -12,6 +12,7 @@ from typing import Any, Literal
 import torch
 from greenlet import GreenletExit, getcurrent, greenlet
 
+from deployments.diffusion.guidance import Guidance, guidance_at
 from deployments.diffusion.model.batched_calls import Call
 from deployments.diffusion.model.family import Task
 from deployments.diffusion.model.network_proxies import OnStep, Where
@@ -32,6 +33,7 @@ class Progress:
     outer_mode = True
     before_step: OnStep | None = None
     guided_in = WHOLE
+    guided_every = 1
 
     def wait(self, where: Where, call: Call) -> Any:
         if self.closed:  # A pipeline that goes on painting while it unwinds.
@@ -53,10 +55,9 @@ class Progress:
         finally:
             torch.set_grad_enabled(self.outer_mode)
 
-    def unguided(self, steps: int) -> int | None:
-        """Return the step under way where guidance is left out of it."""
-        begin, end = self.guided_in
-        return None if begin <= self.done / steps < end else self.done
+    def guidance(self, steps: int) -> tuple[int, Guidance]:
+        """Return the step under way, of so many, and where its guidance comes from."""
+        return self.done, guidance_at(self.done, steps, self.guided_in, self.guided_every)
 
     def begin_step(self, *step: Any) -> None:
         if self.before_step is not None:
@@ -78,14 +79,15 @@ class PipelineRun:
         posed: bool = False,
         reference_scale: float = 0.0,
         changed: Changed = UNCHANGED,
+        guided_every: int = 1,
     ) -> None:
         """Run to the first call. Raises what the pipeline raises.
 
-        `guided_in`: the part of the steps that has guidance, of a picture that is guided. The rest is as in
-        PipelineCopies.make.
+        `guided_in`: the part of the steps that has guidance, of a picture that is guided; `guided_every`: at
+        how many steps one computes it. The rest is as in PipelineCopies.make.
         """
         self.progress = Progress()
-        self.progress.guided_in = guided_in
+        self.progress.guided_in, self.progress.guided_every = guided_in, guided_every
         self.at: Where | Literal["end"] = "end"
         self._call: Call | None = None
         self.output: Any = None
@@ -94,11 +96,12 @@ class PipelineRun:
             progress.wait,
             progress.begin_step,
             progress.end_step,
-            progress.unguided,
+            progress.guidance,
             task,
             posed,
             reference_scale,
             changed,
+            guided_every > 1,
         )
         self._greenlet = greenlet(self.progress.paint)
         self._switch(self._pipeline, arguments)

@@ -193,6 +193,8 @@ def _layer_settings(layer: LayerResult) -> Iterator[tuple[str, object]]:
         if layer.recipe.sampler:
             yield "Sampler", layer.recipe.sampler
         yield "CFG scale", layer.recipe.guidance_scale
+        if layer.recipe.guidance_cache > 1:
+            yield "CFG every", layer.recipe.guidance_cache
         if layer.recipe.image is not None:
             yield "Denoising strength", layer.recipe.strength
             yield "Image", layer.recipe.image

@@ -65,6 +65,15 @@ def test_layers_are_painted_by_references_and_a_pose(files: Path, server: Stub) 
     }
 
 
+def test_all_layers_may_cache_their_guidance(server: Stub) -> None:
+    several = ["--character", "c", "--guidance-cache", 3]
+    assert run("scene", "a", "b", "-o", "s.png", *several, "--url", server.url).exit_code == 0
+    asked = server.requested[-1]
+    layers = [*asked["characters"], asked["background"]]
+    assert [layer["speed"] for layer in layers] == [{"cache": 3}] * 3
+    assert run("scene", "a", "b", "-o", "s.png", "--guidance-cache", 1).exit_code == 2
+
+
 def test_a_pose_is_a_list_or_a_picture_too(files: Path, server: Stub) -> None:
     (files / "pose.JSON").write_text(json.dumps(KEYPOINTS))
     for file, pose in (("pose.JSON", {"keypoints": KEYPOINTS}), ("hero.png", {"image": {"id": "pic_0"}})):

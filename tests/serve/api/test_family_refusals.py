@@ -32,6 +32,12 @@ def client(client_with: Callable[..., httpx.AsyncClient]) -> httpx.AsyncClient:
             {"character": {"prompt": "a knight", "guidance_scale": 3}, "background": "a castle"},
             "character.guidance_scale",
         ),
+        ("/v1/characters", {"prompt": "a knight", "speed": {"cache": 2}}, "speed.cache"),
+        (
+            "/v1/scenes",
+            {"character": "a knight", "background": {"prompt": "a", "speed": {"cache": 2}}},
+            "background.speed.cache",
+        ),
         ("/v1/images/generations", NEGATED | {"prompt": "a knight | a castle"}, "negative_prompt"),
         ("/v1/images/generations", {"prompt": "a knight | a castle", "guidance_scale": 2}, "guidance_scale"),
         (

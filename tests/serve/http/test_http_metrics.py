@@ -36,7 +36,7 @@ TIMINGS = (
 async def scenes(request: Request) -> Response:
     headers = {"Server-Timing": TIMINGS}
     if "degraded" in request.query_params:
-        headers["X-Degraded"] = "character: reduced"
+        headers["X-Degraded"] = request.query_params["degraded"]
     return PlainTextResponse("", headers=headers)
 
 
@@ -72,12 +72,18 @@ def test_a_scene_s_answer_is_taken_at_its_word(noted: list[Noted]) -> None:
 
 def test_degraded_and_turned_away(noted: list[Noted]) -> None:
     client = edge()
-    client.get("/v1/scenes?degraded=1")
+    client.get("/v1/scenes?degraded=character: reduced, background: cached_guidance")
     client.get("/v1/jobs/secret-id")
     (recorder,) = noted
     assert recorder.tags(metrics.DEGRADED) == [("/v1/scenes",)]
     assert recorder.tags(metrics.REJECTED) == [("429",)]
     assert recorder.tags(metrics.REQUESTS)[-1] == ("/v1/jobs/{id}", "429")
+
+
+def test_what_gave_up_exactness_as_requested_is_not_counted(noted: list[Noted]) -> None:
+    for declared in ("character: cached_guidance, background: cached_guidance", "cached_guidance"):
+        edge().get("/v1/scenes", params={"degraded": declared})
+    assert [recorder.of(metrics.DEGRADED) for recorder in noted] == [[], []]
 
 
 def test_no_caller_makes_a_series_of_its_own(noted: list[Noted]) -> None:

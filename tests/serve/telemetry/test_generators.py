@@ -18,7 +18,7 @@ from tests.support.noted import Noted
 from tests.support.polling import eventually
 
 
-async def paint(steps: int = 3, guidance: float = 7.5) -> None:
+async def paint(steps: int = 3, guidance: float = 7.5, guidance_cache: int = 1) -> None:
     job = LayerJob(
         request_id="r",
         kind="character",
@@ -29,6 +29,7 @@ async def paint(steps: int = 3, guidance: float = 7.5) -> None:
         width_px=64,
         height_px=64,
         deadline_at=1e12,
+        guidance_cache=guidance_cache,
     )
     await ObservedCharacter(simulated_config().character.generator).paint(job)
 
@@ -90,6 +91,12 @@ async def test_gauges_are_reported_again_at_every_look_at_its_health(noted: list
     (recorder,) = noted
     for gauge in (metrics.MODEL_LOAD, metrics.MEMORY):
         assert len(recorder.of(gauge)) == 2
+
+
+async def test_a_layer_that_gave_up_exactness_as_requested_is_painted(noted: list[Noted]) -> None:
+    await paint(steps=4, guidance_cache=2)
+    assert noted[0].of(metrics.BATCH_ROWS) == [2, 1, 2, 1]
+    assert noted[0].tags(metrics.LAYERS) == [("painted",)]
 
 
 async def test_an_unguided_layer_has_one_row(noted: list[Noted]) -> None:

@@ -54,6 +54,7 @@ def test_what_was_put_in_comes_out() -> None:
         {"width_px": 72},
         {"height_px": 72},
         {"guidance_interval": (0.1, 1.0)},
+        {"guidance_cache": 2},
     ],
 )
 def test_nothing_that_a_picture_depends_on_may_differ(change: dict[str, Any]) -> None:
@@ -92,6 +93,14 @@ def test_what_is_not_as_requested_is_not_kept(degraded: tuple[str, ...]) -> None
     cache = ResultCache(10 * SIZE)
     cache.put(key(), layer(degraded=degraded))
     assert cache.get(key()) is None
+
+
+def test_what_gave_up_exactness_as_requested_is_kept() -> None:
+    cache = ResultCache(10 * SIZE)
+    cache.put(key(), layer(degraded=("cached_guidance",)))
+    assert cache.get(key()) is not None
+    cache.put(key(seed=2), layer(degraded=("reduced", "cached_guidance")))
+    assert cache.get(key(seed=2)) is None
 
 
 def test_without_a_budget_nothing_is_kept() -> None:

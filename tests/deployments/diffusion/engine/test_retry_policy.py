@@ -49,6 +49,16 @@ def test_a_flawed_picture_is_painted_again_from_other_seeds(make_job: MakeJob) -
     assert first(job).degraded == ()
 
 
+def test_a_flawed_picture_of_cached_guidance_is_first_painted_exactly(make_job: MakeJob) -> None:
+    item = first(make_job())
+    item.request = replace(item.request, guidance_cache=3)
+    made = []
+    while (request := retry_policy().after_flaw(item)) is not None:
+        item = replace(item, request=request, attempt=item.attempt + 1)
+        made.append((request.seed, request.guidance_cache))
+    assert made == [(42, 1), (42 + 2 * SEED_STRIDE, 1)]
+
+
 def test_a_derived_seed_can_be_requested_again(make_job: MakeJob) -> None:
     largest = 2**53 - 1
     made = follow(make_job(seed=largest), retry_policy().after_flaw)

@@ -112,6 +112,12 @@ def test_the_recipe_names_the_pictures_that_layers_started_from(picture_format: 
     assert "Image" not in of_layers(CHARACTER, BACKGROUND).settings and not of_layers(CHARACTER).inputs
 
 
+def test_the_recipe_says_where_guidance_was_cached() -> None:
+    reported = of_layers(replace(CHARACTER, recipe=replace(RECIPE, guidance_cache=2)), BACKGROUND)
+    assert "CFG scale: 7.5, CFG every: 2, Seed: 42" in reported.settings
+    assert "Background CFG every" not in reported.settings
+
+
 @pytest.mark.parametrize("picture_format", FORMATS)
 def test_the_recipe_names_references_and_poses(picture_format: PictureFormat) -> None:
     pose = ((0.5, 0.125, 1.0),) * 18

@@ -1,0 +1,159 @@
+"""Measure what a picture gains and loses that takes its guidance again in some steps.
+
+Both bundled models paint the same twelve prompts through the step engine, all at once: exact, with the
+guidance cached, and exact with fewer steps, for as long as cached pictures take.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+
+from bench.engine.measured_on import machine
+from bench.pages.sections import write_section
+from deployments.background import Background
+from deployments.character import Character
+from deployments.diffusion.model.model_config import GenerationConfig, ModelConfig
+from deployments.generator import Generator, GeneratorConfig
+from deployments.messages import LayerJob, LayerKind, LayerResult, Pixels
+
+PROMPTS: dict[LayerKind, Sequence[str]] = {
+    "character": (
+        *("a knight in silver armor", "a wizard in a blue robe with a staff", "a witch in a black dress"),
+        *("a princess in a pink dress", "a king in a red robe", "a queen in a golden dress with a book"),
+        *("a farmer in a brown tunic", "a pirate in a black coat with a sword", "an elf in a green tunic"),
+        *("a robot with a lantern", "an explorer in an orange coat", "a girl in a yellow dress"),
+    ),
+    "background": (
+        *("a castle at sunset", "a forest at dawn in fog", "mountains at noon", "a village at night in snow"),
+        *("a desert at noon", "a beach at sunset", "a snowy field at dawn", "a city at night in rain"),
+        *("a cave", "a meadow at noon", "a kitchen", "a garden at dawn"),
+    ),
+}
+SETTINGS = {"character": (25, 7.5, 384, 512), "background": (20, 6.0, 512, 384)}
+"""Steps, guidance, width and height: the defaults."""
+WITHIN_S = 3_600.0
+
+
+@dataclass(frozen=True)
+class Way:
+    """A way to paint: `cache` of so many steps computes the guidance, and `share` of the steps are taken."""
+
+    name: str
+    cache: int = 1
+    share: float = 1.0
+
+
+WAYS = (
+    Way("exact"),
+    *(Way(f"`cache: {every}`", every) for every in (2, 3, 4)),
+    *(Way(f"exact, {share:.0%} of the steps", share=share) for share in (0.75, 0.67)),
+    Way("exact"),
+)
+"""The exact comes twice: it shows how far two runs of the same differ in speed."""
+
+
+@dataclass(frozen=True)
+class Run:
+    """What one way of painting gave: its pictures, the steps asked for and how long they took."""
+
+    way: Way
+    pixels: list[Pixels]
+    steps: int
+    cpu_s: float
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="scripts/bench guidance", description=__doc__)
+    parser.add_argument("--threads", type=int, default=1, help="of the model's, as in serve/local.yaml")
+    parser.add_argument("--prompts", type=int, default=12, help="of each model")
+    parser.add_argument("--steps", type=int, help="of each picture, in place of the defaults")
+    parser.add_argument("--size", type=int, help="pixels a side, in place of the defaults")
+    parser.add_argument("--only", choices=list(PROMPTS), help="one model alone")
+    parser.add_argument("--docs", type=Path, help="also write the table into performance.md in this folder")
+    arguments = parser.parse_args()
+    where = ", ".join(f"{name} {value}" for name, value in machine().items())
+    print(where, flush=True)
+    lines = [
+        "| model | painted | steps/s | gain | mean distance to the exact picture | of the worst prompt |",
+        "|---|---|---|---|---|---|",
+    ]
+    for kind in [arguments.only] if arguments.only else PROMPTS:
+        runs = asyncio.run(_painted(kind, arguments))
+        rows = _rows(kind, runs)
+        print("\n".join(rows), flush=True)
+        lines += rows
+    head = (
+        f"{arguments.prompts} prompts a model, each way all at once; {arguments.threads} thread; steps by "
+        f"the process's own CPU seconds, decoding included; distances in levels of 255. {where}."
+    )
+    if arguments.docs:
+        write_section(arguments.docs / "performance.md", "guidance", "\n".join([head, "", *lines]))
+
+
+async def _painted(kind: LayerKind, arguments: argparse.Namespace) -> list[Run]:
+    model = ModelConfig(f"storybook-{kind}", device="cpu", threads=arguments.threads)
+    config = GeneratorConfig(model, generation=GenerationConfig(result_cache_bytes=0))
+    replica: Generator = Character(config) if kind == "character" else Background(config)
+    steps, guidance, width, height = SETTINGS[kind]
+    steps = arguments.steps or steps
+    runs = []
+    for way in WAYS:
+        taken = max(1, round(way.share * steps))
+        first = LayerJob(
+            request_id="bench",
+            kind=kind,
+            prompt="",
+            num_inference_steps=taken,
+            guidance_scale=guidance,
+            seed=0,
+            width_px=arguments.size or width,
+            height_px=arguments.size or height,
+            deadline_at=time.monotonic() + WITHIN_S,
+            fallback="none",
+            no_store=True,
+            guidance_cache=way.cache,
+        )
+        prompts = PROMPTS[kind][: arguments.prompts]
+        jobs = [replace(first, prompt=prompt, seed=seed) for seed, prompt in enumerate(prompts)]
+        began = time.process_time()
+        painted: list[LayerResult] = await asyncio.gather(*map(replica.paint, jobs))
+        took_s = time.process_time() - began
+        # Of fewer steps each counts for more: what is compared is the same pictures' time.
+        runs.append(Run(way, [each.pixels for each in painted], steps * len(jobs), took_s))
+        print(f"{kind}, {way.name}: {took_s:.1f} s", flush=True)
+    return runs
+
+
+def _rows(kind: LayerKind, runs: Sequence[Run]) -> list[str]:
+    exact = runs[0]
+    exact_s = sum(run.cpu_s for run in runs if run.way == exact.way) / 2
+    rows = []
+    for run in runs:
+        apart = [_distance(*pair) for pair in zip(run.pixels, exact.pixels, strict=True)]
+        rows.append(
+            f"| storybook-{kind} | {run.way.name} | {run.steps / run.cpu_s:.2f} | {exact_s / run.cpu_s:.2f} "
+            f"| {np.mean(apart):.2f} | {max(apart):.2f} |"
+        )
+    others = [_distance(*pair) for pair in _neighbours(exact.pixels)]
+    far = f"{np.mean(others):.2f} | {max(others):.2f}"
+    return [*rows, f"| storybook-{kind} | exact, another prompt and seed | | | {far} |"]
+
+
+def _neighbours(pixels: Sequence[Pixels]) -> list[tuple[Pixels, Pixels]]:
+    return list(zip(pixels, [*pixels[1:], pixels[0]], strict=True))
+
+
+def _distance(one: Pixels, other: Pixels) -> float:
+    """Return the mean absolute difference, in levels of 255."""
+    return float(np.abs(one.astype(np.int16) - other.astype(np.int16)).mean())
+
+
+if __name__ == "__main__":
+    main()
