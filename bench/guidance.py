@@ -61,7 +61,7 @@ WAYS = (
 
 @dataclass(frozen=True)
 class Run:
-    """What one way of painting gave: its pictures, the steps asked for and how long they took."""
+    """Hold what one way of painting gave: its pictures, the steps asked for and how long they took."""
 
     way: Way
     pixels: list[Pixels]
@@ -125,7 +125,7 @@ async def _painted(kind: LayerKind, arguments: argparse.Namespace) -> list[Run]:
         began = time.process_time()
         painted: list[LayerResult] = await asyncio.gather(*map(replica.paint, jobs))
         took_s = time.process_time() - began
-        # Of fewer steps each counts for more: what is compared is the same pictures' time.
+        # Each of fewer steps counts for more: what is compared is the same pictures' time.
         runs.append(Run(way, [each.pixels for each in painted], steps * len(jobs), took_s))
         print(f"{kind}, {way.name}: {took_s:.1f} s", flush=True)
     return runs

@@ -12,3 +12,4 @@ PictureFormat = Literal["jpeg", "png", "webp"]
 BookKind = Literal["pdf", "epub", "zip"]
 MAX_FIGURES = 4
 MAX_REFERENCES = 4
+MAX_GUIDANCE_CACHE = 8

@@ -1,4 +1,4 @@
-"""What a layer gives up to be painted faster, and which layers can."""
+"""Read what a layer gives up to be painted faster, and refuse it where there is nothing to give up."""
 
 from __future__ import annotations
 

@@ -15,6 +15,7 @@ def test_they_are_the_services(name: str) -> None:
     assert get_args(getattr(choices, name)) == get_args(getattr(messages, name))
 
 
-def test_so_are_the_most_figures_and_references() -> None:
+def test_so_are_the_largest_numbers() -> None:
     assert choices.MAX_FIGURES == messages.MAX_FIGURES
     assert choices.MAX_REFERENCES == messages.MAX_REFERENCES
+    assert choices.MAX_GUIDANCE_CACHE == messages.MAX_GUIDANCE_CACHE

@@ -15,6 +15,7 @@ from tests.support.scene_requests import SCENE, SMALL
 BLACK = "iVBORw0KGgoAAAANSUhEUgAAABAAAAAQCAAAAAA6mKC9AAAADUlEQVR4nGNgGAXIAAABEAABoJMRpQAAAABJRU5ErkJggg=="
 """A picture of 16 x 16 pixels."""
 START: dict[str, Any] = {"image": {"b64_json": BLACK}, "mask": {"b64_json": BLACK}, "strength": 0.5}
+FASTER: dict[str, Any] = {"speed": {"cache": 2}}
 LORAS: dict[str, Any] = {"loras": [{"name": "ink", "scale": 0.5}]}
 GUIDES: dict[str, Any] = LORAS | {
     "references": [{"b64_json": BLACK}],
@@ -26,7 +27,7 @@ BODIES: dict[str, dict[str, Any]] = {
     "/v1/scenes": SCENE
     | {"character": SCENE["character"] | LORAS, "seed": 1, "fallback": "none", "output": {"format": "png"}},
     "/v1/characters": SMALL | {"cutout": False, "negative_prompt": "x"} | GUIDES,
-    "/v1/backgrounds": SMALL | {"guidance_scale": 2.0, "enhance_prompt": False} | START,
+    "/v1/backgrounds": SMALL | {"guidance_scale": 2.0, "enhance_prompt": False} | FASTER | START,
     "/v1/images/generations": {
         "model": "scene",
         "prompt": "a | b",

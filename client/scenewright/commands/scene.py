@@ -7,7 +7,15 @@ from typing import Any, get_args
 
 import click
 
-from ..choices import MAX_FIGURES, MAX_REFERENCES, Fallback, MergeMode, PictureFormat, Position
+from ..choices import (
+    MAX_FIGURES,
+    MAX_GUIDANCE_CACHE,
+    MAX_REFERENCES,
+    Fallback,
+    MergeMode,
+    PictureFormat,
+    Position,
+)
 from ..responses import Scene
 from .live import paint
 from .output import check_writable, picture_format, write
@@ -73,7 +81,7 @@ START = ("image", "mask", "strength")
 @click.option("--background-lora", type=LoraParam(), multiple=True, help="The same for BACKGROUND.")
 @click.option(
     "--guidance-cache",
-    type=click.IntRange(2, 8),
+    type=click.IntRange(2, MAX_GUIDANCE_CACHE),
     help="Faster, and declared: one of so many steps computes the guidance, in all layers.",
 )
 @click.option(

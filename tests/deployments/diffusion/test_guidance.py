@@ -1,4 +1,4 @@
-"""Where the guidance of each step comes from."""
+"""Tell where the guidance of each step comes from."""
 
 from __future__ import annotations
 
