@@ -232,6 +232,13 @@ class Painter(Protocol[SomePainting]):
     def first_forwards(self, request: PaintRequest) -> Sequence[int]:
         """Return the rows of each forward of such a picture's first step, alone. From any thread."""
 
+    @property
+    def compile_states(self) -> Mapping[str, int]:
+        """Return how many forwards were compiled in the background, wait or failed. From any thread."""
+
+    def start_compiling(self) -> None:
+        """Compile in the background what was painted so far, and what will be, where that is configured."""
+
     def lora_size(self, use: LoraUse) -> int:
         """Foresee the bytes of a LoRA. From any thread. Raises InvalidRequest where it cannot be used."""
 

@@ -55,6 +55,7 @@ class ModelLifecycle:
             self._load_s = max(LOAD_S, time.monotonic() - began)
             self._retries.succeeded()
             self.unready = None
+            self._painter.start_compiling()
 
     def load(self) -> Failure | None:
         """Load the model again where it was unloaded; free where it is loaded."""

@@ -128,9 +128,27 @@ def run_together(network: Callable[..., Any], calls: Sequence[Call], filled_rows
     Repeats the last row until there are `filled_rows`. A call alone, with no row to add, is made as it is.
     """
     counts = [call.rows for call in calls]
-    spare = max(0, filled_rows - sum(counts))
+    rows = max(filled_rows, sum(counts))
+    positional, keywords = joined(calls, rows)
+    output = network(*positional, **keywords)
+    if len(calls) == 1 and rows == counts[0]:
+        return [output]
+    forms = {call.keywords.get(RETURN_DICT, True) for call in calls}
+    parts = _parts(output, counts, rows)
+    if len(forms) == 1:
+        return parts
+    return [
+        part if call.keywords.get(RETURN_DICT, True) else part.to_tuple()
+        for call, part in zip(calls, parts, strict=True)
+    ]
+
+
+def joined(calls: Sequence[Call], rows: int) -> tuple[tuple[Any, ...], dict[str, Any]]:
+    """Return the arguments of one forward for calls of equal keys, of so many rows in all."""
+    counts = [call.rows for call in calls]
+    spare = rows - sum(counts)
     if len(calls) == 1 and not spare:
-        return [network(*calls[0].positional, **calls[0].keywords)]
+        return calls[0].positional, dict(calls[0].keywords)
     forms = {call.keywords.get(RETURN_DICT, True) for call in calls}
     join = _Joiner(calls[0].rules, counts, spare)
     positional = [
@@ -139,13 +157,7 @@ def run_together(network: Callable[..., Any], calls: Sequence[Call], filled_rows
     keywords = join([_without_form(call) for call in calls])
     if any(RETURN_DICT in call.keywords for call in calls):
         keywords[RETURN_DICT] = forms != {False}
-    parts = _parts(network(*positional, **keywords), counts, sum(counts) + spare)
-    if len(forms) == 1:
-        return parts
-    return [
-        part if call.keywords.get(RETURN_DICT, True) else part.to_tuple()
-        for call, part in zip(calls, parts, strict=True)
-    ]
+    return tuple(positional), keywords
 
 
 def _without_form(call: Call) -> dict[str, Any]:

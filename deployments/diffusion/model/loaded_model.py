@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import logging
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Generic
+from typing import TYPE_CHECKING, Any, Generic
 
 import numpy as np
 import torch
@@ -25,6 +25,9 @@ from deployments.diffusion.painter import LoraWeights, PaintRequest, Preview, So
 from deployments.diffusion.start_picture import StartPicture
 from deployments.errors import NO_LORAS, NotReady, UnsupportedTask
 from deployments.messages import Backend, LoraUse
+
+if TYPE_CHECKING:
+    from deployments.diffusion.model.background_compile import BackgroundCompile
 
 log = logging.getLogger(__name__)
 
@@ -50,6 +53,7 @@ class LoadedModel(ABC, Generic[SomePainting]):
         self._known: KnownWords | None = None
         self._drawer: SmallVae | LatentMap | None = None
         self._preview_failed = False
+        self._compile: BackgroundCompile | None = None
 
     @abstractmethod
     def begin(self, request: PaintRequest) -> SomePainting: ...
@@ -108,10 +112,30 @@ class LoadedModel(ABC, Generic[SomePainting]):
         pipeline, drawer = self._pipeline, self._drawer
         # First of all: where the rest fails, the next load must not take a torn pipeline for a whole one.
         self._pipeline = self._drawer = None
+        beside, self._compile = self._compile, None
+        if beside is not None:
+            beside.close()
         if isinstance(drawer, SmallVae):
             drawer.close()
         if pipeline is not None:
             unload(pipeline)
+
+    @property
+    def compile_states(self) -> Mapping[str, int]:
+        return {} if self._compile is None else self._compile.states
+
+    def start_compiling(self) -> None:
+        if self._compile is not None:
+            self._compile.start()
+
+    def _compile_beside(self, network: Any) -> BackgroundCompile | None:
+        """Return what compiles the forwards of a network while it paints, where that is configured."""
+        if self._config.compile != "auto":
+            return None
+        # Only here: what is not configured is not imported.
+        from deployments.diffusion.model.background_compile import BackgroundCompile
+
+        return BackgroundCompile(self._config, network)
 
     def lora_size(self, use: LoraUse) -> int:
         raise UnsupportedTask(NO_LORAS)
@@ -128,7 +152,7 @@ class LoadedModel(ABC, Generic[SomePainting]):
             for _ in range(rows):
                 paintings.append(self.begin(request))
             first_s = self._step_s(paintings)
-            on_cpu = self._device.type == "cpu" and not self._config.compile
+            on_cpu = self._device.type == "cpu" and self._config.compile is not True
             if on_cpu and rows > 1 and first_s > LONG_FORWARD_S:
                 return first_s  # The start waits for it; where it decides, it is measured again.
             # Elsewhere the first at a row count allocates, and compiles where that is wanted.
@@ -146,7 +170,7 @@ class LoadedModel(ABC, Generic[SomePainting]):
 
     def _apart_on_cpu(self, *networks: torch.nn.Module | None) -> PictureLinears:
         """Keep pictures apart where that costs next to nothing, and where no graph was compiled."""
-        if self._device.type != "cpu" or self._config.compile:
+        if self._device.type != "cpu" or self._config.compile is True:
             return PictureLinears()
         return PictureLinears(*(network for network in networks if network is not None))
 
@@ -169,4 +193,4 @@ class LoadedModel(ABC, Generic[SomePainting]):
         """Return row counts that are the same whatever the peers, or few enough to be compiled."""
         if self.fixed_rows is not None:
             return max(rows, self.fixed_rows)
-        return 1 << (rows - 1).bit_length() if self._config.compile else rows
+        return 1 << (rows - 1).bit_length() if self._config.compile is True else rows

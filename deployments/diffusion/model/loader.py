@@ -78,7 +78,7 @@ def load(config: ModelConfig) -> Pipeline:
             for convolutional in (pipeline.unet, pipeline.vae):
                 convolutional.to(memory_format=torch.channels_last)
         fit(pipeline, config, device)
-        if config.compile:
+        if config.compile is True:
             compile_denoiser(pipeline, device)
     return pipeline
 

@@ -82,7 +82,7 @@ class ModelConfig:
     loads the model again at the first job. `unload_after_idle_s` unloads it when no job came for so long.
     `exact` fills every forward up to `exact_rows`, so that a picture is bitwise the same whatever its peers.
     `compile` compiles the denoiser for each row count before the replica is ready: minutes, worth it on a
-    GPU.
+    GPU. `auto` does so in a process beside the painting, and uses what is compiled from its next step on.
     `prompt_cache` counts encoded prompts.
     `painter`: `pipeline` runs any pipeline of diffusers as it is, image to image and inpainting too;
     `denoiser` paints Stable Diffusion 1, 2 and XL from words alone. `auto` takes the pipeline.
@@ -115,7 +115,7 @@ class ModelConfig:
     threads: Annotated[int, Field(ge=1, le=4_096)] | None = None
     exact: bool = False
     exact_rows: Rows = 8
-    compile: bool = False
+    compile: bool | Literal["auto"] = False
     prompt_cache: CountOrNone = 64
     painter: Literal["auto", "denoiser", "pipeline"] = "auto"
     preview_vae: str | None = None
@@ -132,13 +132,31 @@ class ModelConfig:
             raise ValueError("an ip_adapter cannot be offloaded layer by layer: set offload to model")
         if self.ip_adapter is not None and self.compile:
             raise ValueError("an ip_adapter cannot be compiled: leave compile out")
+        for key, used, why in (
+            ("painter: denoiser", self.painter == "denoiser", "it is for the pipeline painter"),
+            ("exact", self.exact, "a picture would differ before and after"),
+            (f"offload: {self.offload}", self.offload != "none", "a compiled forward holds all weights"),
+            ("quantization", self.quantization is not None, "a quantized network cannot be exported"),
+            ("lazy_load", self.lazy_load, "it would be compiled anew after each load"),
+            (
+                "unload_after_idle_s",
+                self.unload_after_idle_s is not None,
+                "it would be compiled anew each time",
+            ),
+        ):
+            if self.compile == "auto" and used:
+                raise ValueError(f"compile: auto cannot be used with {key}: {why}")
         if self.family is not None:
             family_named(self.family)
         if self.exact_rows < 2:
             raise ValueError("exact_rows must be at least 2: a guided picture has two rows")
         for other, used, why in (
             ("painter: denoiser", self.painter == "denoiser", "only the pipeline painter has them"),
-            ("compile: true", self.compile, "each new LoRA would be compiled for minutes"),
+            (
+                f"compile: {str(self.compile).lower()}",
+                bool(self.compile),
+                "each new LoRA would be compiled for minutes",
+            ),
             ("quantization", self.quantization is not None, "they need the networks' own precision"),
         ):
             if self.lora_folder is not None and used:

@@ -73,6 +73,8 @@ class PipelinePainter(LoadedModel[PipelinePainting]):
             pipeline, self._family, self._config.prompt_cache, exact, self._controlnet, self._ip_adapter
         )
 
+        self._compile = self._compile_beside(self._denoiser)
+
     def unload(self) -> None:
         for painting in list(self._begun):
             painting.close()
@@ -209,10 +211,12 @@ class PipelinePainter(LoadedModel[PipelinePainting]):
                 alike.setdefault(painting.call_key, []).append(painting)
         for together in alike.values():
             calls = [painting.run.call for painting in together]
-            rows = filled(sum(call.rows for call in calls))
+            run, rows = network, filled(sum(call.rows for call in calls))
+            if self._compile is not None and network is self._denoiser:
+                run, rows = self._compile.forward(calls)
             counts = [call.rows for call in calls]
             with self._with_loras(together, rows), self._linears.apart(counts, rows):
-                outcomes = within_memory(partial(run_together, network, calls, rows))
+                outcomes = within_memory(partial(run_together, run, calls, rows))
             for painting, outcome in zip(together, outcomes, strict=True):
                 painting.outcome = outcome
 

@@ -6,7 +6,7 @@ It supports claims about queueing, routing, scaling and faults; never about pict
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import ClassVar
@@ -109,6 +109,7 @@ class SimulatedPainter:
     latent_factor = 8
     fixed_rows: int | None = None
     fingerprint = "simulated"
+    compile_states: Mapping[str, int] = {}
 
     def __init__(self, config: SimulatedConfig, kind: LayerKind = "character", model: str = "") -> None:
         """Simulate `model`: results give its id after the word `simulated`."""
@@ -127,6 +128,8 @@ class SimulatedPainter:
         self.loaded = False
 
     def free(self) -> None: ...
+
+    def start_compiling(self) -> None: ...
 
     def measure(self, rows: int) -> float:
         """Return the configured seconds at once, without a measurement."""

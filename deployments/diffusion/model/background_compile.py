@@ -1,0 +1,139 @@
+"""Compile the forwards that a model is asked for, beside the painting, and use each once it is there.
+
+A process of its own compiles one forward after another (compile_process.py), those first that were wanted
+most. Until then, and where it fails, the network runs as it is.
+"""
+
+from __future__ import annotations
+
+import atexit
+import logging
+import shutil
+import tempfile
+import threading
+from collections import Counter
+from collections.abc import Callable, Hashable, Sequence
+from pathlib import Path
+from typing import Any, Literal
+
+from deployments.diffusion.model.batched_calls import Call, joined
+from deployments.diffusion.model.compiler import Compiler
+from deployments.diffusion.model.model_config import ModelConfig
+
+log = logging.getLogger(__name__)
+
+MOST_FORWARDS = 16
+"""Each may hold the weights once more."""
+Forward = Callable[..., Any]
+State = Literal["compiled", "waiting", "failed"]
+
+
+class BackgroundCompile:
+    """Hold the compiled forwards of one network. `forward` is called in one thread."""
+
+    def __init__(self, config: ModelConfig, network: Forward, compiler: Compiler | None = None) -> None:
+        self._config = config
+        self._network = network
+        self._compiler = compiler or Compiler()
+        self._ready: dict[Hashable, Forward] = {}
+        self._failed: set[Hashable] = set()
+        self._waiting: dict[Hashable, Path] = {}
+        self._wanted: Counter[Hashable] = Counter()
+        self._changed = threading.Condition()
+        self._closed = False
+        self._folder: Path | None = None
+        self._thread: threading.Thread | None = None
+
+    @property
+    def states(self) -> dict[str, int]:
+        """Return how many forwards are in each state."""
+        return {
+            "compiled": len(self._ready),
+            "waiting": len(self._waiting),
+            "failed": len(self._failed),
+        }
+
+    def start(self) -> None:
+        """Begin to compile, with what was wanted so far. Idempotent."""
+        if self._thread is None and not self._closed:
+            self._thread = threading.Thread(target=self._compile_all, name="compile", daemon=True)
+            self._thread.start()
+            atexit.register(self.close)
+
+    def close(self) -> None:
+        """Compile no more, end what is under way, and give the compiled forwards back. Idempotent."""
+        with self._changed:
+            self._closed = True
+            self._changed.notify_all()
+        self._compiler.stop()
+        atexit.unregister(self.close)
+        if self._thread is not None:
+            self._thread.join()
+        self._ready = {}
+        self._waiting.clear()
+        if self._folder is not None:
+            shutil.rmtree(self._folder, ignore_errors=True)
+
+    def forward(self, calls: Sequence[Call]) -> tuple[Forward, int]:
+        """Return what runs these calls as one forward, and with how many rows.
+
+        A compiled one has a power of two of rows, so that there are few of them.
+        """
+        rows = sum(call.rows for call in calls)
+        filled = 1 << (rows - 1).bit_length()
+        # A call that is made as it is may have a number where others have one for each row.
+        shape = (calls[0].key, filled, len(calls) == 1 and filled == rows)
+        compiled = self._ready.get(shape)
+        if compiled is not None:
+            return compiled, filled
+        self._want(shape, calls, filled)
+        return self._network, rows
+
+    def _want(self, shape: Hashable, calls: Sequence[Call], rows: int) -> None:
+        is_known = shape in self._wanted
+        if self._closed or (not is_known and len(self._wanted) == MOST_FORWARDS):
+            return
+        self._wanted[shape] += 1
+        if is_known:
+            return
+        if self._folder is None:
+            self._folder = Path(tempfile.mkdtemp(prefix="scenewright-compile-"))
+        folder = self._folder / str(len(self._wanted))
+        folder.mkdir()
+        positional, keywords = joined(calls, rows)
+        self._compiler.describe(folder, self._config, positional, keywords)
+        with self._changed:
+            self._waiting[shape] = folder
+            self._changed.notify_all()
+
+    def _compile_all(self) -> None:
+        while (shape := self._next()) is not None:
+            folder = self._waiting[shape]
+            try:
+                compiled = self._compiler.compile(folder)
+            except Exception as error:
+                self._fail(shape, error)
+            else:
+                with self._changed:
+                    if not self._closed:
+                        self._ready[shape] = compiled
+                        del self._waiting[shape]
+                        log.info("compiled a forward in the background: %s", dict(self.states))
+            shutil.rmtree(folder, ignore_errors=True)
+
+    def _next(self) -> Hashable | None:
+        """Wait for a shape to compile, and return the one wanted most; None once it is closed."""
+        with self._changed:
+            self._changed.wait_for(lambda: self._waiting or self._closed)
+            if self._closed:
+                return None
+            return max(self._waiting, key=lambda shape: self._wanted[shape])
+
+    def _fail(self, shape: Hashable, error: Exception) -> None:
+        with self._changed:
+            if self._closed:
+                return
+            if not self._failed:
+                log.warning("a forward is not compiled, others that fail are not logged: %s", error)
+            self._failed.add(shape)
+            self._waiting.pop(shape)

@@ -1,0 +1,68 @@
+"""Run the process that compiles one forward, and load what it made."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from deployments.diffusion.model.compile_process import CALL, CONFIG, CONFIGS, FAULT, PACKAGE
+from deployments.diffusion.model.model_config import ModelConfig
+
+PROGRAM = "deployments.diffusion.model.compile_process"
+ONE_THREAD = {"OMP_NUM_THREADS": "1", "TORCHINDUCTOR_COMPILE_THREADS": "1"}
+"""The rest of the machine is for those who wait."""
+
+
+class Compiler:
+    """Compile one forward after another. `stop` may be called in any thread."""
+
+    def __init__(self) -> None:
+        self._process: subprocess.Popen[bytes] | None = None
+        self._lock = threading.Lock()
+        self._stopped = False
+
+    def describe(
+        self, folder: Path, config: ModelConfig, positional: tuple[Any, ...], keywords: Mapping[str, Any]
+    ) -> None:
+        """Write what shall be compiled, a model's denoiser as it is called with these."""
+        (folder / CONFIG).write_bytes(CONFIGS.dump_json(replace(config, compile=False)))
+        torch.save({"positional": list(positional), "keywords": dict(keywords)}, folder / CALL)
+
+    def compile(self, folder: Path) -> Callable[..., Any]:
+        """Compile what the folder describes. Raises RuntimeError with the reason where that fails."""
+        with self._lock:
+            if self._stopped:
+                raise RuntimeError("it was stopped")
+            # A group of its own, which its own compilers belong to.
+            self._process = process = subprocess.Popen(  # noqa: S603
+                [sys.executable, "-m", PROGRAM, str(folder), str(os.getpid())],
+                env={**os.environ, **ONE_THREAD, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL,
+                stderr=subprocess.DEVNULL,
+                start_new_session=True,
+            )
+        code = process.wait()
+        if code:
+            fault = folder / FAULT
+            raise RuntimeError(fault.read_text() if fault.exists() else f"its process ended with {code}")
+        compiled: Callable[..., Any] = torch._inductor.aoti_load_package(str(folder / PACKAGE))
+        return compiled
+
+    def stop(self) -> None:
+        """End the process and all that it started. Compiles nothing afterwards."""
+        with self._lock:
+            self._stopped = True
+            if self._process is not None:
+                with suppress(ProcessLookupError):
+                    os.killpg(self._process.pid, signal.SIGKILL)

@@ -1,0 +1,214 @@
+"""Compile beside the painting: nobody waits, and each forward is used from the step on after it is there."""
+
+from __future__ import annotations
+
+import logging
+import shutil
+import sys
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from deployments.diffusion.engine.engine import Engine
+from deployments.diffusion.model import background_compile
+from deployments.diffusion.model.compiler import Compiler
+from deployments.diffusion.model.model_config import GenerationConfig, ModelConfig
+from deployments.diffusion.model.pipeline_painter import PipelinePainter
+from deployments.diffusion.painter import PaintRequest
+from deployments.messages import Pixels
+from tests.support.polling import until
+
+ASKED = PaintRequest("a red knight", "blurry", 4, 7.5, 11, 64, 96)
+
+
+class Compiled(Compiler):
+    """Compile nothing: its forwards are the network's own, and count their rows.
+
+    It waits for `may` before each, and fails where `fault` is set.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.network: Any = None
+        self.may = threading.Semaphore(0)
+        self.fault = ""
+        self.rows: list[int] = []
+        self.folders: list[Path] = []
+
+    def compile(self, folder: Path) -> Callable[..., Any]:
+        self.may.acquire()
+        self.folders.append(folder)
+        assert (folder / "call.pt").exists()
+        if self.fault or self._stopped:
+            raise RuntimeError(self.fault)
+
+        def forward(*positional: Any, **keywords: Any) -> Any:
+            self.rows.append(len(positional[0]))
+            return self.network(*positional, **keywords)
+
+        return forward
+
+    def stop(self) -> None:
+        super().stop()
+        self.may.release()
+
+
+@pytest.fixture
+def compiler(monkeypatch: pytest.MonkeyPatch) -> Compiled:
+    made = Compiled()
+    monkeypatch.setattr(background_compile, "Compiler", lambda: made)
+    return made
+
+
+def painter_of(folder: Path, compiler: Compiled | None = None) -> PipelinePainter:
+    made = PipelinePainter(
+        ModelConfig(str(folder), device="cpu", threads=1, compile="auto" if compiler else False)
+    )
+    made.load()
+    if compiler:
+        compiler.network = made._denoiser
+    return made
+
+
+def paint(
+    painter: PipelinePainter, *requests: PaintRequest, halfway: Callable[[], Any] = lambda: None
+) -> list[Pixels]:
+    """Paint together; do something after two steps."""
+    paintings = [painter.begin(request) for request in requests]
+    while paintings[0].done < paintings[0].steps:
+        if paintings[0].done == 2:
+            halfway()
+        painter.step(paintings)
+        assert [painting.fault for painting in paintings] == [None] * len(paintings)
+    return painter.decode(paintings)
+
+
+def test_a_picture_under_way_changes_over_between_two_steps(tiny_sd2: Path, compiler: Compiled) -> None:
+    """It paints meanwhile, uncompiled, and the start waits for nothing."""
+    [expected] = paint(painter_of(tiny_sd2), ASKED)
+    painter = painter_of(tiny_sd2, compiler)
+    [first] = paint(painter, ASKED)
+    assert np.array_equal(first, expected) and compiler.rows == []
+    assert painter.compile_states == {"compiled": 0, "waiting": 1, "failed": 0}
+    painter.start_compiling()
+
+    def be_compiled() -> None:
+        compiler.may.release()
+        until(lambda: not painter.compile_states["waiting"])
+
+    [second] = paint(painter, ASKED, halfway=be_compiled)
+    assert compiler.rows == [2, 2]
+    assert np.abs(second.astype(int) - expected.astype(int)).max() <= 1
+    assert painter.compile_states == {"compiled": 1, "waiting": 0, "failed": 0}
+    painter.unload()
+
+
+def test_rows_are_filled_up_only_for_a_forward_that_is_compiled(tiny_sd2: Path, compiler: Compiled) -> None:
+    painter = painter_of(tiny_sd2, compiler)
+    read: list[int] = []
+    painter._denoiser.register_forward_pre_hook(lambda _, inputs: read.append(len(inputs[0])))
+    three = [ASKED, ASKED, ASKED]
+    paint(painter, *three)
+    assert read == [6] * 4
+    painter.start_compiling()
+    compiler.may.release()
+    until(lambda: not painter.compile_states["waiting"])
+    paint(painter, *three)
+    assert compiler.rows == [8] * 4
+    painter.unload()
+
+
+def test_what_fails_stays_uncompiled_and_is_said_once(
+    tiny_sd2: Path, compiler: Compiled, caplog: pytest.LogCaptureFixture
+) -> None:
+    painter = painter_of(tiny_sd2, compiler)
+    compiler.fault = "no compiler here"
+    with caplog.at_level(logging.WARNING):
+        alone = paint(painter, ASKED)
+        both = paint(painter, ASKED, ASKED)
+        painter.start_compiling()
+        for _ in range(2):
+            compiler.may.release()
+        until(lambda: painter.compile_states["failed"] == 2)
+        again = paint(painter, ASKED), paint(painter, ASKED, ASKED)
+    assert np.array_equal((alone, both)[0], again[0]) and np.array_equal(both, again[1])
+    assert [record.message for record in caplog.records] == [
+        "a forward is not compiled, others that fail are not logged: no compiler here"
+    ]
+    assert len(compiler.folders) == 2, "none is tried again"
+    painter.unload()
+
+
+def test_those_wanted_most_come_first_and_only_so_many(
+    tiny_sd2: Path, compiler: Compiled, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(background_compile, "MOST_FORWARDS", 2)
+    painter = painter_of(tiny_sd2, compiler)
+    paint(painter, ASKED, ASKED)
+    for _ in range(2):
+        paint(painter, ASKED)
+    paint(painter, ASKED, ASKED, ASKED)
+    assert painter.compile_states["waiting"] == 2
+    painter.start_compiling()
+    compiler.may.release()
+    until(lambda: painter.compile_states["compiled"] == 1)
+    paint(painter, ASKED)
+    assert compiler.rows == [2] * 4
+    painter.unload()
+
+
+def test_unloaded_it_ends_what_is_under_way_and_leaves_no_file(tiny_sd2: Path, compiler: Compiled) -> None:
+    painter = painter_of(tiny_sd2, compiler)
+    paint(painter, ASKED)
+    painter.start_compiling()
+    beside = painter._compile
+    assert beside is not None and beside._folder is not None and beside._thread is not None
+    painter.unload()
+    assert not beside._thread.is_alive() and not beside._folder.exists()
+    assert painter.compile_states == {}
+
+
+def test_the_engine_compiles_once_it_is_ready(tiny_sd2: Path, compiler: Compiled) -> None:
+    painter = painter_of(tiny_sd2, compiler)
+    engine = Engine(
+        painter, lambda pixels: None, lambda job: np.zeros((1, 1, 3), np.uint8), GenerationConfig(max_rows=2)
+    )
+    engine.start()
+    assert engine.readiness().ready
+    assert painter.compile_states["waiting"] == 3, "one row and two as they were measured, and the warm-up's"
+    for _ in range(3):
+        compiler.may.release()
+    until(lambda: painter.compile_states["compiled"] == 3)
+    painter.unload()
+
+
+@pytest.mark.parametrize("auto", [False, True])
+def test_where_it_is_off_nothing_of_it_is_imported(
+    tiny_sd2: Path, compiler: Compiled, monkeypatch: pytest.MonkeyPatch, auto: bool
+) -> None:
+    name = background_compile.__name__
+    monkeypatch.delitem(sys.modules, name)
+    monkeypatch.delattr("deployments.diffusion.model.background_compile")
+    painter = painter_of(tiny_sd2, compiler if auto else None)
+    assert (name in sys.modules) == auto
+    painter.unload()
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(900)  # A busy machine compiles for minutes.
+@pytest.mark.skipif(shutil.which("g++") is None, reason="torch needs g++ to compile for a CPU")
+def test_it_compiles_in_a_process_of_its_own(tiny_sd2: Path, caplog: pytest.LogCaptureFixture) -> None:
+    [expected] = paint(painter_of(tiny_sd2), ASKED)
+    painter = PipelinePainter(ModelConfig(str(tiny_sd2), device="cpu", threads=1, compile="auto"))
+    painter.load()
+    paint(painter, ASKED)
+    painter.start_compiling()
+    until(lambda: not painter.compile_states["waiting"], timeout_s=800)
+    assert painter.compile_states == {"compiled": 1, "waiting": 0, "failed": 0}, caplog.text
+    [painted] = paint(painter, ASKED)
+    assert np.abs(painted.astype(int) - expected.astype(int)).max() <= 1
+    painter.unload()
