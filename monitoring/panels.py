@@ -194,6 +194,12 @@ ROWS = (
                 (Query(f"max by (deployment) ({metrics.MODEL_LOAD.exported})", "{{deployment}}"),),
             ),
             Panel(
+                "Forwards compiled in the background",
+                "short",
+                (Query(f"sum by (state) ({metrics.COMPILED.exported}){NEVER_EMPTY}", "{{state}}"),),
+                "Of models with compile: auto; what failed is painted uncompiled.",
+            ),
+            Panel(
                 "Peak memory of a replica",
                 "bytes",
                 (Query(f"max by (deployment) ({metrics.MEMORY.exported})", "{{deployment}}"),),

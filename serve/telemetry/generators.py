@@ -108,6 +108,8 @@ class ObservedGenerator(Generator):
     def _set_gauges(self) -> None:
         self._set_backlog()
         self._recorder.set(metrics.MODEL_LOAD, self._model_load_s)
+        for state, forwards in self._engine.compile_states.items():
+            self._recorder.set(metrics.COMPILED, forwards, state=state)
         self._recorder.set(metrics.MEMORY, _peak_memory_bytes())
 
     def _set_backlog(self) -> None:

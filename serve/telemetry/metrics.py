@@ -69,6 +69,12 @@ WASTED_STEPS = Metric(
 MODEL_LOAD = Metric(
     "scenewright_model_load_seconds", "gauge", "From a replica's start to its warm-up picture."
 )
+COMPILED = Metric(
+    "scenewright_background_forwards",
+    "gauge",
+    "Forwards that compile: auto compiles in the background: compiled, waiting, failed.",
+    ("state",),
+)
 MEMORY = Metric(
     "scenewright_memory_bytes", "gauge", "Most resident memory that a generator's process has had."
 )
@@ -134,6 +140,7 @@ GENERATOR = (
     STEPS,
     WASTED_STEPS,
     MODEL_LOAD,
+    COMPILED,
     MEMORY,
 )
 EDGE = (

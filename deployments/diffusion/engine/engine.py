@@ -12,7 +12,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import replace
@@ -111,6 +111,11 @@ class Engine:
     def device_time(self) -> DeviceTime:
         """Return to whom the device's time was charged."""
         return self._step_loop.device_time
+
+    @property
+    def compile_states(self) -> Mapping[str, int]:
+        """Return how many forwards were compiled in the background, wait or failed."""
+        return self._painter.compile_states
 
     @property
     def loaded(self) -> bool:

@@ -185,13 +185,15 @@ async def test_through_the_engine_it_is_declared_and_cancelled_it_leaves_nothing
             await anext(events)
         await events.aclose()
 
-    exact, cached, unguided, _ = await asyncio.gather(*map(paint, jobs), leave())
+    painted = asyncio.gather(*map(paint, jobs))
+    await leave()
+    exact, cached, unguided = await painted
     assert [each.degraded for each in (exact, cached, unguided)] == [(), ("cached_guidance",), ()]
     assert not np.array_equal(exact.pixels, cached.pixels)
     assert [each.recipe.guidance_cache for each in (exact, cached, unguided) if each.recipe] == [1, 2, 1]
     again = await paint(jobs[1])
     assert again.cached and again.degraded == ("cached_guidance",)
-    del exact, cached, unguided, again
+    del exact, cached, unguided, again, painted
     await eventually(lambda: not differences())
 
 
