@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 
@@ -24,6 +24,7 @@ class FakePainter:
     latent_factor = 8
     fixed_rows: int | None = None
     fingerprint = "fake"
+    compile_states: Mapping[str, int] = {}
 
     def __init__(self, gate: threading.Semaphore | None = None) -> None:
         self.gate = gate
@@ -36,6 +37,8 @@ class FakePainter:
         self.before: Callable[[Sequence[Painting]], object] = lambda paintings: None
         self.on_decode: Callable[[Sequence[Painting]], object] = lambda paintings: None
         self.shade: Callable[[PaintRequest], int] = lambda request: request.seed % 256
+
+    def start_compiling(self) -> None: ...
 
     def load(self) -> None:
         if self.load_error:
