@@ -38,6 +38,10 @@ PROMPTS: dict[LayerKind, Sequence[str]] = {
 }
 SETTINGS = {"character": (25, 7.5, 384, 512), "background": (20, 6.0, 512, 384)}
 """Steps, guidance, width and height: the defaults."""
+HEADINGS = (
+    "| painted | steps/s | gain | mean distance to the exact picture | of the worst prompt |",
+    "|---|---|---|---|---|",
+)
 WITHIN_S = 3_600.0
 
 
@@ -76,25 +80,21 @@ def main() -> None:
     parser.add_argument("--steps", type=int, help="of each picture, in place of the defaults")
     parser.add_argument("--size", type=int, help="pixels a side, in place of the defaults")
     parser.add_argument("--only", choices=list(PROMPTS), help="one model alone")
-    parser.add_argument("--docs", type=Path, help="also write the table into performance.md in this folder")
+    parser.add_argument("--docs", type=Path, help="also write the tables into performance.md in this folder")
     arguments = parser.parse_args()
-    where = ", ".join(f"{name} {value}" for name, value in machine().items())
-    print(where, flush=True)
-    lines = [
-        "| model | painted | steps/s | gain | mean distance to the exact picture | of the worst prompt |",
-        "|---|---|---|---|---|---|",
-    ]
     for kind in [arguments.only] if arguments.only else PROMPTS:
-        runs = asyncio.run(_painted(kind, arguments))
-        rows = _rows(kind, runs)
-        print("\n".join(rows), flush=True)
-        lines += rows
-    head = (
-        f"{arguments.prompts} prompts a model, each way all at once; {arguments.threads} thread; steps by "
-        f"the process's own CPU seconds, decoding included; distances in levels of 255. {where}."
-    )
-    if arguments.docs:
-        write_section(arguments.docs / "performance.md", "guidance", "\n".join([head, "", *lines]))
+        where = ", ".join(f"{name} {value}" for name, value in machine().items())
+        print(where, flush=True)
+        head = (
+            f"storybook-{kind}, {arguments.prompts} prompts, each way all at once; {arguments.threads} "
+            "thread, and steps by the process's own CPU seconds, decoding included; distances in levels of "
+            f"255. {where}."
+        )
+        lines = [head, "", *HEADINGS, *_rows(asyncio.run(_painted(kind, arguments)))]
+        print("\n".join(lines), flush=True)
+        if arguments.docs:
+            page = arguments.docs / "performance.md"
+            write_section(page, f"guidance-{kind}", "\n".join(lines))
 
 
 async def _painted(kind: LayerKind, arguments: argparse.Namespace) -> list[Run]:
@@ -131,19 +131,19 @@ async def _painted(kind: LayerKind, arguments: argparse.Namespace) -> list[Run]:
     return runs
 
 
-def _rows(kind: LayerKind, runs: Sequence[Run]) -> list[str]:
+def _rows(runs: Sequence[Run]) -> list[str]:
     exact = runs[0]
     exact_s = sum(run.cpu_s for run in runs if run.way == exact.way) / 2
     rows = []
     for run in runs:
         apart = [_distance(*pair) for pair in zip(run.pixels, exact.pixels, strict=True)]
         rows.append(
-            f"| storybook-{kind} | {run.way.name} | {run.steps / run.cpu_s:.2f} | {exact_s / run.cpu_s:.2f} "
+            f"| {run.way.name} | {run.steps / run.cpu_s:.2f} | {exact_s / run.cpu_s:.2f} "
             f"| {np.mean(apart):.2f} | {max(apart):.2f} |"
         )
     others = [_distance(*pair) for pair in _neighbours(exact.pixels)]
     far = f"{np.mean(others):.2f} | {max(others):.2f}"
-    return [*rows, f"| storybook-{kind} | exact, another prompt and seed | | | {far} |"]
+    return [*rows, f"| exact, another prompt and seed | | | {far} |"]
 
 
 def _neighbours(pixels: Sequence[Pixels]) -> list[tuple[Pixels, Pixels]]:

@@ -96,6 +96,11 @@ class Generator(ABC):
         self._load_tracker = LoadTracker()
         self._cached_layers = CachedLayers(keeps=config.keeps_layers)
 
+    def __del__(self) -> None:
+        """End what works beside it. Ray Serve calls it before it ends a replica."""
+        if hasattr(self, "_engine"):  # Else its construction has failed.
+            self._engine.stop()
+
     @abstractmethod
     def prompts(self, job: LayerJob) -> tuple[str, str]:
         """Return the prompt and the negative prompt that the model will read."""

@@ -239,6 +239,9 @@ class Painter(Protocol[SomePainting]):
     def start_compiling(self) -> None:
         """Compile in the background what was painted so far, and what will be, where that is configured."""
 
+    def stop_compiling(self) -> None:
+        """End what compiles in the background, at once. From any thread."""
+
     def lora_size(self, use: LoraUse) -> int:
         """Foresee the bytes of a LoRA. From any thread. Raises InvalidRequest where it cannot be used."""
 

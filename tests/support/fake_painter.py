@@ -40,6 +40,8 @@ class FakePainter:
 
     def start_compiling(self) -> None: ...
 
+    def stop_compiling(self) -> None: ...
+
     def load(self) -> None:
         if self.load_error:
             raise self.load_error

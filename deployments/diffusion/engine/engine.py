@@ -95,6 +95,10 @@ class Engine:
         """
         self._thread.submit(self._model.start).result()
 
+    def stop(self) -> None:
+        """End what works beside the painting."""
+        self._painter.stop_compiling()
+
     def readiness(self) -> Readiness:
         self._retry_if_due()
         unready = self._why_not()

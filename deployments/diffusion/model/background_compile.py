@@ -14,7 +14,9 @@ import threading
 from collections import Counter
 from collections.abc import Callable, Hashable, Sequence
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
+
+import torch
 
 from deployments.diffusion.model.batched_calls import Call, joined
 from deployments.diffusion.model.compiler import Compiler
@@ -25,7 +27,6 @@ log = logging.getLogger(__name__)
 MOST_FORWARDS = 16
 """Each may hold the weights once more."""
 Forward = Callable[..., Any]
-State = Literal["compiled", "waiting", "failed"]
 
 
 class BackgroundCompile:
@@ -96,15 +97,38 @@ class BackgroundCompile:
         self._wanted[shape] += 1
         if is_known:
             return
+        try:
+            folder = self._described(calls, rows)
+        except Exception as error:  # Such as a full disk: no reason to fail the picture.
+            self._fail(shape, error)
+            return
+        with self._changed:
+            self._waiting[shape] = folder
+            self._changed.notify_all()
+
+    def _described(self, calls: Sequence[Call], rows: int) -> Path:
+        """Return the folder that says what to compile."""
         if self._folder is None:
             self._folder = Path(tempfile.mkdtemp(prefix="scenewright-compile-"))
         folder = self._folder / str(len(self._wanted))
         folder.mkdir()
-        positional, keywords = joined(calls, rows)
-        self._compiler.describe(folder, self._config, positional, keywords)
-        with self._changed:
-            self._waiting[shape] = folder
-            self._changed.notify_all()
+        self._compiler.describe(folder, self._config, *joined(calls, rows))
+        return folder
+
+    def _or_uncompiled(self, shape: Hashable, compiled: Forward) -> Forward:
+        """Return a compiled forward in whose place the network runs from its first failure on."""
+
+        def run(*positional: Any, **keywords: Any) -> Any:
+            try:
+                return compiled(*positional, **keywords)
+            except torch.OutOfMemoryError:
+                raise
+            except Exception as error:
+                self._ready.pop(shape, None)
+                self._fail(shape, error)
+            return self._network(*positional, **keywords)
+
+        return run
 
     def _compile_all(self) -> None:
         while (shape := self._next()) is not None:
@@ -116,7 +140,7 @@ class BackgroundCompile:
             else:
                 with self._changed:
                     if not self._closed:
-                        self._ready[shape] = compiled
+                        self._ready[shape] = self._or_uncompiled(shape, compiled)
                         del self._waiting[shape]
                         log.info("compiled a forward in the background: %s", dict(self.states))
             shutil.rmtree(folder, ignore_errors=True)
@@ -136,4 +160,4 @@ class BackgroundCompile:
             if not self._failed:
                 log.warning("a forward is not compiled, others that fail are not logged: %s", error)
             self._failed.add(shape)
-            self._waiting.pop(shape)
+            self._waiting.pop(shape, None)

@@ -112,9 +112,7 @@ class LoadedModel(ABC, Generic[SomePainting]):
         pipeline, drawer = self._pipeline, self._drawer
         # First of all: where the rest fails, the next load must not take a torn pipeline for a whole one.
         self._pipeline = self._drawer = None
-        beside, self._compile = self._compile, None
-        if beside is not None:
-            beside.close()
+        self.stop_compiling()
         if isinstance(drawer, SmallVae):
             drawer.close()
         if pipeline is not None:
@@ -122,11 +120,18 @@ class LoadedModel(ABC, Generic[SomePainting]):
 
     @property
     def compile_states(self) -> Mapping[str, int]:
-        return {} if self._compile is None else self._compile.states
+        beside = self._compile
+        return {} if beside is None else beside.states
 
     def start_compiling(self) -> None:
-        if self._compile is not None:
-            self._compile.start()
+        beside = self._compile
+        if beside is not None:
+            beside.start()
+
+    def stop_compiling(self) -> None:
+        beside, self._compile = self._compile, None
+        if beside is not None:
+            beside.close()
 
     def _compile_beside(self, network: Any) -> BackgroundCompile | None:
         """Return what compiles the forwards of a network while it paints, where that is configured."""

@@ -212,8 +212,9 @@ class PipelinePainter(LoadedModel[PipelinePainting]):
         for together in alike.values():
             calls = [painting.run.call for painting in together]
             run, rows = network, filled(sum(call.rows for call in calls))
-            if self._compile is not None and network is self._denoiser:
-                run, rows = self._compile.forward(calls)
+            beside = self._compile  # Another thread may take it away.
+            if beside is not None and network is self._denoiser:
+                run, rows = beside.forward(calls)
             counts = [call.rows for call in calls]
             with self._with_loras(together, rows), self._linears.apart(counts, rows):
                 outcomes = within_memory(partial(run_together, run, calls, rows))

@@ -131,6 +131,8 @@ class SimulatedPainter:
 
     def start_compiling(self) -> None: ...
 
+    def stop_compiling(self) -> None: ...
+
     def measure(self, rows: int) -> float:
         """Return the configured seconds at once, without a measurement."""
         return self._config.step_s * (1 + self._config.shared_step_ratio * (rows / 2 - 1))

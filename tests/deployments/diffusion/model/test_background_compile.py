@@ -143,6 +143,39 @@ def test_what_fails_stays_uncompiled_and_is_said_once(
     painter.unload()
 
 
+def test_a_compiled_forward_that_fails_is_not_used_again(tiny_sd2: Path, compiler: Compiled) -> None:
+    """The picture under way loses nothing."""
+    painter = painter_of(tiny_sd2, compiler)
+    expected = paint(painter, ASKED)
+    network, calls = compiler.network, list[int]()
+
+    def fail(*positional: Any, **keywords: Any) -> Any:
+        calls.append(1)
+        raise ValueError("no such input")
+
+    compiler.network = fail
+    painter.start_compiling()
+    compiler.may.release()
+    until(lambda: painter.compile_states["compiled"] == 1)
+    assert np.array_equal(paint(painter, ASKED), expected) and painter._denoiser is network
+    assert len(calls) == 1
+    assert painter.compile_states == {"compiled": 0, "waiting": 0, "failed": 1}
+    painter.unload()
+
+
+def test_what_cannot_be_written_down_is_painted_uncompiled(
+    tiny_sd2: Path, compiler: Compiled, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: Any) -> None:
+        raise OSError("no space left on device")
+
+    monkeypatch.setattr(compiler, "describe", full)
+    painter = painter_of(tiny_sd2, compiler)
+    paint(painter, ASKED)
+    assert painter.compile_states == {"compiled": 0, "waiting": 0, "failed": 1}
+    painter.unload()
+
+
 def test_those_wanted_most_come_first_and_only_so_many(
     tiny_sd2: Path, compiler: Compiled, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -1,0 +1,89 @@
+"""The process that compiles a forward: what it is told, how it fails, and that it ends with its replica."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from deployments.diffusion.model import compile_process, compiler
+from deployments.diffusion.model.compiler import Compiler
+from deployments.diffusion.model.loader import load
+from deployments.diffusion.model.model_config import ModelConfig
+from tests.support.polling import until
+
+
+@pytest.fixture
+def described(tiny_sd2: Path, tmp_path: Path) -> Path:
+    """Describe one forward of a tiny model."""
+    config = ModelConfig(str(tiny_sd2), device="cpu", threads=1, compile="auto")
+    network = load(ModelConfig(str(tiny_sd2), device="cpu", threads=1)).unet
+    generator = torch.Generator().manual_seed(1)
+    latents = torch.randn(2, network.config.in_channels, 12, 8, generator=generator)
+    words = torch.randn(2, 77, network.config.cross_attention_dim, generator=generator)
+    keywords = {"encoder_hidden_states": words, "added_cond_kwargs": None, "return_dict": False}
+    Compiler().describe(tmp_path, config, (latents, torch.tensor(5)), keywords)
+    return tmp_path
+
+
+@pytest.mark.parametrize("off_by", [0.0, 0.1])
+@pytest.mark.filterwarnings("ignore")  # What torch says of its own code.
+def test_what_was_described_is_exported_and_held_against_the_network(
+    described: Path, monkeypatch: pytest.MonkeyPatch, off_by: float
+) -> None:
+    """All but the writing of C++, which the slow test has."""
+    exported: list[Any] = []
+
+    def compile_to(program: Any, package_path: str, inductor_configs: dict[str, Any]) -> str:
+        assert inductor_configs == {"freezing": True}
+        exported.append(program.module())
+        return package_path
+
+    def load_from(package: str) -> Callable[..., Any]:
+        assert package == str(described / compile_process.PACKAGE)
+        return lambda *positional, **keywords: (exported[0](*positional, **keywords)[0] + off_by,)
+
+    monkeypatch.setattr(torch._inductor, "aoti_compile_and_package", compile_to)
+    monkeypatch.setattr(torch._inductor, "aoti_load_package", load_from)
+    try:
+        if off_by:
+            with pytest.raises(ArithmeticError, match=r"it differs by 0\.1"):
+                compile_process.compile_call(described)
+        else:
+            compile_process.compile_call(described)
+    finally:
+        torch.set_grad_enabled(True)
+
+
+def test_the_reason_of_a_failure_is_passed_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(compiler, "PROGRAM", "no.such.program")
+    with pytest.raises(RuntimeError, match="its process ended with 1"):
+        Compiler().compile(tmp_path)
+    (tmp_path / compile_process.FAULT).write_text("InvalidCxxCompiler: no g++")
+    with pytest.raises(RuntimeError, match=r"InvalidCxxCompiler: no g\+\+"):
+        Compiler().compile(tmp_path)
+
+
+def test_stopped_it_ends_at_once_and_begins_nothing_more(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(compiler, "PROGRAM", "tests.support.endless_compile")
+    made, ends = Compiler(), list[str]()
+
+    def compile_it() -> None:
+        with pytest.raises(RuntimeError) as ended:
+            made.compile(tmp_path)
+        ends.append(str(ended.value))
+
+    thread = threading.Thread(target=compile_it)
+    thread.start()
+    until((tmp_path / "begun").exists)
+    made.stop()
+    thread.join()
+    assert ends == ["its process ended with -9"]
+    with pytest.raises(RuntimeError, match="it was stopped"):
+        made.compile(tmp_path)
