@@ -13,14 +13,15 @@ import tempfile
 import threading
 from collections import Counter
 from collections.abc import Callable, Hashable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-import torch
-
 from deployments.diffusion.model.batched_calls import Call, joined
 from deployments.diffusion.model.compiler import Compiler
+from deployments.diffusion.model.device import within_memory
 from deployments.diffusion.model.model_config import ModelConfig
+from deployments.errors import OutOfMemory
 
 log = logging.getLogger(__name__)
 
@@ -120,8 +121,8 @@ class BackgroundCompile:
 
         def run(*positional: Any, **keywords: Any) -> Any:
             try:
-                return compiled(*positional, **keywords)
-            except torch.OutOfMemoryError:
+                return within_memory(partial(compiled, *positional, **keywords))
+            except OutOfMemory:
                 raise
             except Exception as error:
                 self._ready.pop(shape, None)
