@@ -1,6 +1,7 @@
 """Write a bundled model's card and checksums: `python -m models.training.model_card FOLDER`.
 
-The figures come from the evaluation.json that `models.training.evaluate` left in the folder.
+The figures come from the evaluation.json that `models.training.evaluate` left in the folder. Add to it what
+an eye counted, as `by_eye`: `{"pictures": 40, "counts": {"two eyes": 39}, "worst": "one sentence"}`.
 """
 
 from __future__ import annotations
@@ -71,6 +72,7 @@ def _fields(folder: Path, report: dict[str, Any], words: dict[str, str]) -> dict
         "adherence": "\n".join(_adherence_rows(report["adherence"])),
         "by_value": "\n".join(_value_rows(report["adherence"])),
         "seeds": _seeds(report["seeds"]),
+        "by_eye": _by_eye(report.get("by_eye")),
         "distances": "\n".join(_distance_rows(report["sliced_wasserstein"])),
         "judge": words["judge"].format(**judge),
     }
@@ -94,6 +96,16 @@ def _distance_rows(levels: dict[str, dict[str, float]]) -> list[str]:
         f"| {level} | {apart['painted']:.1f} | {apart['drawn']:.1f} | {apart['ratio']:.2f} |"
         for level, apart in levels.items()
     ]
+
+
+def _by_eye(seen: dict[str, Any] | None) -> str:
+    if seen is None:
+        return ""
+    counts = "\n".join(f"| {what} | {count} |" for what, count in seen["counts"].items())
+    return (
+        f"A judge who did not know the prompts looked at {seen['pictures']} other pictures, not chosen. "
+        f"{seen['worst']}\n\n| seen | of {seen['pictures']} |\n| --- | --- |\n{counts}\n\n"
+    )
 
 
 def _seeds(seeds: dict[str, float]) -> str:

@@ -21,8 +21,8 @@ def test_an_unknown_word_is_named_while_typing_and_known_ones_are_offered(open_p
     said = page.locator("#character-known")
     expect(page.locator("#service")).to_contain_text("Ready")
     expect(said).to_be_empty()
-    page.locator("#character").fill("a dragon with a hat")
-    expect(said).to_contain_text("storybook-character does not know: dragon, hat.")
+    page.locator("#character").fill("a unicorn with a hat")
+    expect(said).to_contain_text("storybook-character does not know: unicorn, hat.")
     expect(said).to_contain_text("knight, wizard, witch")
     page.locator("#character").fill("a wizard in a blue robe")
     expect(said).to_be_empty()
@@ -35,9 +35,9 @@ def test_an_unknown_word_is_named_while_typing_and_known_ones_are_offered(open_p
 def test_a_storyboards_lines_are_read_too(open_page: OpenPage) -> None:
     page = open_page()
     page.get_by_role("radio", name="Story").check()
-    page.locator("#storyboard").fill("a dragon | a castle | Once.\n| a swamp |")
+    page.locator("#storyboard").fill("a unicorn | a castle | Once.\n| a swamp |")
     said = page.locator("#storyboard-known")
-    expect(said).to_contain_text("storybook-character does not know: dragon.")
+    expect(said).to_contain_text("storybook-character does not know: unicorn.")
     expect(said).to_contain_text("storybook-background does not know: swamp.")
 
 

@@ -33,8 +33,8 @@ def test_a_layers_models_are_offered_and_the_chosen_one_paints(open_page: OpenPa
     assert picker.locator("option").all_text_contents() == ["storybook-character", SCHNELL]
     assert picker.input_value() == ""
     expect(page.locator("#character-steps")).to_have_attribute("placeholder", "25")
-    page.locator("#character").fill("a dragon")
-    expect(page.locator("#character-known")).to_contain_text("does not know: dragon")
+    page.locator("#character").fill("a unicorn")
+    expect(page.locator("#character-known")).to_contain_text("does not know: unicorn")
     picker.select_option(SCHNELL)
     expect(page.locator("#character-steps")).to_have_attribute("placeholder", "4")
     expect(page.locator("#character-known")).to_be_empty()

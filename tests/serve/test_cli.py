@@ -65,7 +65,7 @@ def test_a_scene(server: Stub, tmp_path: Path) -> None:
         str(file),
         "character 42, background 7",
         "degraded: character: reduced",
-        "warning: character: storybook-character does not know: dragon",
+        "warning: character: storybook-character does not know: unicorn",
         "merge 3",
     ):
         assert said in result.stdout

@@ -46,7 +46,7 @@ class Stub(ThreadingHTTPServer):
                     "seeds": {"character": 42, "background": 7},
                     "merge": {},
                     "degraded": ["character: reduced"],
-                    "warnings": ["character: storybook-character does not know: dragon"],
+                    "warnings": ["character: storybook-character does not know: unicorn"],
                     "timings_ms": {"merge": 3.2},
                     "layers": {"mask": {"format": "png", "b64_json": base64.b64encode(b"m").decode()}},
                 },

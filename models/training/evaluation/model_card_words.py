@@ -97,7 +97,7 @@ The sliced Wasserstein distance between patches of Laplacian pyramids (Karras et
 | --- | --- | --- | --- |
 {distances}
 
-The first 24 of these pictures, not chosen; in red where the measure saw something else than was asked:
+{by_eye}The first 24 of these pictures, not chosen; in red where the measure saw what was not asked for:
 
 ![contact sheet](../../docs/pictures/storybook-{subject}.jpg)
 

@@ -51,8 +51,10 @@ def test_a_model_is_made_from_nothing_and_paints(subject: str, tmp_path: Path) -
 
 
 def test_a_model_in_other_latents_is_refused_at_once(tmp_path: Path) -> None:
+    (tmp_path / "old" / "vae").mkdir(parents=True)
+    (tmp_path / "old" / "vae" / "config.json").write_text('{"_class_name": "AutoencoderTiny"}')
     command = [sys.executable, "-m", "models.training", "character", "--work", str(tmp_path / "work")]
-    old = ["--start-from", "models/storybook-character"]
+    old = ["--start-from", str(tmp_path / "old")]
     finished = subprocess.run([*command, *old], capture_output=True, text=True, timeout=280, check=False)
     assert finished.returncode == 2
     assert "latents of another kind" in finished.stderr

@@ -24,6 +24,8 @@ from deployments.diffusion.model.pipeline_painter import PipelinePainter
 from deployments.diffusion.painter import PaintRequest
 from deployments.diffusion.start_picture import StartPicture
 from deployments.errors import InvalidRequest
+from models.training.evaluation.held_out_prompts import held_out_prompts
+from models.training.subjects import SUBJECTS
 from tests.support import tiny_families
 from tests.support.tiny_families import TINY
 from tests.support.together import HEIGHT, LEFT, MASKED, TEXT, TINTS, VARIED, WIDTH, together
@@ -197,15 +199,15 @@ def test_the_bundled_models_keep_a_picture_at_little_strength_and_change_it_at_m
     painter = PipelinePainter(ModelConfig(f"storybook-{kind}", device="cpu", threads=1))
     painter.load()
     width, height = painter.native_size
-    ramp = np.linspace(40, 200, width)[None, :, None] * np.ones((height, 1, 3))
-    start = StartPicture(name="ramp", strength=0.1, pixels=ramp.astype(np.uint8))
+    drawn = np.asarray(SUBJECTS[kind].draw(held_out_prompts(kind, 1)[0].spec, width, height).convert("RGB"))
+    start = StartPicture(name="drawn", strength=0.1, pixels=drawn)
     asked = PaintRequest("a red robot", None, 10, 5.0, 1, width, height, start=start)
     apart = []
     for strength in (0.1, 0.9):
         request = replace(asked, start=replace(start, strength=strength))
         paintings, _ = together(painter, {0: request})
-        apart.append(float(np.abs(painter.decode(paintings)[0] - ramp).mean()))
-    assert apart[0] < 20 and apart[1] > 2 * apart[0], apart
+        apart.append(float(np.abs(painter.decode(paintings)[0] - drawn.astype(float)).mean()))
+    assert apart[0] < 10 and apart[1] > 2 * apart[0], apart
 
 
 @pytest.mark.parametrize("kind", ["character", "background"])
