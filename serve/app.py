@@ -31,9 +31,8 @@ from .ingress import Ingress
 from .jobs.worker import JobWorker
 from .state.across_nodes import home_of_jobs
 from .state.drivers import refuse_missing_drivers
-from .telemetry.generators import ObservedBackground, ObservedCharacter
-from .telemetry.judging import ObservedMerger
 from .telemetry.logs import LogConfig, logger
+from .telemetry.observed_replicas import ObservedBackground, ObservedCharacter, ObservedMerger
 
 # Three failures in a row end a replica, so a wedged step is seen 2 to 3 s after it counts as wedged.
 GENERATOR_HEALTH = {

@@ -16,7 +16,7 @@ from serve.graph.scene import Graph
 from serve.http import http_telemetry
 from serve.ingress import build_http
 from serve.jobs import worker
-from serve.telemetry import generators, judging
+from serve.telemetry import observed_replicas
 from serve.telemetry.metrics import Metric
 from tests.support.local_service import config as config
 from tests.support.local_service import graph as graph
@@ -77,6 +77,6 @@ def noted(monkeypatch: pytest.MonkeyPatch) -> list[Noted]:
         made.append(Noted(allowed, model))
         return made[-1]
 
-    for module in (http_telemetry, generators, judging, worker):
+    for module in (http_telemetry, observed_replicas, worker):
         monkeypatch.setattr(module, "Recorder", make)
     return made

@@ -17,7 +17,7 @@ import pytest
 
 from serve.http.http_telemetry import HttpMetrics, HttpTracing
 from serve.ingress import build_http
-from serve.telemetry.generators import ObservedBackground, ObservedCharacter
+from serve.telemetry.observed_replicas import ObservedBackground, ObservedCharacter
 from tests.support.local_service import REPOSITORY, local_graph, served, simulated_config
 
 MOST_FILES = 64

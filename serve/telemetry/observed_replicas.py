@@ -1,4 +1,4 @@
-"""Character and Background as the cluster runs them: the same classes, what they do recorded as metrics."""
+"""Observe the replicas as the cluster runs them: the same classes, what they do recorded as metrics."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from deployments.diffusion.model.registry import card_of
 from deployments.errors import NotReady
 from deployments.generator import Generator, GeneratorConfig
 from deployments.log_file import log_through
+from deployments.merger import DEFAULT, Merger, MergerConfig
 from deployments.messages import LayerEvent, LayerJob, LayerResult, StepEvent
 
 from . import metrics
@@ -127,3 +128,12 @@ class ObservedCharacter(ObservedGenerator, Character):
 
 class ObservedBackground(ObservedGenerator, Background):
     pass
+
+
+class ObservedMerger(Merger):
+    def __init__(self, config: MergerConfig = DEFAULT) -> None:
+        super().__init__(config)
+        self._recorder = Recorder(metrics.MERGER)
+
+    def note_judged(self, outcome: str) -> None:
+        self._recorder.add(metrics.JUDGED, outcome=outcome)

@@ -12,7 +12,7 @@ from deployments.imaging.safety_check import SafetyConfig
 from deployments.merger import MergerConfig
 from deployments.messages import PictureJob
 from serve.telemetry import metrics
-from serve.telemetry.judging import ObservedMerger
+from serve.telemetry.observed_replicas import ObservedMerger
 from tests.support.merge_requests import file
 from tests.support.noted import Noted
 

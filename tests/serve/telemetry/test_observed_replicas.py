@@ -12,7 +12,7 @@ from deployments.diffusion.simulated.simulated_painter import SimulatedPainter
 from deployments.errors import NotReady
 from deployments.messages import LayerJob
 from serve.telemetry import metrics
-from serve.telemetry.generators import ObservedCharacter
+from serve.telemetry.observed_replicas import ObservedCharacter
 from tests.support.local_service import simulated_config
 from tests.support.noted import Noted
 from tests.support.polling import eventually
