@@ -14,11 +14,12 @@ from typing import Any, ClassVar, Literal
 from deployments.diffusion.engine.engine import Engine
 from deployments.diffusion.engine.lora_cache import LoraCache
 from deployments.diffusion.guide_pictures import PosePicture, References
+from deployments.diffusion.lora_weights import PictureLora
 from deployments.diffusion.model.family import Family
 from deployments.diffusion.model.model_config import GenerationConfig, ModelConfig
 from deployments.diffusion.model.painter_choice import uses_denoiser
 from deployments.diffusion.model.registry import card_of
-from deployments.diffusion.painter import AnyPainter, PictureLora
+from deployments.diffusion.painter import AnyPainter
 from deployments.diffusion.simulated.simulated_painter import SimulatedConfig, SimulatedPainter
 from deployments.diffusion.start_picture import StartPicture
 from deployments.errors import OutOfMemory
@@ -26,7 +27,16 @@ from deployments.heap import freeze
 from deployments.imaging.placeholder import placeholder
 from deployments.imaging.quality import flaw
 from deployments.layer_pictures import read_pose, read_references, read_start
-from deployments.messages import LayerEvent, LayerJob, LayerKind, LayerResult, Pixels, Readiness, StepEvent
+from deployments.messages import (
+    LayerEvent,
+    LayerJob,
+    LayerKind,
+    LayerResult,
+    Pixels,
+    Readiness,
+    StepEvent,
+    is_as_requested,
+)
 from deployments.reports.load_report import CachedLayers, LoadTracker
 from deployments.reports.routing_stats import RoutingStats
 
@@ -140,7 +150,7 @@ class Generator(ABC):
                         elif isinstance(event, LayerResult):
                             if without:
                                 event = replace(event, degraded=(*without, *event.degraded))
-                            as_requested = event.is_as_requested
+                            as_requested = is_as_requested(event.degraded)
                         yield event
         finally:
             self._cached_layers.end(job, as_requested)

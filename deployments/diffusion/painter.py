@@ -2,38 +2,21 @@
 
 from __future__ import annotations
 
-import logging
-from collections.abc import Hashable, Iterable, Mapping, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from concurrent.futures import Future
-from dataclasses import dataclass, field, replace
-from typing import Any, Protocol, TypeVar
+from dataclasses import dataclass, replace
+from typing import Any, Literal, Protocol, TypeVar
 
-from deployments.diffusion.guidance import Guidance, guidance_at
 from deployments.diffusion.guide_pictures import PosePicture, References
+from deployments.diffusion.lora_weights import LoraWeights, PictureLora
 from deployments.diffusion.start_picture import StartPicture
 from deployments.messages import Backend, LoraUse, Pixels, Recipe
 
-log = logging.getLogger(__name__)
-
 WHOLE = (0.0, 1.0)
+Guidance = Literal["computed", "cached", "none"]
+"""`cached`: the step adds the difference, prediction with its prompt less that without, of a step before."""
 Preview = Pixels | Future[Pixels | None]
 """The predicted picture, small; or what will be it, elsewhere than on the model's thread."""
-
-
-@dataclass(frozen=True, eq=False)
-class LoraWeights:
-    """A LoRA on the model's device: what it changes in each network's layers, by their names."""
-
-    networks: Mapping[str, Mapping[str, Any]]
-    size_bytes: int
-
-
-@dataclass(frozen=True)
-class PictureLora:
-    """A LoRA that changes one picture."""
-
-    use: LoraUse
-    weights: LoraWeights = field(compare=False, repr=False)
 
 
 @dataclass(frozen=True)
@@ -152,25 +135,17 @@ class Painting:
         """Free what it holds of the device: nobody wants it any more. On the model's thread."""
 
 
-class OpenPaintings:
-    """The paintings that may hold something of the device."""
+def guidance_at(step: int, steps: int, interval: tuple[float, float], every: int) -> Guidance:
+    """Return where the guidance of one of `steps` steps, counted from 0, comes from.
 
-    def __init__(self) -> None:
-        self._paintings: list[Painting] = []
-
-    def add(self, painting: Painting) -> None:
-        self._paintings.append(painting)
-
-    def close_all_but(self, wanted: Iterable[Painting | None]) -> None:
-        """Close and forget the others. Raises nothing."""
-        kept = {id(painting) for painting in wanted}
-        unwanted = [painting for painting in self._paintings if id(painting) not in kept]
-        self._paintings = [painting for painting in self._paintings if id(painting) in kept]
-        for painting in unwanted:
-            try:
-                painting.close()
-            except BaseException as error:
-                log.error("a painting could not be closed", exc_info=error)
+    `interval`: the part of the steps that has guidance, as fractions; `every`: at how many steps one computes
+    it, 1 for all of them. The first of the interval always does.
+    """
+    begin, end = interval
+    if not begin <= step / steps < end:
+        return "none"
+    is_first = step == 0 or (step - 1) / steps < begin
+    return "computed" if is_first or step % every == 0 else "cached"
 
 
 def forward_rows(paintings: Sequence[Painting]) -> list[int]:

@@ -1,5 +1,6 @@
 """Define the messages between processes: one frozen dataclass each, of arrays and plain values only."""
 
+from deployments.messages.layer_job import CACHED_GUIDANCE as CACHED_GUIDANCE
 from deployments.messages.layer_job import MAX_GUIDANCE_CACHE as MAX_GUIDANCE_CACHE
 from deployments.messages.layer_job import MAX_LORA_SCALE as MAX_LORA_SCALE
 from deployments.messages.layer_job import MAX_LORAS as MAX_LORAS
@@ -10,7 +11,7 @@ from deployments.messages.layer_job import LoraUse as LoraUse
 from deployments.messages.layer_job import SentWithTimeLeft as SentWithTimeLeft
 from deployments.messages.layer_job import Usage as Usage
 from deployments.messages.layer_job import generator_name as generator_name
-from deployments.messages.layer_result import CACHED_GUIDANCE as CACHED_GUIDANCE
+from deployments.messages.layer_job import is_as_requested as is_as_requested
 from deployments.messages.layer_result import LayerEvent as LayerEvent
 from deployments.messages.layer_result import LayerResult as LayerResult
 from deployments.messages.layer_result import LayerTimings as LayerTimings

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import time
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
@@ -199,6 +200,8 @@ MAX_LORAS = 8
 MAX_LORA_SCALE = 10.0
 MAX_GUIDANCE_CACHE = 8
 """The most steps that take one step's guidance, its own among them."""
+CACHED_GUIDANCE = "cached_guidance"
+"""Declared of a picture that took its guidance again in some steps, as its job has requested."""
 
 
 @dataclass(frozen=True)
@@ -217,3 +220,8 @@ class Usage:
     def share(self, of: int) -> Usage:
         """Return an equal share among so many."""
         return Usage(self.device_s / of, self.megapixel_steps / of)
+
+
+def is_as_requested(degraded: Iterable[str]) -> bool:
+    """Return whether an equal job would get an equal picture: what was requested is declared too."""
+    return set(degraded) <= {CACHED_GUIDANCE}

@@ -7,9 +7,6 @@ from dataclasses import dataclass, field
 from deployments.messages.layer_job import LoraUse, Usage
 from deployments.messages.value_types import Backend, Keypoint, LayerKind, Pixels
 
-CACHED_GUIDANCE = "cached_guidance"
-"""Declared of a picture that took its guidance again in some steps, as its job has requested."""
-
 
 @dataclass(frozen=True)
 class QueueEvent:
@@ -102,11 +99,6 @@ class LayerResult:
     cast_version: int = 0
     consistency: float | None = None
     usage: Usage = field(default_factory=Usage)
-
-    @property
-    def is_as_requested(self) -> bool:
-        """Return whether an equal job would get an equal layer: what was requested is declared too."""
-        return set(self.degraded) <= {CACHED_GUIDANCE}
 
 
 LayerEvent = QueueEvent | StepEvent | LayerResult

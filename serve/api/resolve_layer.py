@@ -106,7 +106,7 @@ def layer_job(
         cast=use.name if use else "",
         cast_version=use.version if use else 0,
         reference=_compared_with(kind, use, pictures),
-        guidance_cache=guidance_cache_of(requested.speed, card, guidance, param),
+        guidance_cache=guidance_cache_of(requested.speed, card, guidance, param) if requested.speed else 1,
         **guides,
     )
 

@@ -23,12 +23,12 @@ class Speed(Wire):
     )
 
 
-def guidance_cache_of(speed: Speed | None, card: ModelCard, guidance_scale: float, prefix: str) -> int:
+def guidance_cache_of(speed: Speed, card: ModelCard, guidance_scale: float, prefix: str) -> int:
     """Return of how many steps one computes the guidance: 1 where all of them do.
 
     Raises InvalidRequest, with the parameter's path, where such a picture has no guidance.
     """
-    if speed is None or speed.cache is None:
+    if speed.cache is None:
         return 1
     family, param = card.family, f"{prefix}speed.cache"
     if family.guidance != "classifier_free":

@@ -15,7 +15,7 @@ from deployments.errors import NotReady
 from deployments.generator import Generator, GeneratorConfig
 from deployments.log_file import log_through
 from deployments.merger import DEFAULT, Merger, MergerConfig
-from deployments.messages import LayerEvent, LayerJob, LayerResult, StepEvent
+from deployments.messages import LayerEvent, LayerJob, LayerResult, StepEvent, is_as_requested
 
 from . import metrics
 from .energy import EnergyCounter
@@ -60,7 +60,7 @@ class ObservedGenerator(Generator):
                         self._recorder.observe(metrics.BATCH_ROWS, event.batch_rows)
                     elif isinstance(event, LayerResult):
                         requested = "painted" if steps else "cached"
-                        outcome = requested if event.is_as_requested else "degraded"
+                        outcome = requested if is_as_requested(event.degraded) else "degraded"
                         if steps:
                             self._record_times(event, job.steps)
                     yield event

@@ -28,8 +28,9 @@ from deployments.diffusion.engine.step_loop import StepLoop
 from deployments.diffusion.engine.watchdog import LoadRetries, Unhealthy, Watchdog
 from deployments.diffusion.engine.work_item import Place, Progress, WorkItem, step_event
 from deployments.diffusion.guide_pictures import PosePicture, References
+from deployments.diffusion.lora_weights import PictureLora
 from deployments.diffusion.model.model_config import GenerationConfig
-from deployments.diffusion.painter import AnyPainter, PaintRequest, PictureLora
+from deployments.diffusion.painter import AnyPainter, PaintRequest
 from deployments.diffusion.scheduling.batch_key import BatchKey
 from deployments.diffusion.scheduling.cost_model import CostModel
 from deployments.diffusion.scheduling.scheduler import Scheduler

@@ -7,19 +7,22 @@ painted before is not painted again.
 from __future__ import annotations
 
 import asyncio
+import logging
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 
 from deployments.diffusion.engine.result_cache import LayerKey, ResultCache
 from deployments.diffusion.engine.work_item import Listener, News, Place, WorkItem
-from deployments.diffusion.painter import PaintRequest
+from deployments.diffusion.painter import Painting, PaintRequest
 from deployments.diffusion.scheduling.batch_key import BatchKey
 from deployments.diffusion.scheduling.scheduler import Scheduler
 from deployments.errors import TOO_LONG, TOO_MUCH_AHEAD, DeadlineExceeded, Overloaded
 from deployments.failures import Failure
 from deployments.messages import LayerJob, LayerResult, LayerTimings
+
+log = logging.getLogger(__name__)
 
 
 class JobTable:
@@ -223,3 +226,24 @@ class JobTable:
         self.scheduler.remove(item)
         if item.result_key is not None and self._by_key.get(item.result_key) is item:
             del self._by_key[item.result_key]
+
+
+class OpenPaintings:
+    """The paintings that may hold something of the device."""
+
+    def __init__(self) -> None:
+        self._paintings: list[Painting] = []
+
+    def add(self, painting: Painting) -> None:
+        self._paintings.append(painting)
+
+    def close_all_but(self, wanted: Iterable[Painting | None]) -> None:
+        """Close and forget the others. Raises nothing."""
+        kept = {id(painting) for painting in wanted}
+        unwanted = [painting for painting in self._paintings if id(painting) not in kept]
+        self._paintings = [painting for painting in self._paintings if id(painting) in kept]
+        for painting in unwanted:
+            try:
+                painting.close()
+            except BaseException as error:
+                log.error("a painting could not be closed", exc_info=error)

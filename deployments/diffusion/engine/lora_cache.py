@@ -19,7 +19,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import TypeVar
 
-from deployments.diffusion.painter import LoraWeights, PictureLora
+from deployments.diffusion.lora_weights import LoraWeights, PictureLora
 from deployments.errors import (
     DEADLINE_PASSED,
     DeadlineExceeded,

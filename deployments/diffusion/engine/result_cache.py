@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import OrderedDict
 
-from deployments.messages import LayerResult
+from deployments.messages import LayerResult, is_as_requested
 
 LayerKey = tuple[str, tuple[object, ...]]
 """The fingerprint of a model's weights, and the picture key of a job."""
@@ -29,7 +29,7 @@ class ResultCache:
     def put(self, key: LayerKey, result: LayerResult) -> None:
         """Keep a layer that is as requested: of another, the next one may be painted better."""
         size = _size_bytes(result)
-        if not result.is_as_requested or size > self._budget_bytes:
+        if not is_as_requested(result.degraded) or size > self._budget_bytes:
             return
         if key in self._results:
             self.size_bytes -= _size_bytes(self._results.pop(key))

@@ -11,11 +11,11 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 
 from deployments.diffusion.engine.device_time import DeviceTime
-from deployments.diffusion.engine.job_table import JobTable
+from deployments.diffusion.engine.job_table import JobTable, OpenPaintings
 from deployments.diffusion.engine.retry_policy import FAILED, Retries, RetryPolicy
 from deployments.diffusion.engine.watchdog import Watchdog
 from deployments.diffusion.engine.work_item import News, Outbox, Progress, WorkItem
-from deployments.diffusion.painter import AnyPainter, OpenPaintings, forward_rows, preview_steps
+from deployments.diffusion.painter import AnyPainter, forward_rows, preview_steps
 from deployments.errors import GenerationFailed, OutOfMemory
 from deployments.failures import Failure, failure_of
 from deployments.messages import LayerJob, Pixels

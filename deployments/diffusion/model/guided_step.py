@@ -14,8 +14,8 @@ from typing import Any
 
 import torch
 
-from deployments.diffusion.guidance import Guidance
 from deployments.diffusion.model.batched_calls import Call, RowRules
+from deployments.diffusion.painter import Guidance
 
 MakeCall = Callable[[Call], Any]
 

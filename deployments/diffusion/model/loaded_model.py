@@ -12,6 +12,7 @@ import numpy as np
 import torch
 
 from deployments.diffusion.latent_previews import LatentMap, latent_map
+from deployments.diffusion.lora_weights import LoraWeights
 from deployments.diffusion.model.device import DeviceClock
 from deployments.diffusion.model.known_words import KnownWords, read_known_words
 from deployments.diffusion.model.loader import load, unload
@@ -21,7 +22,7 @@ from deployments.diffusion.model.networks import has_xl_latents, latent_channels
 from deployments.diffusion.model.picture_linears import PictureLinears
 from deployments.diffusion.model.registry import card_of, locate
 from deployments.diffusion.model.small_vae import SmallVae, small_vae
-from deployments.diffusion.painter import LoraWeights, PaintRequest, Preview, SomePainting
+from deployments.diffusion.painter import PaintRequest, Preview, SomePainting
 from deployments.diffusion.start_picture import StartPicture
 from deployments.errors import NO_LORAS, NotReady, UnsupportedTask
 from deployments.messages import Backend, LoraUse

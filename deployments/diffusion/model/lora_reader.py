@@ -19,12 +19,12 @@ from diffusers.utils import convert_unet_state_dict_to_peft
 from diffusers.utils.peft_utils import _create_lora_config
 from peft import LoraConfig
 
+from deployments.diffusion.lora_weights import LoraWeights
 from deployments.diffusion.model.adapters import lay_one
 from deployments.diffusion.model.device import within_memory
 from deployments.diffusion.model.lora_layers import NoPlainLora, Tensors, layer_changes
 from deployments.diffusion.model.lora_rows import LayerChange
 from deployments.diffusion.model.pipeline_copy import no_warnings
-from deployments.diffusion.painter import LoraWeights
 from deployments.errors import InvalidRequest, ModelUnusable, NotReady
 
 ADAPTER = "picture"

@@ -17,7 +17,7 @@ from typing import Any
 import torch
 from torch.nn.functional import linear
 
-from deployments.diffusion.painter import PictureLora
+from deployments.diffusion.lora_weights import PictureLora
 
 
 @dataclass(frozen=True, eq=False)

@@ -7,10 +7,10 @@ from contextlib import AbstractContextManager, nullcontext
 from functools import partial, wraps
 from typing import Any, Literal
 
-from deployments.diffusion.guidance import Guidance
 from deployments.diffusion.model.batched_calls import Call, CallReader, RowRules
 from deployments.diffusion.model.guided_step import GuidedSteps
 from deployments.diffusion.model.reference_attention import ReferenceRows
+from deployments.diffusion.painter import Guidance
 
 Where = Literal["controlnet", "denoiser", "decoder"]
 Wait = Callable[[Where, Call], Any]

@@ -17,7 +17,6 @@ from typing import Any
 import diffusers
 from diffusers.configuration_utils import FrozenDict
 
-from deployments.diffusion.guidance import Guidance
 from deployments.diffusion.model.batched_calls import RowRules
 from deployments.diffusion.model.encoded_prompts import EncodedPrompts
 from deployments.diffusion.model.family import Family, Task
@@ -34,6 +33,7 @@ from deployments.diffusion.model.network_proxies import (
     within_context,
 )
 from deployments.diffusion.model.reference_attention import OF_ROWS
+from deployments.diffusion.painter import Guidance
 
 CHANNELS_OF_WORDS = 4
 

@@ -6,12 +6,12 @@ from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from typing import Any
 
+from deployments.diffusion.lora_weights import LoraWeights, PictureLora
 from deployments.diffusion.model.family import Family
 from deployments.diffusion.model.lora_files import LoraFile, lora_files
 from deployments.diffusion.model.lora_reader import LoraReader
 from deployments.diffusion.model.lora_rows import Changes, LoraRows, changes_of
 from deployments.diffusion.model.pipeline_copy import Changed
-from deployments.diffusion.painter import LoraWeights, PictureLora
 from deployments.errors import InvalidRequest
 from deployments.messages import LoraUse
 

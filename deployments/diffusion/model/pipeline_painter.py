@@ -17,6 +17,7 @@ from weakref import WeakSet
 import torch
 
 from deployments.diffusion.latent_previews import expected_latents, is_being_drawn
+from deployments.diffusion.lora_weights import LoraWeights
 from deployments.diffusion.model.batched_calls import run_together
 from deployments.diffusion.model.call_arguments import call_arguments, first_forwards, is_guided, task_of
 from deployments.diffusion.model.conditioning import truncations
@@ -35,7 +36,7 @@ from deployments.diffusion.model.pipeline_painting import IN_STEPS, NOTHING, Pip
 from deployments.diffusion.model.pipeline_run import PipelineRun
 from deployments.diffusion.model.pose_controlnet import pose_controlnet
 from deployments.diffusion.model.registry import card_of
-from deployments.diffusion.painter import WHOLE, LoraWeights, PaintRequest, Preview
+from deployments.diffusion.painter import WHOLE, PaintRequest, Preview
 from deployments.errors import NO_LORAS, GenerationFailed, InvalidRequest, NotReady, UnsupportedTask
 from deployments.messages import LoraUse, Pixels
 

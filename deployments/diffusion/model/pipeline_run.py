@@ -12,12 +12,11 @@ from typing import Any, Literal
 import torch
 from greenlet import GreenletExit, getcurrent, greenlet
 
-from deployments.diffusion.guidance import Guidance, guidance_at
 from deployments.diffusion.model.batched_calls import Call
 from deployments.diffusion.model.family import Task
 from deployments.diffusion.model.network_proxies import OnStep, Where
 from deployments.diffusion.model.pipeline_copy import UNCHANGED, Changed, PipelineCopies
-from deployments.diffusion.painter import WHOLE
+from deployments.diffusion.painter import WHOLE, Guidance, guidance_at
 
 log = logging.getLogger(__name__)
 

@@ -16,7 +16,8 @@ from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
 from deployments.bounds import Factor, SecondsOrNone, Side
-from deployments.diffusion.painter import LoraWeights, Painting, PaintRequest, guided_rows
+from deployments.diffusion.lora_weights import LoraWeights
+from deployments.diffusion.painter import Painting, PaintRequest, guided_rows
 from deployments.errors import NotReady
 from deployments.messages import Backend, LayerKind, LoraUse, Pixels
 

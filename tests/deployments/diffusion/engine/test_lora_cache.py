@@ -14,7 +14,7 @@ from contextlib import AsyncExitStack, asynccontextmanager, suppress
 import pytest
 
 from deployments.diffusion.engine.lora_cache import SLICE_S, LoraCache
-from deployments.diffusion.painter import LoraWeights
+from deployments.diffusion.lora_weights import LoraWeights
 from deployments.errors import DeadlineExceeded, InternalError, InvalidRequest, OutOfMemory
 from deployments.messages import LoraUse
 from tests.support.polling import eventually

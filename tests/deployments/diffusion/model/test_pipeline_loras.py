@@ -13,13 +13,14 @@ import numpy as np
 import pytest
 import torch
 
+from deployments.diffusion.lora_weights import PictureLora
 from deployments.diffusion.model.families import FAMILIES, family_named, family_of
 from deployments.diffusion.model.loader import load
 from deployments.diffusion.model.lora_layers import layer_changes
 from deployments.diffusion.model.model_config import LoraConfig, ModelConfig
 from deployments.diffusion.model.pipeline_painter import PipelinePainter
 from deployments.diffusion.model.pipeline_painting import PipelinePainting
-from deployments.diffusion.painter import PaintRequest, PictureLora
+from deployments.diffusion.painter import PaintRequest
 from deployments.diffusion.start_picture import StartPicture
 from deployments.errors import InvalidRequest, UnsupportedTask
 from deployments.messages import LoraUse

@@ -6,7 +6,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from deployments.diffusion.painter import PaintRequest, PictureLora
+from deployments.diffusion.lora_weights import PictureLora
+from deployments.diffusion.painter import PaintRequest
 from deployments.diffusion.simulated.simulated_painter import SimulatedConfig, SimulatedPainter
 from deployments.errors import NotReady
 from deployments.imaging.quality import flaw

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from deployments.diffusion.guidance import guidance_at
+from deployments.diffusion.painter import guidance_at
 
 LETTERS = {"computed": "c", "cached": "-", "none": "."}
 
