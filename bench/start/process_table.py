@@ -10,21 +10,20 @@ from dataclasses import dataclass
 import psutil
 
 NAMES = (
+    (r"^\S*/raylet/raylet\b", "Ray's node"),  # Its command line holds its helpers'.
     (r"ray::ServeReplica:\w+:(\w+)|ray::SERVE_REPLICA::\w+#(\w+)#", "replica {}"),
     (r"ray::ServeController", "Serve's controller"),
     (r"ray::ProxyActor", "Serve's proxy"),
-    (r"ray::|default_worker\.py|worker_stub\.py", "a spare worker"),
-    (r"fork_server\.server", "the fork server"),
     (r"ray::DashboardAgent|dashboard/agent\.py", "Ray's metrics agent"),
     (r"ray::RuntimeEnvAgent|runtime_env/agent/main\.py", "Ray's environment agent"),
+    (r"ray::|default_worker\.py|worker_stub\.py", "a spare worker"),
+    (r"fork_server\.server", "the fork server"),
     (r"dashboard/dashboard\.py", "Ray's dashboard head"),
     (r"log_monitor\.py", "Ray's log monitor"),
     (r"monitor\.py", "Ray's autoscaler monitor"),
     (r"gcs_server", "Ray's control service"),
-    (r"raylet/raylet", "Ray's node"),
     (r"orphan_reaper\.py|ray_process_reaper\.py", "the reaper"),
 )
-AGENTS = NAMES[5:7]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -59,7 +58,7 @@ def _read(root: int) -> Iterator[Process]:
 
 def name_of(command: str) -> str:
     """Name a process by its command line."""
-    for pattern, name in (*AGENTS, *NAMES):
+    for pattern, name in NAMES:
         if found := re.search(pattern, command):
             return name.format(*(group for group in found.groups() if group))
     return "another"

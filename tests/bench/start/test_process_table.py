@@ -24,7 +24,12 @@ from bench.start.process_table import name_of, processes
         ("python -u /x/ray/dashboard/dashboard.py --host=127.0.0.1", "Ray's dashboard head"),
         ("python /x/ray/_private/log_monitor.py", "Ray's log monitor"),
         ("python /x/ray/autoscaler/_private/monitor.py", "Ray's autoscaler monitor"),
-        ("/x/ray/core/src/ray/raylet/raylet --raylet_socket_name=a", "Ray's node"),
+        (
+            "/x/ray/core/src/ray/raylet/raylet --raylet_socket_name=a"
+            " --python_worker_command=/x/python /x/worker_stub.py"
+            " --dashboard_agent_command=/x/python -u /x/ray/dashboard/agent.py",
+            "Ray's node",
+        ),
         ("python -m serve.runtime.fork_server.server /tmp/a/fork-server", "the fork server"),
         ("sleep 3", "another"),
     ],
