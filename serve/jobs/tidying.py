@@ -23,7 +23,8 @@ YOUNG_S = 3_600.0
 
 
 async def tidy(leases: Leases, pictures: Pictures, engine: Engine, config: JobConfig) -> None:
-    """Forget old jobs, usage, webhooks, pictures and results, each in a transaction of its own."""
+    """Settle ended keys; forget old jobs, usage, webhooks, pictures, results: each in its own transaction."""
+    await asyncio.to_thread(ended_keys.settle, engine, config.ended_keys)
     await asyncio.to_thread(ended_keys.give_up, engine, config.retention_s)
     while await asyncio.to_thread(leases.forget, config.retention_s):
         continue

@@ -40,6 +40,7 @@ from .background_tasks import again_and_again, log_error, sleeping
 from .leases import Leases
 from .scene_painting import ScenePainter
 from .tidying import tidy
+from .work_gate import WorkGate, when_open
 
 OPEN_AGAIN_S = 1.0
 TIDY_EVERY_S = 60.0
@@ -95,14 +96,14 @@ class JobWorker:
 
     async def _run(self) -> None:
         """Run the tasks; where one ends, all do."""
-        engine, leases, pictures = await self._open()
+        engine, leases, pictures, gate = await self._open()
         sender = WebhookSender(engine, self._webhooks, self._recorder)
         poll_s = self._config.poll_s
         try:
             async with asyncio.TaskGroup() as tasks:
                 for act, rest in (
-                    (sender.turn, sleeping(poll_s)),
-                    (partial(self._claim_scenes, leases, pictures, engine), self._rest),
+                    (when_open(gate, sender.turn), sleeping(poll_s)),
+                    (when_open(gate, partial(self._claim_scenes, leases, pictures, engine)), self._rest),
                     (partial(self._renew, leases), sleeping(min(poll_s, self._config.lease_s / 3))),
                     (self._record_free_bytes, sleeping(GAUGE_EVERY_S)),
                     (partial(tidy, leases, pictures, engine, self._config), sleeping(TIDY_EVERY_S)),
@@ -110,8 +111,9 @@ class JobWorker:
                     tasks.create_task(again_and_again(act, rest))
         finally:
             await sender.close()
+            await asyncio.to_thread(gate.close)
 
-    async def _open(self) -> tuple[Engine, Leases, Pictures]:
+    async def _open(self) -> tuple[Engine, Leases, Pictures, WorkGate]:
         """Open the database, trying until it is there.
 
         A missing one keeps jobs waiting, and nothing else of the service.
@@ -167,7 +169,7 @@ class JobWorker:
         log_error(task)
 
 
-def _open(config: Any, state_dir: Path) -> tuple[Engine, Leases, Pictures]:
+def _open(config: Any, state_dir: Path) -> tuple[Engine, Leases, Pictures, WorkGate]:
     engine = open_state(state_dir, config)
     leases = Leases(engine, config.lease_s, config.max_attempts, config.max_losses)
-    return engine, leases, open_pictures(config.pictures_place(state_dir))
+    return engine, leases, open_pictures(config.pictures_place(state_dir)), WorkGate(engine)

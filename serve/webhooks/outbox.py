@@ -162,6 +162,11 @@ def jobs_with_open_deliveries() -> Select[tuple[str]]:
     return select(deliveries.c.job_id).where(_open(), deliveries.c.job_id.is_not(None))
 
 
+def open_deliveries() -> ColumnElement[bool]:
+    """Say in a query whether any webhook is neither delivered nor given up."""
+    return exists().where(_open())
+
+
 def delivered(engine: Engine, delivery: Delivery, now: float | None = None) -> None:
     with engine.begin() as connection:
         values = {"delivered_at": now_of(connection, now), "last_error": None}

@@ -448,6 +448,7 @@ async def test_whatever_fails_in_its_loop_it_goes_on_or_says_so(
         raise KeyError("a bug")
 
     monkeypatch.setattr(Leases, "recover", always)
+    await submit(http, SCENE)
     async with working(mine, graph) as worker:
         await eventually(lambda: _later(worker._working.done()))
         with pytest.raises(RuntimeError, match="ended"):

@@ -1,0 +1,76 @@
+"""Say whether the database of jobs may hold work, without asking it again and again while it holds none.
+
+SQLite says whether another connection has written since (`PRAGMA data_version`) without a query or a lock. No
+work comes of time alone: what is retried later, or was leased to a worker that is gone, is open work already.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import Awaitable, Callable
+
+from sqlalchemy import Engine, PoolProxiedConnection, exists, select
+
+from ..state.database import reading
+from ..state.tables import scenes
+from ..webhooks import outbox
+from .open_work import UNDER_WAY
+
+Act = Callable[[], Awaitable[None]]
+
+
+class WorkGate:
+    """Its methods block, and may be called by several threads. Raises SQLAlchemyError."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+        self._lock = threading.Lock()
+        self._empty_at: int | None = None
+        self._watcher: PoolProxiedConnection | None = None
+        if engine.dialect.name == "sqlite":
+            self._watcher = engine.raw_connection()
+            self._watcher.detach()  # The count is each connection's own.
+
+    def may_have_work(self) -> bool:
+        """Say whether scenes or webhooks are open. PostgreSQL, which has no such count, is always asked."""
+        with self._lock:
+            version = self._version()
+            if version is None:
+                return True
+            if version == self._empty_at:
+                return False
+            # Counted before it is asked: what is written meanwhile counts as written since.
+            self._empty_at = None if self._has_work() else version
+            return self._empty_at is None
+
+    def close(self) -> None:
+        with self._lock:
+            if self._watcher is not None:
+                self._watcher.close()
+
+    def _version(self) -> int | None:
+        if self._watcher is None:
+            return None
+        cursor = self._watcher.cursor()
+        try:
+            version: int = cursor.execute("PRAGMA data_version").fetchone()[0]
+            return version
+        finally:
+            cursor.close()
+
+    def _has_work(self) -> bool:
+        under_way = exists().where(scenes.c.status.in_(UNDER_WAY))
+        with reading(self._engine) as connection:
+            found = connection.execute(select(under_way | outbox.open_deliveries()))
+            return bool(found.scalar_one())
+
+
+def when_open(gate: WorkGate, act: Act) -> Act:
+    """Return an `act` that does nothing while there is no work."""
+
+    async def act_on_work() -> None:
+        if await asyncio.to_thread(gate.may_have_work):
+            await act()
+
+    return act_on_work
