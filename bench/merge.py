@@ -1,4 +1,4 @@
-"""Measure the merge: cut-outs of figures with known alpha, harmonising, the time of a 1024x512 scene."""
+"""Measure the merge: cut-outs of figures with known alpha, harmonising, the time of 1024x512 scenes."""
 
 from __future__ import annotations
 
@@ -16,72 +16,99 @@ import cv2
 import numpy as np
 import PIL
 
+from bench.pages.sections import write_section
 from deployments.imaging.composite.compositing import compose
 from deployments.imaging.composite.enhancing import enhance
+from deployments.imaging.composite.group_composing import compose_group
 from deployments.imaging.composite.pasting import paste
 from deployments.imaging.files.picture_encoding import encode
-from deployments.messages import MergeOptions, OutputOptions
+from deployments.messages import FigureOptions, MergeOptions, OutputOptions
 from models.training.places.draw_place import draw_place, sample_place
 from tests.support.known_alpha.quality import report_cutouts, report_harmonising, report_refusals
 from tests.support.known_alpha.sets import SETS, samples
 from tests.support.known_alpha.storybook import storybook
 
+FIGURES = 4
+REPEATS = 5
+
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--count", type=int, default=60, help="pictures of each set")
+    parser.add_argument("--count", type=int, default=60, help="pictures of each set; 0: times alone")
     parser.add_argument("--tuning", action="store_true", help="the seeds that thresholds were chosen on")
     parser.add_argument("--rounds", type=int, default=60, help="merges to time")
+    parser.add_argument("--docs", type=Path, help="also write the times into performance.md in this folder")
     arguments = parser.parse_args()
     cv2.setNumThreads(1)
-    print(
+    where = (
         f"{_processor()}; Python {platform.python_version()}, OpenCV {cv2.__version__}, "
         f"numpy {np.__version__}, Pillow {PIL.__version__}; one thread; load {os.getloadavg()[0]:.1f}"
     )
-    print(f"{arguments.count} pictures a set, {'tuning' if arguments.tuning else 'held-out'} seeds\n")
-    print(f"{'set':14}{'IoU':>8}{'worst':>8}{'alpha MAE':>11}{'accepted':>10}{'P(IoU>=.8|acc.)':>17}")
+    print(where)
     held_out = not arguments.tuning
+    if arguments.count:
+        _report_quality(arguments.count, held_out)
+    table = _table(_times(arguments.rounds, held_out), arguments.rounds)
+    print("\n".join(table))
+    if arguments.docs:
+        write_section(arguments.docs / "performance.md", "merge", "\n".join([f"{where}.", "", *table]))
+
+
+def _report_quality(count: int, held_out: bool) -> None:
+    print(f"{count} pictures a set, {'held-out' if held_out else 'tuning'} seeds\n")
+    print(f"{'set':14}{'IoU':>8}{'worst':>8}{'alpha MAE':>11}{'accepted':>10}{'P(IoU>=.8|acc.)':>17}")
     for name in SETS:
-        report_cutouts(name, samples(name, arguments.count, held_out))
+        report_cutouts(name, samples(name, count, held_out))
     for kind, softened in (("storybook", False), ("as painted", True)):
-        report_cutouts(kind, (storybook(number, held_out, softened) for number in range(arguments.count)))
+        report_cutouts(kind, (storybook(number, held_out, softened) for number in range(count)))
     for garment in ("white", "silver"):
-        report_cutouts(
-            garment, (storybook(number, held_out, True, garment) for number in range(arguments.count))
-        )
-    report_refusals(arguments.count)
-    report_harmonising(arguments.count, held_out)
-    _report_times(arguments.rounds, held_out)
+        report_cutouts(garment, (storybook(number, held_out, True, garment) for number in range(count)))
+    report_refusals(count)
+    report_harmonising(count, held_out)
 
 
-def _report_times(rounds: int, held_out: bool) -> None:
-    character = storybook(3, held_out, True).pixels
+def _times(rounds: int, held_out: bool) -> dict[str, list[float]]:
+    """Return CPU ms of each way to make a scene's file. Raises ValueError where a merge is not repeatable."""
+    characters = [storybook(number, held_out, True).pixels for number in range(3, 3 + FIGURES)]
     behind = np.asarray(draw_place(sample_place(random.Random(1)), 512, 384))
     jpeg = OutputOptions("jpeg", 95)
 
     def merged() -> bytes:
-        return encode(compose(character, behind, MergeOptions()).picture, jpeg).data
+        return encode(compose(characters[0], behind, MergeOptions()).picture, jpeg).data
+
+    def four() -> bytes:
+        group = compose_group(characters, behind, MergeOptions(), [FigureOptions()] * FIGURES)
+        return encode(group.picture, jpeg).data
 
     def original(finish: bool) -> bytes:
-        picture = paste(character, behind, MergeOptions(mode="paste"))[0]
+        picture = paste(characters[0], behind, MergeOptions(mode="paste"))[0]
         return encode(enhance(picture) if finish else picture, jpeg, optimize=True).data
 
     acts: dict[str, Callable[[], bytes]] = {
-        "merge to JPEG": merged,
-        "the original merge to JPEG": lambda: original(False),
-        "the original merge + enhancer to JPEG": lambda: original(True),
+        "one figure": merged,
+        "four figures": four,
+        "the original merge": lambda: original(False),
+        "the original merge and its enhancer": lambda: original(True),
     }
-    same = len({act() for act in [merged] * 5}) == 1
+    for name, act in acts.items():
+        if len({act() for _ in range(REPEATS)}) != 1:
+            raise ValueError(f"{name}: the same pictures did not give the same bytes")
     times: dict[str, list[float]] = {name: [] for name in acts}
     for _ in range(rounds):  # In turns, so that a busy neighbour slows all alike.
         for name, act in acts.items():
             started = time.process_time()
             act()
             times[name].append(1e3 * (time.process_time() - started))
-    print(f"\nrepeat runs byte-identical: {same}\nCPU ms of a 1024x512 scene over {rounds} rounds:")
+    return times
+
+
+def _table(times: dict[str, list[float]], rounds: int) -> list[str]:
+    head = f"CPU ms of a 1024x512 scene to JPEG over {rounds} rounds; {REPEATS} repeats gave equal bytes."
+    lines = [head, "", "| | median | best | p95 |", "|---|---|---|---|"]
     for name, spent in times.items():
-        slow = np.percentile(spent, 95)
-        print(f"  {name:40}{statistics.median(spent):7.1f} median{min(spent):7.1f} best{slow:7.1f} p95")
+        slow = float(np.percentile(spent, 95))
+        lines.append(f"| {name} | {statistics.median(spent):.1f} | {min(spent):.1f} | {slow:.1f} |")
+    return lines
 
 
 def _processor() -> str:

@@ -112,6 +112,7 @@ def _running(
     rays = f"{folder}/ray"
     settings = {
         **private_ray.PRIVATE,
+        **private_ray.at_rest(os.environ),
         **haproxy.private_settings(folder),
         **ports,
         **checked_hosts.setting_for(kept.allowed_hosts, kept.requires_keys),
@@ -124,7 +125,7 @@ def _running(
         private_ray.environment(settings),
         new_ones_shut(),
         state_folder.in_use(kept, url, notify),
-        forking_workers(folder, preloaded_modules.SERVE, preloaded_modules.of_replicas(config)),
+        forking_workers(folder, preloaded_modules.SERVE, preloaded_modules.of_replicas(config)) as forked,
     ):
         try:
             notify(state_folder.described(kept))
@@ -145,7 +146,7 @@ def _running(
             notify("loading the models…")
             deploying.run(application, config, deploy, notify)
             _check_edge(url, http, notify)
-            with spare_process.kept_ready():
+            with spare_process.kept_ready(forked):
                 yield url
         finally:
             with undisturbed():

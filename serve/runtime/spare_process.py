@@ -1,14 +1,15 @@
 """Keep one process of Ray's ready for a proxy that has to start again: until it does, nobody listens.
 
-A new process takes seconds to import Ray Serve, more on a busy machine. Ray gives an actor an idle process
-of the same driver where there is one, and one that has just run a task stays idle.
+A new process takes seconds to import Ray Serve, more on a busy machine; a fork of one that has imported it
+takes no such time, so that a spare one is kept only where workers are not forked. Ray gives an actor an idle
+process of the same driver where there is one, and one that has just run a task stays idle.
 """
 
 from __future__ import annotations
 
 import importlib
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 import ray
@@ -23,10 +24,13 @@ SETTINGS = {"RAY_num_workers_soft_limit": "64"}
 
 
 @contextmanager
-def kept_ready() -> Iterator[None]:
-    """Keep such a process ready while the block runs, except for the seconds after one was taken."""
+def kept_ready(forked: Callable[[], bool]) -> Iterator[None]:
+    """Keep such a process ready while the block runs, except for the seconds after one was taken.
+
+    None is kept while workers are `forked`.
+    """
     ended = threading.Event()
-    thread = threading.Thread(target=_keep_ready, args=(ended,), name="spare-process", daemon=True)
+    thread = threading.Thread(target=_keep_ready, args=(ended, forked), name="spare-process", daemon=True)
     thread.start()
     try:
         yield
@@ -36,14 +40,15 @@ def kept_ready() -> Iterator[None]:
         thread.join(LONGEST_JOIN_S)
 
 
-def _keep_ready(ended: threading.Event) -> None:
+def _keep_ready(ended: threading.Event, forked: Callable[[], bool]) -> None:
     prepare = ray.remote(num_cpus=0, max_retries=0)(_prepare)
     while not ended.is_set():
-        try:
-            ray.get(prepare.remote(), timeout=LONGEST_S)
-        except (RayError, RuntimeError):  # Ray is busy, or gone: others report that.
-            if not ray.is_initialized():
-                return
+        if not forked():
+            try:
+                ray.get(prepare.remote(), timeout=LONGEST_S)
+            except (RayError, RuntimeError):  # Ray is busy, or gone: others report that.
+                if not ray.is_initialized():
+                    return
         ended.wait(EVERY_S)
 
 

@@ -15,13 +15,13 @@ import numpy as np
 from deployments.imaging.cutout.backdrop import Fit, Mask, Plane, parts
 from deployments.imaging.cutout.figure_mask import (
     Evidence,
+    Outline,
     cautious,
     eager,
     overlap,
     with_every_sight,
     with_sure_sights,
 )
-from deployments.imaging.cutout.figure_mask import solid as solid_figure
 
 Frame = tuple[int, int, int, int]
 
@@ -124,7 +124,8 @@ def gather(fit: Fit, figure: Mask, alpha: Plane, evidence: Evidence, picture: Fr
     perimeter = max(1, int(np.count_nonzero(edge)))
 
     half = evidence.halved()
-    decided = solid_figure(half)
+    outline = Outline(half)
+    decided = outline.solid()
     soft = int(np.count_nonzero((alpha > 0.05) & (alpha < 0.95)))
 
     upper = round(0.6 * high)
@@ -144,6 +145,6 @@ def gather(fit: Fit, figure: Mask, alpha: Plane, evidence: Evidence, picture: Fr
         softness=soft / area,
         eager_differs=1 - overlap(decided, eager(half)),
         cautious_differs=1 - overlap(decided, cautious(half)),
-        sights_differ=1 - overlap(with_sure_sights(half), with_every_sight(half)),
+        sights_differ=1 - overlap(with_sure_sights(outline), with_every_sight(outline)),
         faintest=float(np.percentile(inside, 10)) * noise if inside.size else 0.0,
     )

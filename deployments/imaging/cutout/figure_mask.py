@@ -9,8 +9,9 @@ from dataclasses import dataclass
 
 import cv2
 import numpy as np
+from numpy.typing import NDArray
 
-from deployments.imaging.cutout.backdrop import Mask, Plane, length, noise_of, parts
+from deployments.imaging.cutout.backdrop import Labels, Mask, Plane, length, noise_of, parts
 from deployments.imaging.cutout.sure_backdrop import (
     FEET_FROM,
     KNEES_FROM,
@@ -136,20 +137,40 @@ def _deviation(pixels: Pixels, behind: Plane) -> Plane:
     return off
 
 
-def solid(evidence: Evidence, sigmas: float = FIGURE_SIGMAS, residual: float = HOLE_RESIDUAL) -> Mask:
-    """Find the figure (h, w): all beyond `sigmas`, and all that an outline of it encloses.
+class Outline:
+    """What lies beyond `sigmas` of some evidence, and the regions that it encloses; (h, w) each."""
 
-    An enclosed region stays open only where its mean deviation is below `residual`: the sight through a bent
-    arm, and not a white coat inside its dark outline.
-    """
-    evident = evidence.sigmas > sigmas
-    figure = cv2.morphologyEx(evident.astype(np.uint8), cv2.MORPH_CLOSE, _SQUARE)
-    outside = from_border(figure == 0)
-    figure[~outside] = 1
-    holes = _holes(~(evident | outside), evidence.signed, residual)
-    if holes.any():
-        figure[_extended(holes, evidence.shaded & ~outside)] = 0
-    return _attached(figure)
+    def __init__(self, evidence: Evidence, sigmas: float = FIGURE_SIGMAS) -> None:
+        evident = evidence.sigmas > sigmas
+        closed = cv2.morphologyEx(evident.astype(np.uint8), cv2.MORPH_CLOSE, _SQUARE)
+        outside = from_border(closed == 0)
+        closed[~outside] = 1
+        enclosed = ~(evident | outside)
+        self._shaded = evidence.shaded & ~outside
+        self._closed = closed
+        self._labels, self._off, self._areas = _regions(enclosed, evidence.signed)
+        self._figures: dict[bytes, Mask] = {}
+
+    def solid(self, residual: float = HOLE_RESIDUAL) -> Mask:
+        """Find the figure: all of the outline, and all that it encloses.
+
+        An enclosed region stays open only where its mean deviation is below `residual`: the sight through a
+        bent arm, and not a white coat inside its dark outline.
+        """
+        opened = (self._off < residual) & (self._areas >= SMALLEST_HOLE_PX)
+        which = opened.tobytes()
+        if which not in self._figures:
+            figure = self._closed
+            if opened.any():
+                figure = figure.copy()
+                figure[_extended(np.asarray(opened[self._labels]), self._shaded)] = 0
+            self._figures[which] = _attached(figure)
+        return self._figures[which]
+
+
+def solid(evidence: Evidence, sigmas: float = FIGURE_SIGMAS) -> Mask:
+    """Find the figure (h, w): all beyond `sigmas`, and all that an outline of it encloses."""
+    return Outline(evidence, sigmas).solid()
 
 
 def eager(evidence: Evidence) -> Mask:
@@ -162,14 +183,14 @@ def cautious(evidence: Evidence) -> Mask:
     return solid(evidence, 1.7 * FIGURE_SIGMAS)
 
 
-def with_sure_sights(evidence: Evidence) -> Mask:
+def with_sure_sights(outline: Outline) -> Mask:
     """Find the figure with those parts open that are surely a sight through it."""
-    return solid(evidence, residual=0.6 * HOLE_RESIDUAL)
+    return outline.solid(0.6 * HOLE_RESIDUAL)
 
 
-def with_every_sight(evidence: Evidence) -> Mask:
+def with_every_sight(outline: Outline) -> Mask:
     """Find the figure with every part open that may be a sight through it."""
-    return solid(evidence, residual=2 * HOLE_RESIDUAL)
+    return outline.solid(2 * HOLE_RESIDUAL)
 
 
 def overlap(one: Mask, other: Mask) -> float:
@@ -177,17 +198,16 @@ def overlap(one: Mask, other: Mask) -> float:
     return int(np.count_nonzero(one & other)) / max(1, int(np.count_nonzero(one | other)))
 
 
-def _holes(enclosed: Mask, signed: Plane, residual: float) -> Mask:
-    """Find which parts of `enclosed` (h, w) are backdrop."""
+def _regions(enclosed: Mask, signed: Plane) -> tuple[Labels, NDArray[np.float64], NDArray[np.int64]]:
+    """Label the connected regions of `enclosed` (h, w): labels, each one's mean deviation, and its area."""
     if not enclosed.any():
-        return enclosed
+        return np.zeros(enclosed.shape, np.int32), np.zeros(1), np.zeros(1, np.int64)
     labels, areas = parts(enclosed, 4)
     within = labels[enclosed]
     mean = [
         np.bincount(within, signed[..., c][enclosed], areas.size) / np.maximum(areas, 1) for c in range(3)
     ]
-    off = np.sqrt((LIGHT_WEIGHT * mean[0]) ** 2 + mean[1] ** 2 + mean[2] ** 2)
-    return np.asarray(((off < residual) & (areas >= SMALLEST_HOLE_PX))[labels])
+    return labels, np.sqrt((LIGHT_WEIGHT * mean[0]) ** 2 + mean[1] ** 2 + mean[2] ** 2), areas
 
 
 def _extended(holes: Mask, shaded: Mask) -> Mask:

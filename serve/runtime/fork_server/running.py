@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import inspect
 import os
+import socket
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from functools import wraps
+from functools import partial, wraps
 from pathlib import Path
 from typing import Any
 
@@ -14,21 +15,25 @@ from ray._private import services
 
 from . import process, worker_stub
 
+ANSWERS_WITHIN_S = 1.0
 NO_JOB = "ffffffff"
 """Ray's id of no job: a worker with it takes the first job that it is given."""
 
 
 @contextmanager
-def forking_workers(folder: str, first: Sequence[str], then: Sequence[str] = ()) -> Iterator[None]:
+def forking_workers(
+    folder: str, first: Sequence[str], then: Sequence[str] = ()
+) -> Iterator[Callable[[], bool]]:
     """Let each node that starts meanwhile have its workers forked from a process with these modules.
 
-    The first workers are forked once it has `first`, all others once it has `then` too.
+    The first workers are forked once it has `first`, all others once it has `then` too. Yields what says
+    whether workers are forked.
 
     The server's socket is in `folder`, which is this account's alone, and it lives as long as the block. A
     worker that it cannot serve starts as Ray would start it; where `process.SWITCH` is 0 all do.
     """
     if process.is_switched_off():
-        yield
+        yield lambda: False
         return
     path = f"{folder}/fork-server"
     forks = process.taken()
@@ -36,10 +41,17 @@ def forking_workers(folder: str, first: Sequence[str], then: Sequence[str] = ())
     try:
         forks.serve(path, first, then, {**os.environ, **_read_once()})
         with _workers_by_the_stub():
-            yield
+            yield partial(answers, path)
     finally:
         os.environ.pop(worker_stub.SOCKET, None)
         forks.end()
+
+
+def answers(path: str) -> bool:
+    """Say whether a fork server listens at the socket `path`."""
+    with socket.socket(socket.AF_UNIX) as caller:
+        caller.settimeout(ANSWERS_WITHIN_S)
+        return caller.connect_ex(path) == 0
 
 
 @contextmanager
