@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
@@ -15,7 +15,7 @@ from ray._private import ray_constants, services
 
 from ..graph.replica_calls import GRPC_SETTINGS
 from ..http import proxy_hook
-from . import agent_ports, spare_process
+from . import agent_ports, node_lookups, spare_process
 from .driver_metrics import unexported
 from .needed_processes import needed_processes_alone
 from .orphan_reaper import end_what_is_left
@@ -60,6 +60,19 @@ PRIVATE = {
     # after a minute.
     "RAY_gcs_rpc_server_reconnect_timeout_s": "8",
 }
+
+UNLESS_SET = {
+    **node_lookups.HOOK,
+    # How often counts and gauges are handed on, which are sent every ten seconds. Ray's own 100 ms wake each
+    # replica ten times a second for itself, and as often for each handle that it has.
+    "RAY_SERVE_METRICS_EXPORT_INTERVAL_MS": "2000",
+}
+"""Settings for a service at rest, where the user's environment has no others."""
+
+
+def at_rest(environment: Mapping[str, str]) -> dict[str, str]:
+    """Return those of UNLESS_SET that this environment does not set."""
+    return {name: value for name, value in UNLESS_SET.items() if name not in environment}
 
 
 def start(num_cpus: int, folder: str, notify: Notify, metrics_port: int | None = None) -> None:

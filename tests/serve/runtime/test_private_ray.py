@@ -141,3 +141,9 @@ def test_ray_s_own_limits_are_raised() -> None:
     longest_s = private_ray.LONGEST_START_S
     assert float(private_ray.PRIVATE["RAY_gcs_server_port_wait_time_s"]) == longest_s
     assert float(private_ray.PRIVATE["RAY_agent_register_timeout_ms"]) == longest_s * 1e3
+
+
+def test_settings_for_a_service_at_rest_give_way_to_the_users() -> None:
+    name = "RAY_SERVE_METRICS_EXPORT_INTERVAL_MS"
+    assert private_ray.at_rest({}) == private_ray.UNLESS_SET
+    assert private_ray.UNLESS_SET.keys() - private_ray.at_rest({name: "100"}).keys() == {name}
