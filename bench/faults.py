@@ -17,7 +17,7 @@ from bench.pages.sections import write_section
 
 REPOSITORY = Path(__file__).parents[1]
 DOCUMENT = REPOSITORY / "docs/reliability.md"
-CLUSTERS = ("test_nodes", "test_pods", "test_ten_thousand")
+CLUSTERS = ("test_nodes", "test_node_autoscaling", "test_pods", "test_ten_thousand")
 DRILLS = ("tests/faults", *(f"tests/cluster/{name}.py" for name in CLUSTERS))
 """A process each: a process is in one Ray cluster at a time. What has no row of its own runs along."""
 

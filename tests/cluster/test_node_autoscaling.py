@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ from ray.autoscaler._private.fake_multi_node.node_provider import FAKE_HEAD_NODE
 from ray.cluster_utils import Cluster
 
 from serve.runtime.listen_address import free_port
+from tests.support.drill_row import Row
 from tests.support.node_policy import POLICY
 from tests.support.polling import until
 from tests.support.ray_cluster import Load, Service, graph, private_ray
@@ -105,13 +107,24 @@ def gpu_nodes() -> int:
     return sum(node["Alive"] and node["Resources"].get("GPU", 0) > 0 for node in ray.nodes())
 
 
-def test_from_no_gpu_node_to_some_and_back_without_a_failed_request(service: Service) -> None:
+def test_from_no_gpu_node_to_some_and_back_without_a_failed_request(service: Service, row: Row) -> None:
+    row.promises(
+        "a load that needs two GPU nodes begins and ends",
+        "0 failures; the nodes come back `idle_s` after the last request and their idle time after that",
+    )
     service.deploy(graph(num_replicas=None, autoscaling=FROM_ZERO), POLICY)
     until(lambda: service.running("Ingress") == 1)
     until(lambda: gpu_nodes() == 0)
     with Load(service.url, callers=1) as load:
         until(lambda: gpu_nodes() == 2)
         until(lambda: load.responded >= 3, timeout_s=300)
+    ended_at = time.monotonic()
     assert load.failed == {}
     until(lambda: service.running("Character") == service.running("Background") == 0)
+    unneeded_s = time.monotonic() - ended_at
     until(lambda: gpu_nodes() == 0, timeout_s=300)
+    row.saw(
+        f"{load.responded} of {load.responded} answered 200; of {POLICY['policy_kwargs']['idle_s']:g} s and"
+        f" {60 * IDLE_MINUTES:g} s: the replicas were gone after {unneeded_s:.1f} s, the nodes after"
+        f" {time.monotonic() - ended_at:.1f} s"
+    )
