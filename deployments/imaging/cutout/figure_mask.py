@@ -138,7 +138,7 @@ def _deviation(pixels: Pixels, behind: Plane) -> Plane:
 
 
 class Outline:
-    """What lies beyond `sigmas` of some evidence, and the regions that it encloses; (h, w) each."""
+    """Hold what lies beyond `sigmas` of some evidence, and the regions that it encloses; (h, w) each."""
 
     def __init__(self, evidence: Evidence, sigmas: float = FIGURE_SIGMAS) -> None:
         evident = evidence.sigmas > sigmas

@@ -15,7 +15,7 @@ from ray._private import services
 
 from . import process, worker_stub
 
-ANSWERS_WITHIN_S = 1.0
+LISTENS_WITHIN_S = 1.0
 NO_JOB = "ffffffff"
 """Ray's id of no job: a worker with it takes the first job that it is given."""
 
@@ -41,16 +41,16 @@ def forking_workers(
     try:
         forks.serve(path, first, then, {**os.environ, **_read_once()})
         with _workers_by_the_stub():
-            yield partial(answers, path)
+            yield partial(is_listening, path)
     finally:
         os.environ.pop(worker_stub.SOCKET, None)
         forks.end()
 
 
-def answers(path: str) -> bool:
+def is_listening(path: str) -> bool:
     """Say whether a fork server listens at the socket `path`."""
     with socket.socket(socket.AF_UNIX) as caller:
-        caller.settimeout(ANSWERS_WITHIN_S)
+        caller.settimeout(LISTENS_WITHIN_S)
         return caller.connect_ex(path) == 0
 
 

@@ -38,7 +38,7 @@ def closed(gate: WorkGate, engine: Engine) -> bool:
     return engine.dialect.name != "sqlite" or not gate.may_have_work()
 
 
-def test_an_empty_database_is_asked_once(gate: WorkGate, engine: Engine, queries: list[str]) -> None:
+def test_an_empty_database_is_queried_once(gate: WorkGate, engine: Engine, queries: list[str]) -> None:
     assert closed(gate, engine)
     if engine.dialect.name == "sqlite":
         queries.clear()
