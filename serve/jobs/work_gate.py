@@ -13,7 +13,7 @@ from collections.abc import Awaitable, Callable
 from sqlalchemy import Engine, PoolProxiedConnection, exists, select
 
 from ..state.database import reading
-from ..state.tables import scenes
+from ..state.job_tables import scenes
 from ..webhooks import outbox
 from .open_work import UNDER_WAY
 
