@@ -64,6 +64,7 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=4, help="how often each side has its turn")
     parser.add_argument("--scenes", type=int, default=150, help="of each size in a turn")
     parser.add_argument("--callers", type=int, nargs="+", default=[1, 16])
+    parser.add_argument("--sizes", type=int, default=len(SIZES), help="only so many, the smallest first")
     parser.add_argument("--quick", action="store_true", help="one round of a few scenes: does it run?")
     parser.add_argument("--json", type=Path, help="also write the figures here")
     parser.add_argument("--docs", type=Path, help="also write the table into performance.md in this folder")
@@ -71,8 +72,8 @@ def main() -> None:
     os.environ.setdefault("OMP_NUM_THREADS", "1")
     os.environ["PYTHONPATH"] = str(REPOSITORY)  # For the workers of each Ray.
     if arguments.quick:
-        arguments.rounds, arguments.scenes, arguments.callers = 1, 8, [2]
-    sizes = dict(list(SIZES.items())[: 2 if arguments.quick else None])
+        arguments.rounds, arguments.scenes, arguments.callers, arguments.sizes = 1, 8, [2], 2
+    sizes = dict(list(SIZES.items())[: arguments.sizes])
     machine = _machine()
     print(", ".join(f"{name} {value}" for name, value in machine.items()))
     print(
