@@ -139,3 +139,15 @@ async def test_a_model_that_comes_later_is_loaded_then(
     assert len(attempts) == 4
     assert RoutingStats(**await generator.record_routing_stats()).unready == ""
     assert (await generator.paint(make_job())).degraded == ()
+
+
+def test_ended_it_ends_what_works_beside_it(
+    simulated: GeneratorConfig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Ray Serve calls it so, and one whose construction failed has nothing to end."""
+    ended: list[SimulatedPainter] = []
+    monkeypatch.setattr(SimulatedPainter, "stop_compiling", lambda painter: ended.append(painter))
+    generator = Character(simulated)
+    generator.__del__()
+    assert generator._engine._painter in ended
+    Character.__new__(Character).__del__()
