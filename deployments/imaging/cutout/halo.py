@@ -1,4 +1,4 @@
-"""Find the halo that a model paints around an outline: pale blobs outside it, which belong to no figure."""
+"""Find what lies outside an outline and belongs to no figure: pale halos, and pockets of backdrop."""
 
 from __future__ import annotations
 
@@ -12,6 +12,8 @@ FAINT = 26.0
 """Delta E from the backdrop: what is farther off is no halo."""
 LIGHTER = 3.0
 """Delta E of lightness: a halo is lighter than the backdrop, as what sharpening leaves."""
+NEARLY = 10.0
+"""Delta E from the backdrop: what is nearer is the backdrop itself, darkened in a pocket of the figure."""
 HUE = 12.0
 """Delta E of a and b each: a halo has hardly any colour."""
 DARK = 110
@@ -28,13 +30,14 @@ _NEAR = np.ones((5, 5), np.uint8)
 
 
 def find_halo(figure: Mask, signed: Plane, seen: Pixels) -> Mask:
-    """Find the blobs of `figure` (h, w) that are paler than the backdrop and lie outside its outline.
+    """Find the blobs of `figure` (h, w) that are paler than the backdrop, or nearly it, outside its outline.
 
     `signed` (h, w, 3) is the deviation from the backdrop in Lab, `seen` (h, w, 3) the picture in RGB. A white
     sleeve within an outline touches the backdrop hardly anywhere; cloth without outlines has none beside it.
     """
     hue = np.asarray(cv2.max(np.abs(signed[..., 1]), np.abs(signed[..., 2])))
-    pale = figure & (signed[..., 0] > LIGHTER) & (hue < HUE) & (length(signed) < FAINT)
+    off = length(signed)
+    pale = figure & (hue < HUE) & (((signed[..., 0] > LIGHTER) & (off < FAINT)) | (off < NEARLY))
     pale = cv2.morphologyEx(pale.astype(np.uint8), cv2.MORPH_OPEN, _BLOB) > 0
     if not pale.any():
         return pale

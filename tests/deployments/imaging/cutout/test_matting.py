@@ -325,3 +325,15 @@ def test_a_pale_flag_beside_an_outline_stays_where_it_is_a_large_part() -> None:
     picture, _ = outlined_coat(90)
     picture[80:150, 141:185] = (252, 252, 250)
     assert cut_out(picture).alpha[90:140, 150:180].min() == 255
+
+
+@pytest.mark.parametrize("levels", [16, 24])
+@pytest.mark.parametrize("coat", [250, 160, 90])
+def test_darkened_backdrop_beside_the_outline_is_left_out(coat: int, levels: int) -> None:
+    picture, true = outlined_coat(coat)
+    darkened = picture.astype(np.int16)
+    darkened[130:150, 141:152] -= levels
+    darkened[136:146, 33:51] -= levels
+    cutout = cut_out(np.where(true[..., None], picture, darkened.astype(np.uint8)))
+    assert overlap(cutout, true) > 0.99
+    assert cutout.alpha[134:146, 144:149].max() == cutout.alpha[138:144, 36:46].max() == 0
