@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
-import subprocess
+import subprocess  # nosec B404
 import sys
 import threading
 from collections.abc import Callable, Mapping
@@ -44,7 +44,7 @@ class Compiler:
             if self._stopped:
                 raise RuntimeError("it was stopped")
             # A group of its own, which its own compilers belong to.
-            self._process = process = subprocess.Popen(  # noqa: S603
+            self._process = process = subprocess.Popen(  # noqa: S603  # nosec B603
                 [sys.executable, "-m", PROGRAM, str(folder), str(os.getpid())],
                 env={**os.environ, **ONE_THREAD, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
                 stdin=subprocess.DEVNULL,
