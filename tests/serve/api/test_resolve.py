@@ -113,7 +113,7 @@ def test_untouched_words_get_no_backdrop() -> None:
 
 @pytest.mark.parametrize(
     ("side", "said"),
-    [(72, "a multiple of 16; the nearest is 64"), (500, "the nearest is 496"), (1023, "the nearest is 1024")],
+    [(72, "a multiple of 32; the nearest is 64"), (500, "the nearest is 512"), (1023, "the nearest is 1024")],
 )
 def test_sides_are_multiples_of_the_models_factor(side: int, said: str) -> None:
     param, message = refusal(character={"prompt": "a", "height": side})

@@ -30,7 +30,7 @@ def test_a_services_own_limits_are_reported() -> None:
     config = ServiceConfig.model_validate({"limits": {"max_image_size": 500, "max_steps": 30}})
     fields = layer_of(page_of(config))
     side = fields["width"]["anyOf"][0]
-    assert side == {"type": "integer", "minimum": 64, "maximum": 496, "multipleOf": 16}
+    assert side == {"type": "integer", "minimum": 64, "maximum": 480, "multipleOf": 32}
     assert fields["num_inference_steps"]["anyOf"][0]["maximum"] == 30
     usual = {name: value for name, value in fields["num_inference_steps"].items() if name != "default"}
     alias = fields["steps"] | {"default": None}  # One that is filled in by its default says nothing.
@@ -54,7 +54,7 @@ def test_each_layer_has_the_limits_of_its_own_model() -> None:
         number: int = whole["properties"]["width"]["anyOf"][0]["multipleOf"]
         return number
 
-    assert (multiple("character"), multiple("background")) == (16, 8)
+    assert (multiple("character"), multiple("background")) == (32, 8)
     assert "multipleOf" not in scene["merge"]["anyOf"][0]["properties"]["width"]["anyOf"][0]
 
 

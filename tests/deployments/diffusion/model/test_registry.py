@@ -7,9 +7,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 
 from deployments.diffusion.model import registry
 from deployments.diffusion.model.families import family_named
+from deployments.diffusion.model.patch_autoencoder import PatchAutoencoder
 from deployments.diffusion.model.registry import (
     KNOWN_MODELS,
     ModelCard,
@@ -71,7 +73,7 @@ def test_the_later_stable_diffusions(
 @pytest.mark.parametrize(
     ("name", "kind", "native_size", "latent_factor"),
     [
-        ("storybook-character", "character", (384, 512), 16),
+        ("storybook-character", "character", (384, 512), 32),
         ("storybook-background", "background", (512, 384), 32),
     ],
 )
@@ -88,6 +90,8 @@ def test_the_bundled_models_by_name_and_by_folder(
         native_size,
         latent_factor,
     )
+    vae = PatchAutoencoder.from_config(PatchAutoencoder.load_config(folder / "vae"))
+    assert vae.decode(torch.zeros(1, vae.config.latent_channels, 2, 2)).sample.shape[-1] == 2 * latent_factor
     assert card.licence == "Apache-2.0"
     assert card.attribution == card.attribution_mark == "Painted by the Scenewright storybook models"
     assert card.commercial_use == "yes"
