@@ -15,7 +15,7 @@ from ray._private import ray_constants, services
 
 from ..graph.replica_calls import GRPC_SETTINGS
 from ..http import proxy_hook
-from . import agent_ports, node_lookups, spare_process
+from . import agent_ports, node_lookups, proxy_exceptions, spare_process
 from .driver_metrics import unexported
 from .needed_processes import needed_processes_alone
 from .orphan_reaper import end_what_is_left
@@ -168,12 +168,13 @@ def patient_for_the_node() -> Iterator[None]:
 def environment(changes: dict[str, str]) -> Iterator[None]:
     """Set what Ray reads when it starts, and unset what it must not.
 
-    RAY_ADDRESS would lead it to another cluster, and RAY_AUTH_MODE could leave its ports without a token.
+    RAY_ADDRESS would lead it to another cluster, and RAY_AUTH_MODE could leave its ports without a token. The
+    user's HTTP proxy would get the calls between its replicas.
     """
     before = dict(os.environ)
     for name in ("RAY_ADDRESS", "RAY_AUTH_MODE"):
         os.environ.pop(name, None)
-    os.environ.update(changes)
+    os.environ.update(proxy_exceptions.for_grpc(os.environ) | changes)
     try:
         yield
     finally:

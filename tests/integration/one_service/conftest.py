@@ -18,6 +18,8 @@ ENVIRONMENT = {
     "RAY_metrics_report_interval_ms": "500",
     # A careless shell sets it: Ray's ports would have no token, were the service to listen to it.
     "RAY_AUTH_MODE": "disabled",
+    # A proxy that is gone: gRPC reads this before `http_proxy`, and nothing else does.
+    "grpc_proxy": "http://127.0.0.1:9",
 }
 
 
