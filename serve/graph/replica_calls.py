@@ -3,9 +3,9 @@
 A branch whose replica died is painted again alone: the seed is fixed, so the picture is the same.
 
 Ray Serve's usual call is a task of Ray's. Its result is an object whose reference is passed on, so that a
-large picture goes from replica to replica as it lies in shared memory. Over gRPC a call costs less than half,
-and each copy of a small picture less than the object (docs/performance.md, "The edge"): small pictures go by
-value.
+large picture goes from replica to replica as it lies in shared memory. Over gRPC a call costs less than half
+without its picture, and each copy of a small picture less than the object (docs/performance.md, "The edge"):
+small pictures go by value.
 """
 
 from __future__ import annotations
@@ -48,8 +48,8 @@ GRPC_SWITCH = "RAY_SERVE_PROXY_USE_GRPC"
 """Ray's own setting, by which its proxies call the edge over gRPC, at a port that Ray chooses."""
 GRPC_SETTINGS = {GRPC_SWITCH: "1", "RAY_SERVE_REPLICA_GRPC_MAX_MESSAGE_LENGTH": str(2**31 - 1)}
 """An answer with its layers, which the proxy gets over gRPC too, is larger than Ray's own limit of 4 MB."""
-SMALL_BYTES = 640 << 10
-"""At 0.6 MB a picture costs the same by either way."""
+SMALL_BYTES = 256 << 10
+"""At 0.2 MB a picture costs half as much by value, and at 0.6 MB more."""
 ANSWER_BYTES = 3 << 20
 """The most that a merger answers by value: less than Ray's limit, where nobody has raised it."""
 BYTES_A_PX = 4

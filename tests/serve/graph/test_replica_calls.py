@@ -17,7 +17,8 @@ from serve.graph.scene import Graph, render
 from serve.graph.scene_job import SceneJob
 from tests.support.fake_handles import Handle, Method
 
-LARGE = {"width_px": 1024, "height_px": 1024}
+LARGE = {"width_px": 384, "height_px": 512}
+"""The smallest size of docs/performance.md, "The edge", that costs more by value than as an object."""
 
 
 def painted(kind: LayerKind) -> LayerResult:
@@ -83,7 +84,7 @@ class Replicas:
 
 
 def sized(job: SceneJob, **changes: Any) -> SceneJob:
-    return job.with_layers(**({"width_px": 384, "height_px": 512} | changes))
+    return job.with_layers(**({"width_px": 256, "height_px": 256} | changes))
 
 
 async def test_small_layers_and_their_merge_go_by_value(job: SceneJob) -> None:
