@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from deployments.diffusion.model.batched_calls import Call, joined
+from deployments.diffusion.model.compiled_form import form_of, settled
 from deployments.diffusion.model.compiler import Compiler
 from deployments.diffusion.model.device import within_memory
 from deployments.diffusion.model.model_config import ModelConfig
@@ -83,8 +84,7 @@ class BackgroundCompile:
         """
         rows = sum(call.rows for call in calls)
         filled = 1 << (rows - 1).bit_length()
-        # A call that is made as it is may have a number where others have one for each row.
-        shape = (calls[0].key, filled, len(calls) == 1 and filled == rows)
+        shape = (calls[0].key, filled, form_of(calls, filled))
         compiled = self._ready.get(shape)
         if compiled is not None:
             return compiled, filled
@@ -113,7 +113,7 @@ class BackgroundCompile:
             self._folder = Path(tempfile.mkdtemp(prefix="scenewright-compile-"))
         folder = self._folder / str(len(self._wanted))
         folder.mkdir()
-        self._compiler.describe(folder, self._config, *joined(calls, rows))
+        self._compiler.describe(folder, self._config, *settled(joined(calls, rows)))
         return folder
 
     def _or_uncompiled(self, shape: Hashable, compiled: Forward) -> Forward:
@@ -121,7 +121,7 @@ class BackgroundCompile:
 
         def run(*positional: Any, **keywords: Any) -> Any:
             try:
-                return within_memory(partial(compiled, *positional, **keywords))
+                return within_memory(partial(compiled, *settled(positional), **settled(keywords)))
             except OutOfMemory:
                 raise
             except Exception as error:

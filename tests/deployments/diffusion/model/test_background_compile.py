@@ -6,29 +6,48 @@ import logging
 import shutil
 import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+import torch
 
 from deployments.diffusion.engine.engine import Engine
 from deployments.diffusion.model import background_compile
+from deployments.diffusion.model.batched_calls import CallReader, RowRules, run_together
 from deployments.diffusion.model.compiler import Compiler
 from deployments.diffusion.model.model_config import GenerationConfig, ModelConfig
 from deployments.diffusion.model.pipeline_painter import PipelinePainter
 from deployments.diffusion.painter import PaintRequest
+from deployments.diffusion.start_picture import StartPicture
 from deployments.messages import Pixels
 from tests.support.polling import until
 
 ASKED = PaintRequest("a red knight", "blurry", 4, 7.5, 11, 64, 96)
+DRAWN = np.random.default_rng(5).integers(0, 256, (96, 64, 3), np.uint8)
+CHANGED = replace(ASKED, start=StartPicture(name="drawn", strength=1.0, pixels=DRAWN))
+"""Its latents come from the VAE, in channels-last format."""
+
+
+def axes(value: Any) -> Iterator[int]:
+    """Say how many axes each tensor has. Raises AssertionError for one that is not contiguous."""
+    if isinstance(value, torch.Tensor):
+        assert value.is_contiguous()
+        yield value.ndim
+    for entry in (
+        value.values() if isinstance(value, dict) else value if isinstance(value, list | tuple) else ()
+    ):
+        yield from axes(entry)
 
 
 class Compiled(Compiler):
     """Compile nothing: its forwards are the network's own, and count their rows.
 
-    It waits for `may` before each, and fails where `fault` is set.
+    It waits for `may` before each, and fails where `fault` is set. As torch's own, a forward takes no tensors
+    but those of the form that it was compiled for: contiguous, and of as many axes.
     """
 
     def __init__(self) -> None:
@@ -42,11 +61,13 @@ class Compiled(Compiler):
     def compile(self, folder: Path) -> Callable[..., Any]:
         self.may.acquire()
         self.folders.append(folder)
-        assert (folder / "call.pt").exists()
+        call = torch.load(folder / "call.pt", weights_only=True)
+        expected = list(axes([call["positional"], call["keywords"]]))
         if self.fault or self._stopped:
             raise RuntimeError(self.fault)
 
         def forward(*positional: Any, **keywords: Any) -> Any:
+            assert list(axes([positional, keywords])) == expected
             self.rows.append(len(positional[0]))
             return self.network(*positional, **keywords)
 
@@ -104,6 +125,52 @@ def test_a_picture_under_way_changes_over_between_two_steps(tiny_sd2: Path, comp
     assert compiler.rows == [2, 2]
     assert np.abs(second.astype(int) - expected.astype(int)).max() <= 1
     assert painter.compile_states == {"compiled": 1, "waiting": 0, "failed": 0}
+    painter.unload()
+
+
+@pytest.mark.parametrize("first", [ASKED, CHANGED], ids=["words", "a picture"])
+def test_a_forward_of_one_task_is_used_in_the_layout_of_another(
+    tiny_sd2: Path, compiler: Compiled, first: PaintRequest
+) -> None:
+    painter = painter_of(tiny_sd2, compiler)
+    strides: list[tuple[int, ...]] = []
+    painter._denoiser.register_forward_pre_hook(lambda _, inputs: strides.append(inputs[0].stride()))
+    paint(painter, first)
+    expected = [paint(painter, request) for request in (ASKED, CHANGED)]
+    assert len(set(strides)) == 2 and painter.compile_states["waiting"] == 1
+    painter.start_compiling()
+    compiler.may.release()
+    until(lambda: not painter.compile_states["waiting"])
+    for request, [uncompiled] in zip((ASKED, CHANGED), expected, strict=True):
+        [painted] = paint(painter, request)
+        assert np.abs(painted.astype(int) - uncompiled.astype(int)).max() <= 1
+    assert painter.compile_states == {"compiled": 1, "waiting": 0, "failed": 0}
+    assert compiler.rows == [2] * 8
+    painter.unload()
+
+
+def test_a_number_for_all_rows_has_a_forward_of_its_own(tiny_sd2: Path, compiler: Compiled) -> None:
+    """It may share a forward with calls that have one for each row, so the key of both is the same."""
+    painter = painter_of(tiny_sd2, compiler)
+    network, beside = painter._denoiser, painter._compile
+    assert beside is not None
+    reader = CallReader(type(network).forward, RowRules())
+    words = {"encoder_hidden_states": torch.zeros(2, 77, network.config.cross_attention_dim)}
+    latents = torch.zeros(2, network.config.in_channels, 12, 8)
+    calls = [reader.read((latents, timestep), words) for timestep in (torch.tensor(5), torch.tensor([5, 5]))]
+    assert calls[0].key == calls[1].key
+    for call in calls:
+        beside.forward([call])
+    assert painter.compile_states["waiting"] == 2
+    painter.start_compiling()
+    for _ in calls:
+        compiler.may.release()
+    until(lambda: not painter.compile_states["waiting"])
+    for call in calls:
+        compiled, rows = beside.forward([call])
+        with torch.inference_mode():
+            run_together(compiled, [call], rows)
+    assert painter.compile_states == {"compiled": 2, "waiting": 0, "failed": 0}
     painter.unload()
 
 
@@ -235,13 +302,18 @@ def test_where_it_is_off_nothing_of_it_is_imported(
 @pytest.mark.timeout(900)  # A busy machine compiles for minutes.
 @pytest.mark.skipif(shutil.which("g++") is None, reason="torch needs g++ to compile for a CPU")
 def test_it_compiles_in_a_process_of_its_own(tiny_sd2: Path, caplog: pytest.LogCaptureFixture) -> None:
-    [expected] = paint(painter_of(tiny_sd2), ASKED)
+    """It changes pictures too, by the forward that was compiled for words alone."""
+    requests = ASKED, CHANGED
+    uncompiled = painter_of(tiny_sd2)
+    expected = [paint(uncompiled, request) for request in requests]
     painter = PipelinePainter(ModelConfig(str(tiny_sd2), device="cpu", threads=1, compile="auto"))
     painter.load()
     paint(painter, ASKED)
     painter.start_compiling()
     until(lambda: not painter.compile_states["waiting"], timeout_s=800)
     assert painter.compile_states == {"compiled": 1, "waiting": 0, "failed": 0}, caplog.text
-    [painted] = paint(painter, ASKED)
-    assert np.abs(painted.astype(int) - expected.astype(int)).max() <= 1
+    for request, [picture] in zip(requests, expected, strict=True):
+        [painted] = paint(painter, request)
+        assert np.abs(painted.astype(int) - picture.astype(int)).max() <= 1
+    assert painter.compile_states == {"compiled": 1, "waiting": 0, "failed": 0}, caplog.text
     painter.unload()
