@@ -10,16 +10,19 @@ from typing import Any
 
 import torch
 
-from deployments.diffusion.model.batched_calls import Call
+from deployments.diffusion.model.batched_calls import RETURN_DICT, Call
 
 
 def form_of(calls: Sequence[Call], rows: int) -> Hashable:
     """Return what `rows` rows of these calls differ in though their keys are equal.
 
-    A call that is made as it is may have a number where others have one for each row.
+    That is the form of the answer, and for a call that is made as it is the axes of its tensors: it may have
+    a number where others have one for each row.
     """
+    answers = {call.keywords.get(RETURN_DICT) for call in calls}
+    answer = answers.pop() if len(answers) == 1 else True
     is_made_as_it_is = len(calls) == 1 and calls[0].rows == rows
-    return _axes((calls[0].positional, calls[0].keywords)) if is_made_as_it_is else None
+    return answer, _axes((calls[0].positional, calls[0].keywords)) if is_made_as_it_is else None
 
 
 def settled(value: Any) -> Any:

@@ -47,7 +47,7 @@ class Compiled(Compiler):
     """Compile nothing: its forwards are the network's own, and count their rows.
 
     It waits for `may` before each, and fails where `fault` is set. As torch's own, a forward takes no tensors
-    but those of the form that it was compiled for: contiguous, and of as many axes.
+    but those of the form that it was compiled for: contiguous, and of as many axes. It answers in one form.
     """
 
     def __init__(self) -> None:
@@ -62,12 +62,16 @@ class Compiled(Compiler):
         self.may.acquire()
         self.folders.append(folder)
         call = torch.load(folder / "call.pt", weights_only=True)
-        expected = list(axes([call["positional"], call["keywords"]]))
+        expected, form = (
+            list(axes([call["positional"], call["keywords"]])),
+            call["keywords"].get("return_dict"),
+        )
         if self.fault or self._stopped:
             raise RuntimeError(self.fault)
 
         def forward(*positional: Any, **keywords: Any) -> Any:
             assert list(axes([positional, keywords])) == expected
+            assert keywords.get("return_dict") == form
             self.rows.append(len(positional[0]))
             return self.network(*positional, **keywords)
 
@@ -149,18 +153,27 @@ def test_a_forward_of_one_task_is_used_in_the_layout_of_another(
     painter.unload()
 
 
-def test_a_number_for_all_rows_has_a_forward_of_its_own(tiny_sd2: Path, compiler: Compiled) -> None:
-    """It may share a forward with calls that have one for each row, so the key of both is the same."""
+@pytest.mark.parametrize(
+    ("changes", "filled"),
+    [({"timestep": torch.tensor([5, 5])}, 2), ({"return_dict": False}, 2), ({"return_dict": False}, 4)],
+    ids=["a number for each row", "another form of the answer", "another form, of more rows"],
+)
+def test_what_is_baked_in_has_a_forward_of_its_own(
+    tiny_sd2: Path, compiler: Compiled, changes: dict[str, Any], filled: int
+) -> None:
+    """Such calls may share a forward, so the key of both is the same."""
     painter = painter_of(tiny_sd2, compiler)
     network, beside = painter._denoiser, painter._compile
     assert beside is not None
     reader = CallReader(type(network).forward, RowRules())
-    words = {"encoder_hidden_states": torch.zeros(2, 77, network.config.cross_attention_dim)}
-    latents = torch.zeros(2, network.config.in_channels, 12, 8)
-    calls = [reader.read((latents, timestep), words) for timestep in (torch.tensor(5), torch.tensor([5, 5]))]
+    rows = 2 if filled == 2 else 3
+    latents = torch.zeros(rows, network.config.in_channels, 12, 8)
+    words = torch.zeros(rows, 77, network.config.cross_attention_dim)
+    given = {"timestep": torch.tensor(5), "encoder_hidden_states": words}
+    calls = [reader.read((latents,), given | change) for change in ({}, changes)]
     assert calls[0].key == calls[1].key
     for call in calls:
-        beside.forward([call])
+        assert beside.forward([call]) == (network, rows)
     assert painter.compile_states["waiting"] == 2
     painter.start_compiling()
     for _ in calls:
@@ -168,8 +181,10 @@ def test_a_number_for_all_rows_has_a_forward_of_its_own(tiny_sd2: Path, compiler
     until(lambda: not painter.compile_states["waiting"])
     for call in calls:
         compiled, rows = beside.forward([call])
+        assert compiled is not network and rows == filled
         with torch.inference_mode():
-            run_together(compiled, [call], rows)
+            [answer] = run_together(compiled, [call], rows)
+        assert isinstance(answer, tuple) != call.keywords.get("return_dict", True)
     assert painter.compile_states == {"compiled": 2, "waiting": 0, "failed": 0}
     painter.unload()
 
