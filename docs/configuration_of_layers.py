@@ -44,7 +44,7 @@ LAYERS: dict[str, dict[str, str]] = {
         "exact": "Make each picture bitwise the same whatever shares its forward.",
         "exact_rows": "Rows that every forward is filled up to with `exact`.",
         "compile": "`true`: compile the denoiser before the replica is ready, which takes minutes. `auto`: compile it in a process"
-        " beside the painting, and use each forward as soon as it is compiled ([the engine](engine.md#what-makes-it-fast)).",
+        " beside the painting, and use each forward as soon as it is compiled; needs `device: cpu` ([the engine](engine.md#what-makes-it-fast)).",
         "prompt_cache": "Encoded prompts that are kept.",
         "painter": "`pipeline` runs any pipeline of diffusers unmodified, and every task of its family. `denoiser` paints"
         " Stable Diffusion 1, 2 and XL from words alone. `auto`: `pipeline`.",

@@ -82,7 +82,8 @@ class ModelConfig:
     loads the model again at the first job. `unload_after_idle_s` unloads it when no job came for so long.
     `exact` fills every forward up to `exact_rows`, so that a picture is bitwise the same whatever its peers.
     `compile` compiles the denoiser for each row count before the replica is ready: minutes, worth it on a
-    GPU. `auto` does so in a process beside the painting, and uses what is compiled from its next step on.
+    GPU. `auto` does so in a process beside the painting, and uses what is compiled from its next step on; it
+    needs `device: cpu`.
     `prompt_cache` counts encoded prompts.
     `painter`: `pipeline` runs any pipeline of diffusers as it is, image to image and inpainting too;
     `denoiser` paints Stable Diffusion 1, 2 and XL from words alone. `auto` takes the pipeline.
@@ -134,6 +135,11 @@ class ModelConfig:
             raise ValueError("an ip_adapter cannot be compiled: leave compile out")
         for key, used, why in (
             ("painter: denoiser", self.painter == "denoiser", "it is for the pipeline painter"),
+            (
+                f"device: {self.device}",
+                self.device != "cpu",
+                "it holds the model twice, which no GPU's memory was measured for: set device to cpu",
+            ),
             ("exact", self.exact, "a picture would differ before and after"),
             (f"offload: {self.offload}", self.offload != "none", "a compiled forward holds all weights"),
             ("quantization", self.quantization is not None, "a quantized network cannot be exported"),
