@@ -17,6 +17,7 @@ from collections.abc import Awaitable, Callable, Coroutine, Iterable, Mapping
 from functools import lru_cache, partial
 from typing import Any, TypeVar
 
+from grpc import StatusCode
 from grpc.aio import AioRpcError
 from ray.exceptions import RayActorError, TaskCancelledError
 from ray.serve.exceptions import BackPressureError, DeploymentUnavailableError, ReplicaUnavailableError
@@ -25,6 +26,7 @@ from ray.serve.handle import DeploymentHandle
 from deployments.errors import DeadlineExceeded, GenerationFailed, NotReady, Overloaded
 from deployments.messages import LayerJob, LayerResult
 
+from ..telemetry.logs import logger
 from ..telemetry.scene_spans import note_loss
 from .admission_control import QUEUE_FULL
 from .stream_reader import OnEvent, follow
@@ -42,7 +44,8 @@ MAX_LOSSES = 3
 """How often a branch may lose its replica before the request is given up."""
 MAX_REFUSALS = 16
 """How many replicas may say that they are not ready: each is known to be so from then on."""
-LOST = (RayActorError, DeploymentUnavailableError, ReplicaUnavailableError, AioRpcError)
+LOST = (RayActorError, DeploymentUnavailableError, ReplicaUnavailableError)
+BROKEN = (StatusCode.UNAVAILABLE, StatusCode.CANCELLED, StatusCode.INTERNAL)
 """A connection that breaks on the way is a lost replica too: its caller cannot tell them apart."""
 GRPC_SWITCH = "RAY_SERVE_PROXY_USE_GRPC"
 """Ray's own setting, by which its proxies call the edge over gRPC, at a port that Ray chooses."""
@@ -130,7 +133,8 @@ async def call_until_kept(
                 raise
         except BackPressureError as error:
             raise Overloaded(QUEUE_FULL, retry_after_s=frees_in_s() or FREES_IN_S) from error
-        except LOST as error:
+        except (*LOST, AioRpcError) as error:
+            _check_connection_broke(error)
             losses += 1
             note_loss(losses)
             if losses == MAX_LOSSES:
@@ -144,6 +148,16 @@ async def call_until_kept(
                 # In local testing mode the class is Ray's own, which asyncio.timeout takes for a failure.
                 raise asyncio.CancelledError from error
             raise
+
+
+def _check_connection_broke(error: Exception) -> None:
+    """Raise GenerationFailed where gRPC cannot send an answer: too large, or not to be pickled, it stays so.
+
+    Its details are not logged: an error's text may have a prompt in it.
+    """
+    if isinstance(error, AioRpcError) and error.code() not in BROKEN:
+        logger.error("a replica's answer cannot be sent: gRPC says %s", error.code().name)
+        raise GenerationFailed("a replica's answer could not be sent") from error
 
 
 async def all_or_none(work: Iterable[Coroutine[Any, Any, Result]]) -> list[Result]:

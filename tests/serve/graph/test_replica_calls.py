@@ -16,6 +16,7 @@ from serve.graph.replica_calls import GRPC_SETTINGS, grpc_is_on
 from serve.graph.scene import Graph, render
 from serve.graph.scene_job import SceneJob
 from tests.support.fake_handles import Handle, Method
+from tests.support.local_service import captured
 
 LARGE = {"width_px": 384, "height_px": 512}
 """The smallest size of docs/performance.md, "The edge", that costs more by value than as an object."""
@@ -160,14 +161,40 @@ async def test_nothing_goes_by_value_where_ray_is_not_set_so(job: SceneJob) -> N
     assert grpc_is_on(GRPC_SETTINGS)
 
 
-def broken() -> AioRpcError:
-    return AioRpcError(StatusCode.CANCELLED, Metadata(), Metadata())
+def failed(code: StatusCode) -> AioRpcError:
+    return AioRpcError(code, Metadata(), Metadata(), details="a secret prompt")
 
 
-async def test_a_broken_connection_is_a_lost_replica(job: SceneJob) -> None:
-    replicas = Replicas((broken(),), (painted("character"),))
+BROKEN = [StatusCode.UNAVAILABLE, StatusCode.CANCELLED, StatusCode.INTERNAL]
+
+
+@pytest.mark.parametrize("code", BROKEN, ids=lambda code: code.name)
+async def test_a_broken_connection_is_a_lost_replica(job: SceneJob, code: StatusCode) -> None:
+    replicas = Replicas((failed(code),), (painted("character"),))
     await render(replicas.graph, sized(job))
     assert [len(method.calls) for method in replicas.small.values()] == [2, 1]
+
+
+@pytest.mark.parametrize(
+    "code", [code for code in StatusCode if code not in BROKEN], ids=lambda code: code.name
+)
+async def test_an_answer_that_cannot_be_sent_is_final(
+    job: SceneJob, code: StatusCode, caplog: pytest.LogCaptureFixture
+) -> None:
+    replicas = Replicas((failed(code),), (painted("character"),))
+    with captured(caplog), pytest.raises(GenerationFailed, match="could not be sent"):
+        await render(replicas.graph, sized(job))
+    assert len(replicas.small["character"].calls) == 1
+    assert f"gRPC says {code.name}" in caplog.text
+    assert "secret" not in caplog.text
+
+
+async def test_nor_is_that_of_a_merger(job: SceneJob) -> None:
+    replicas = Replicas()
+    replicas.by_value["merge"].outcomes = [failed(StatusCode.RESOURCE_EXHAUSTED), "M"]
+    with pytest.raises(GenerationFailed, match="could not be sent"):
+        await render(replicas.graph, sized(job))
+    assert len(replicas.by_value["merge"].calls) == 1
 
 
 async def test_a_stream_without_a_layer_is_a_fault(job: SceneJob) -> None:
