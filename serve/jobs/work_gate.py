@@ -7,10 +7,12 @@ work comes of time alone: what is retried later, or was leased to a worker that 
 from __future__ import annotations
 
 import asyncio
+import sqlite3
 import threading
 from collections.abc import Awaitable, Callable
 
 from sqlalchemy import Engine, PoolProxiedConnection, exists, select
+from sqlalchemy.exc import OperationalError
 
 from ..state.database import reading
 from ..state.job_tables import scenes
@@ -18,6 +20,7 @@ from ..webhooks import outbox
 from .open_work import UNDER_WAY
 
 Act = Callable[[], Awaitable[None]]
+VERSION = "PRAGMA data_version"
 
 
 class WorkGate:
@@ -28,9 +31,6 @@ class WorkGate:
         self._lock = threading.Lock()
         self._empty_at: int | None = None
         self._watcher: PoolProxiedConnection | None = None
-        if engine.dialect.name == "sqlite":
-            self._watcher = engine.raw_connection()
-            self._watcher.detach()  # The count is each connection's own.
 
     def may_have_work(self) -> bool:
         """Say whether scenes or webhooks are open. PostgreSQL, which has no such count, is always asked."""
@@ -46,18 +46,30 @@ class WorkGate:
 
     def close(self) -> None:
         with self._lock:
-            if self._watcher is not None:
-                self._watcher.close()
+            self._forget()
 
     def _version(self) -> int | None:
-        if self._watcher is None:
+        if self._engine.dialect.name != "sqlite":
             return None
-        cursor = self._watcher.cursor()
         try:
-            version: int = cursor.execute("PRAGMA data_version").fetchone()[0]
-            return version
-        finally:
-            cursor.close()
+            if self._watcher is None:
+                self._watcher = self._engine.raw_connection()
+                self._watcher.detach()  # The count is each connection's own.
+            cursor = self._watcher.cursor()
+            try:
+                version: int = cursor.execute(VERSION).fetchone()[0]
+                return version
+            finally:
+                cursor.close()
+        except sqlite3.Error as error:  # The driver's own: SQLAlchemy wraps only what it executes itself.
+            self._forget()
+            raise OperationalError(VERSION, None, error) from error
+
+    def _forget(self) -> None:
+        """Close the watcher, and forget what it counted: another's count may be the same by chance."""
+        watcher, self._watcher, self._empty_at = self._watcher, None, None
+        if watcher is not None:
+            watcher.close()
 
     def _has_work(self) -> bool:
         under_way = exists().where(scenes.c.status.in_(UNDER_WAY))

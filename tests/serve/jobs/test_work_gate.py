@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import Iterator
+from typing import Any
+from unittest.mock import Mock
 
 import pytest
 from sqlalchemy import Engine, event
+from sqlalchemy.exc import SQLAlchemyError
 
 from serve.jobs.job_store import JobStore
 from serve.jobs.leases import Leases
 from serve.jobs.work_gate import WorkGate
 from serve.webhooks import outbox
+from tests.support.databases import clear
 from tests.support.job_rows import New, submit
 
 
@@ -83,3 +88,81 @@ def test_a_webhook_that_is_to_be_sent_opens_it(gate: WorkGate, engine: Engine) -
     assert gate.may_have_work(), "it is sent again where this fails"
     outbox.delivered(engine, delivery)
     assert closed(gate, engine)
+
+
+class Faulty:
+    """A connection to SQLite; while there is a `fault`, its cursors raise that."""
+
+    def __init__(self, connection: Any) -> None:
+        self._connection = connection
+        self.fault: Exception | None = None
+        self.closed = False
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._connection, name)
+
+    def cursor(self) -> Any:
+        if self.fault:
+            return Mock(execute=Mock(side_effect=self.fault))
+        return self._connection.cursor()
+
+    def close(self) -> None:
+        self.closed = True
+        self._connection.close()
+
+
+class Watched:
+    """A database of SQLite: `opened` are the connections that watch it, `away` why it opens no more."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+        self.opened: list[Faulty] = []
+        self.away: Exception | None = None
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._engine, name)
+
+    def raw_connection(self) -> Faulty:
+        if self.away:
+            raise self.away
+        self.opened.append(Faulty(self._engine.raw_connection()))
+        return self.opened[-1]
+
+
+@pytest.fixture
+def watched(sqlite: Engine) -> Any:
+    clear(sqlite)
+    return Watched(sqlite)
+
+
+FAULTS = [sqlite3.OperationalError("disk I/O error"), sqlite3.DatabaseError("file is not a database")]
+
+
+@pytest.mark.parametrize("fault", FAULTS, ids=str)
+def test_a_fault_of_the_watcher_is_the_databases_and_misses_nothing(
+    watched: Any, sqlite: Engine, new: New, fault: Exception
+) -> None:
+    """Another connection counts what is written anew, from the same number."""
+    gate = WorkGate(watched)
+    assert not gate.may_have_work()
+    (broken,) = watched.opened
+    broken.fault = fault
+    submit(JobStore(sqlite), new(1))
+    with pytest.raises(SQLAlchemyError, match=str(fault)):
+        gate.may_have_work()
+    assert broken.closed
+    assert gate.may_have_work()
+    clear(sqlite)
+    assert not gate.may_have_work()
+    gate.close()
+    assert [each.closed for each in watched.opened] == [True, True]
+
+
+def test_so_is_one_of_opening_another(watched: Any) -> None:
+    gate = WorkGate(watched)
+    watched.away = sqlite3.OperationalError("unable to open database file")
+    with pytest.raises(SQLAlchemyError, match="unable to open"):
+        gate.may_have_work()
+    watched.away = None
+    assert not gate.may_have_work()
+    gate.close()
