@@ -1,11 +1,15 @@
-"""Stand in for the process that compiles: it says that it has begun, and never ends."""
+"""Stand in for the process that compiles: it says where it writes and that it has begun, and never ends."""
 
 from __future__ import annotations
 
+import os
 import signal
 import sys
+import tempfile
 from pathlib import Path
 
 if __name__ == "__main__":
-    (Path(sys.argv[1]) / "begun").touch()
+    folder = Path(sys.argv[1])
+    (folder / "places.txt").write_text(f"{tempfile.gettempdir()}\n{os.environ['TORCHINDUCTOR_CACHE_DIR']}")
+    (folder / "begun").touch()
     signal.pause()

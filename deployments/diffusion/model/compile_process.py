@@ -54,15 +54,21 @@ def compile_call(folder: Path) -> None:
     torch.set_grad_enabled(False)
     config = CONFIGS.validate_json((folder / CONFIG).read_bytes())
     network = denoiser_of(load(replace(config, compile=False)))
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)  # The rest of the machine is for those who wait.
     call = torch.load(folder / CALL, map_location=network.device, weights_only=True)
     positional, keywords = tuple(call["positional"]), call["keywords"]
     exported = torch.export.export(network, positional, keywords, strict=False)
     weights = sum(each.nbytes for each in network.parameters())
-    options: dict[str, Any] = {"freezing": network.device.type == "cpu" and weights <= FROZEN_BYTES}
+    options: dict[str, Any] = {
+        "freezing": network.device.type == "cpu" and weights <= FROZEN_BYTES,
+        "cpp.threads": threads,
+    }
     package = torch._inductor.aoti_compile_and_package(
         exported, package_path=str(folder / PACKAGE), inductor_configs=options
     )
     compiled = torch._inductor.aoti_load_package(package)
+    torch.set_num_threads(threads)
     expected = first_tensor(network(*positional, **keywords))
     apart = (first_tensor(compiled(*positional, **keywords)) - expected).abs().max()
     if not apart <= TOLERANCE[str(expected.dtype)] * expected.abs().max():
@@ -77,7 +83,7 @@ def first_tensor(output: Any) -> Any:
 
 
 def _end_with(parent: int, folder: Path) -> None:
-    """End where the process that wants it ends, however that happens, and leave no file and no compiler."""
+    """End where the process that wants it ends, however it does; leave no compiler and no file of its own."""
 
     def end(*_: object) -> None:
         shutil.rmtree(folder.parent, ignore_errors=True)

@@ -18,9 +18,10 @@ import torch
 from deployments.diffusion.model.compile_process import CALL, CONFIG, CONFIGS, FAULT, PACKAGE
 from deployments.diffusion.model.model_config import ModelConfig
 
+CACHE = "cache"
 PROGRAM = "deployments.diffusion.model.compile_process"
 ONE_THREAD = {"OMP_NUM_THREADS": "1", "TORCHINDUCTOR_COMPILE_THREADS": "1"}
-"""The rest of the machine is for those who wait."""
+"""To compile with; what is compiled has the threads that its replica has."""
 
 
 class Compiler:
@@ -34,8 +35,9 @@ class Compiler:
     def describe(
         self, folder: Path, config: ModelConfig, positional: tuple[Any, ...], keywords: Mapping[str, Any]
     ) -> None:
-        """Write what shall be compiled, a model's denoiser as it is called with these."""
-        (folder / CONFIG).write_bytes(CONFIGS.dump_json(replace(config, compile=False)))
+        """Write what shall be compiled, a model's denoiser as it is called with these and by this thread."""
+        settings = replace(config, compile=False, threads=torch.get_num_threads())
+        (folder / CONFIG).write_bytes(CONFIGS.dump_json(settings))
         torch.save({"positional": list(positional), "keywords": dict(keywords)}, folder / CALL)
 
     def compile(self, folder: Path) -> Callable[..., Any]:
@@ -46,7 +48,14 @@ class Compiler:
             # A group of its own, which its own compilers belong to.
             self._process = process = subprocess.Popen(  # noqa: S603  # nosec B603
                 [sys.executable, "-m", PROGRAM, str(folder), str(os.getpid())],
-                env={**os.environ, **ONE_THREAD, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
+                env={
+                    **os.environ,
+                    **ONE_THREAD,
+                    # Else it leaves files behind, and reads those of others.
+                    "TMPDIR": str(folder),
+                    "TORCHINDUCTOR_CACHE_DIR": str(folder / CACHE),
+                    "PYTHONPATH": os.pathsep.join(filter(None, sys.path)),
+                },
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,
                 stderr=subprocess.DEVNULL,

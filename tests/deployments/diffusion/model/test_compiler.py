@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -18,16 +18,19 @@ from tests.support.polling import until
 
 
 @pytest.fixture
-def described(tiny_sd2: Path, tmp_path: Path) -> Path:
-    """Describe one forward of a tiny model."""
-    config = ModelConfig(str(tiny_sd2), device="cpu", threads=1, compile="auto")
+def described(tiny_sd2: Path, tmp_path: Path) -> Iterator[Path]:
+    """Describe one forward of a tiny model, in a replica of two threads, which no setting says."""
+    config = ModelConfig(str(tiny_sd2), device="cpu", compile="auto")
     network = load(ModelConfig(str(tiny_sd2), device="cpu", threads=1)).unet
     generator = torch.Generator().manual_seed(1)
     latents = torch.randn(2, network.config.in_channels, 12, 8, generator=generator)
     words = torch.randn(2, 77, network.config.cross_attention_dim, generator=generator)
     keywords = {"encoder_hidden_states": words, "added_cond_kwargs": None, "return_dict": False}
+    threads = torch.get_num_threads()
+    torch.set_num_threads(2)
     Compiler().describe(tmp_path, config, (latents, torch.tensor(5)), keywords)
-    return tmp_path
+    yield tmp_path
+    torch.set_num_threads(threads)
 
 
 @pytest.mark.parametrize("off_by", [0.0, 0.1])
@@ -39,7 +42,8 @@ def test_what_was_described_is_exported_and_held_against_the_network(
     exported: list[Any] = []
 
     def compile_to(program: Any, package_path: str, inductor_configs: dict[str, Any]) -> str:
-        assert inductor_configs == {"freezing": True}
+        assert inductor_configs == {"freezing": True, "cpp.threads": 2}, "as many as its replica has"
+        assert torch.get_num_threads() == 1
         exported.append(program.module())
         return package_path
 
@@ -68,7 +72,7 @@ def test_the_reason_of_a_failure_is_passed_on(tmp_path: Path, monkeypatch: pytes
         Compiler().compile(tmp_path)
 
 
-def test_stopped_it_ends_at_once_and_begins_nothing_more(
+def test_stopped_it_ends_at_once_and_wrote_in_its_folder_alone(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(compiler, "PROGRAM", "tests.support.endless_compile")
@@ -85,5 +89,7 @@ def test_stopped_it_ends_at_once_and_begins_nothing_more(
     made.stop()
     thread.join()
     assert ends == ["its process ended with -9"]
+    places = (tmp_path / "places.txt").read_text().splitlines()
+    assert len(places) == 2 and all(Path(place).is_relative_to(tmp_path) for place in places)
     with pytest.raises(RuntimeError, match="it was stopped"):
         made.compile(tmp_path)
