@@ -27,16 +27,21 @@ from deployments.errors import OutOfMemory
 log = logging.getLogger(__name__)
 
 MOST_FORWARDS = 16
-"""Each may hold the weights once more."""
+MOST_BYTES = 2 << 30
+"""Of all compiled forwards, each of which may hold the weights once more."""
 Forward = Callable[..., Any]
 
 
 class BackgroundCompile:
     """Hold the compiled forwards of one network. `forward` is called in one thread."""
 
-    def __init__(self, config: ModelConfig, network: Forward, compiler: Compiler | None = None) -> None:
+    def __init__(self, config: ModelConfig, network: Any, compiler: Compiler | None = None) -> None:
         self._config = config
         self._network = network
+        weights = sum(each.nbytes for each in network.parameters())
+        self._most = min(MOST_FORWARDS, MOST_BYTES // max(1, weights))
+        if not self._most:
+            log.warning("nothing is compiled: the network has %d bytes, of %d at most", weights, MOST_BYTES)
         self._compiler = compiler or Compiler()
         self._ready: dict[Hashable, Forward] = {}
         self._failed: set[Hashable] = set()
@@ -93,7 +98,7 @@ class BackgroundCompile:
 
     def _want(self, shape: Hashable, calls: Sequence[Call], rows: int) -> None:
         is_known = shape in self._wanted
-        if self._closed or (not is_known and len(self._wanted) == MOST_FORWARDS):
+        if self._closed or (not is_known and len(self._wanted) == self._most):
             return
         self._wanted[shape] += 1
         if is_known:

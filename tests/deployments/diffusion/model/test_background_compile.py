@@ -258,6 +258,27 @@ def test_what_cannot_be_written_down_is_painted_uncompiled(
     painter.unload()
 
 
+@pytest.mark.parametrize(("times", "most"), [(2.5, 2), (0.5, 0)])
+def test_compiled_forwards_are_bounded_by_their_bytes(
+    tiny_sd2: Path,
+    compiler: Compiled,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+    times: float,
+    most: int,
+) -> None:
+    painter = painter_of(tiny_sd2, compiler)
+    weights = sum(each.nbytes for each in painter._denoiser.parameters())
+    monkeypatch.setattr(background_compile, "MOST_BYTES", int(times * weights))
+    beside = background_compile.BackgroundCompile(painter._config, painter._denoiser, compiler)
+    painter._compile = beside
+    for count in (1, 2, 3):
+        paint(painter, *[ASKED] * count)
+    assert painter.compile_states["waiting"] == most
+    assert ("nothing is compiled" in caplog.text) == (most == 0)
+    painter.unload()
+
+
 def test_those_wanted_most_come_first_and_only_so_many(
     tiny_sd2: Path, compiler: Compiled, monkeypatch: pytest.MonkeyPatch
 ) -> None:
