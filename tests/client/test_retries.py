@@ -20,7 +20,7 @@ from scenewright import (
     ScenewrightError,
     ServerUnreachable,
     errors,
-    synchronous,
+    sessions,
 )
 from scenewright.errors import error_of
 from serve.http.haproxy_config import early_errors
@@ -104,7 +104,7 @@ def test_errors_have_types(status: int, code: str, kind: type[ScenewrightError])
 @pytest.fixture
 def slept(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[float]]:
     waits: list[float] = []
-    monkeypatch.setattr(synchronous.time, "sleep", waits.append)
+    monkeypatch.setattr(sessions.time, "sleep", waits.append)
     return waits
 
 

@@ -26,7 +26,9 @@ IN_WORDS_ALONE = {
     ("GET /v1/stories", "after"),
     ("POST /v1/stories", "title"),  # Not blank.
     ("PATCH /v1/stories/{story_id}", "title"),
+    ("PATCH /v1/stories/{story_id}", "order"),  # Each of its pages, once.
     ("POST /v1/stories", "webhook.url"),  # A host that the operator allows.
+    ("POST /v1/jobs", "webhook.url"),
     ("PUT /v1/cast/{name}", "name"),  # That of the path.
     ("POST /v1/images/generations", "body"),  # A stream holds one picture.
     ("POST /v1/images/generations", "size"),  # The model's multiples, as text.
@@ -48,6 +50,8 @@ OF_PICTURES = {"image", "mask", "strength", "id", "b64_json"} | {
 a model that can do it."""
 OF_PRINT = {"upscale"}
 """A factor that this picture's size leaves room for."""
+OF_ANSWERS = {"as"}
+"""A link is for what is answered at once: a job keeps its pictures."""
 OF_GUIDANCE = {"speed"}
 """A layer's guidance_scale must be one that guides."""
 OF_THE_CAST = {"cast", "poses"}
@@ -75,7 +79,7 @@ def filter_failure(context: HookContext, failure: Failure, case: Case[Any], resp
         path = str(error["param"]).split(".")
         named = path[:-1] if path[-1].isdigit() else path  # One of several: `character.0` is a `character`.
         in_words = (case.operation.label, ".".join(named)) in IN_WORDS_ALONE
-        in_words |= not (OF_PICTURES | OF_THE_CAST | OF_PRINT | OF_GUIDANCE).isdisjoint(path)
+        in_words |= not (OF_PICTURES | OF_THE_CAST | OF_PRINT | OF_ANSWERS | OF_GUIDANCE).isdisjoint(path)
         return not (in_words or error["code"] == "cutout_failed")
     # DELETE cancels a job, which stays to be looked at.
     return not isinstance(failure, UseAfterFree)
