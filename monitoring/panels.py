@@ -197,7 +197,7 @@ ROWS = (
                 "Forwards compiled in the background",
                 "short",
                 (Query(f"sum by (state) ({metrics.COMPILED.exported}){NEVER_EMPTY}", "{{state}}"),),
-                "Of models with compile: auto; what failed is painted uncompiled.",
+                "Of models with compile: auto; what failed or was slower is painted uncompiled.",
             ),
             Panel(
                 "Peak memory of a replica",

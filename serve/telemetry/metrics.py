@@ -72,7 +72,7 @@ MODEL_LOAD = Metric(
 COMPILED = Metric(
     "scenewright_background_forwards",
     "gauge",
-    "Forwards that compile: auto compiles in the background: compiled, waiting, failed.",
+    "Forwards that compile: auto compiles in the background: compiled, waiting, failed, slower.",
     ("state",),
 )
 MEMORY = Metric(

@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from deployments.diffusion.model.batched_calls import Call, joined
+from deployments.diffusion.model.compile_process import NotFaster
 from deployments.diffusion.model.compiled_form import form_of, settled
 from deployments.diffusion.model.compiler import Compiler
 from deployments.diffusion.model.device import within_memory
@@ -28,7 +29,7 @@ log = logging.getLogger(__name__)
 
 MOST_FORWARDS = 16
 MOST_BYTES = 2 << 30
-"""Of all compiled forwards, each of which may hold the weights once more."""
+"""Bounds of all compiled forwards together: each may hold the weights once more."""
 Forward = Callable[..., Any]
 
 
@@ -45,6 +46,7 @@ class BackgroundCompile:
         self._compiler = compiler or Compiler()
         self._ready: dict[Hashable, Forward] = {}
         self._failed: set[Hashable] = set()
+        self._slower: set[Hashable] = set()
         self._waiting: dict[Hashable, Path] = {}
         self._wanted: Counter[Hashable] = Counter()
         self._changed = threading.Condition()
@@ -59,6 +61,7 @@ class BackgroundCompile:
             "compiled": len(self._ready),
             "waiting": len(self._waiting),
             "failed": len(self._failed),
+            "slower": len(self._slower),
         }
 
     def start(self) -> None:
@@ -118,7 +121,8 @@ class BackgroundCompile:
             self._folder = Path(tempfile.mkdtemp(prefix="scenewright-compile-"))
         folder = self._folder / str(len(self._wanted))
         folder.mkdir()
-        self._compiler.describe(folder, self._config, *settled(joined(calls, rows)))
+        filled, asked = (settled(joined(calls, each)) for each in (rows, sum(call.rows for call in calls)))
+        self._compiler.describe(folder, self._config, filled, asked)
         return folder
 
     def _or_uncompiled(self, shape: Hashable, compiled: Forward) -> Forward:
@@ -141,6 +145,10 @@ class BackgroundCompile:
             folder = self._waiting[shape]
             try:
                 compiled = self._compiler.compile(folder)
+            except NotFaster:
+                with self._changed:
+                    self._slower.add(shape)
+                    self._waiting.pop(shape, None)
             except Exception as error:
                 self._fail(shape, error)
             else:

@@ -7,7 +7,7 @@ import signal
 import subprocess  # nosec B404
 import sys
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
@@ -15,13 +15,25 @@ from typing import Any
 
 import torch
 
-from deployments.diffusion.model.compile_process import CALL, CONFIG, CONFIGS, FAULT, PACKAGE
+from deployments.diffusion.model.compile_process import (
+    CALL,
+    CONFIG,
+    CONFIGS,
+    FAULT,
+    NOT_FASTER,
+    PACKAGE,
+    NotFaster,
+)
 from deployments.diffusion.model.model_config import ModelConfig
 
 CACHE = "cache"
 PROGRAM = "deployments.diffusion.model.compile_process"
 ONE_THREAD = {"OMP_NUM_THREADS": "1", "TORCHINDUCTOR_COMPILE_THREADS": "1"}
 """To compile with; what is compiled has the threads that its replica has."""
+
+
+Arguments = tuple[tuple[Any, ...], dict[str, Any]]
+"""Positional ones, and keywords."""
 
 
 class Compiler:
@@ -32,16 +44,20 @@ class Compiler:
         self._lock = threading.Lock()
         self._stopped = False
 
-    def describe(
-        self, folder: Path, config: ModelConfig, positional: tuple[Any, ...], keywords: Mapping[str, Any]
-    ) -> None:
-        """Write what shall be compiled, a model's denoiser as it is called with these and by this thread."""
+    def describe(self, folder: Path, config: ModelConfig, filled: Arguments, asked: Arguments) -> None:
+        """Write what shall be compiled: a model's denoiser as it is called with these, and by this thread.
+
+        `filled`: as the compiled forward is called; `asked`: as the one that it replaces would be.
+        """
         settings = replace(config, compile=False, threads=torch.get_num_threads())
         (folder / CONFIG).write_bytes(CONFIGS.dump_json(settings))
-        torch.save({"positional": list(positional), "keywords": dict(keywords)}, folder / CALL)
+        torch.save({"filled": filled, "asked": asked}, folder / CALL)
 
     def compile(self, folder: Path) -> Callable[..., Any]:
-        """Compile what the folder describes. Raises RuntimeError with the reason where that fails."""
+        """Compile what the folder describes.
+
+        Raises NotFaster where that gains nothing, and RuntimeError with the reason where it fails.
+        """
         with self._lock:
             if self._stopped:
                 raise RuntimeError("it was stopped")
@@ -62,6 +78,8 @@ class Compiler:
                 start_new_session=True,
             )
         code = process.wait()
+        if code == NOT_FASTER:
+            raise NotFaster
         if code:
             fault = folder / FAULT
             raise RuntimeError(fault.read_text() if fault.exists() else f"its process ended with {code}")

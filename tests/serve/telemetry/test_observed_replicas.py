@@ -102,10 +102,12 @@ async def test_a_layer_that_gave_up_exactness_as_requested_is_painted(noted: lis
 async def test_what_is_compiled_in_the_background_is_counted(
     noted: list[Noted], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(SimulatedPainter, "compile_states", {"compiled": 2, "waiting": 1, "failed": 3})
+    monkeypatch.setattr(
+        SimulatedPainter, "compile_states", {"compiled": 2, "waiting": 1, "failed": 3, "slower": 4}
+    )
     ObservedCharacter(simulated_config().character.generator)
     states = zip(noted[0].tags(metrics.COMPILED), noted[0].of(metrics.COMPILED), strict=True)
-    assert list(states) == [(("compiled",), 2), (("waiting",), 1), (("failed",), 3)]
+    assert list(states) == [(("compiled",), 2), (("waiting",), 1), (("failed",), 3), (("slower",), 4)]
 
 
 async def test_an_unguided_layer_has_one_row(noted: list[Noted]) -> None:

@@ -18,6 +18,7 @@ import torch
 from deployments.diffusion.engine.engine import Engine
 from deployments.diffusion.model import background_compile
 from deployments.diffusion.model.batched_calls import CallReader, RowRules, run_together
+from deployments.diffusion.model.compile_process import NotFaster
 from deployments.diffusion.model.compiler import Compiler
 from deployments.diffusion.model.model_config import GenerationConfig, ModelConfig
 from deployments.diffusion.model.pipeline_painter import PipelinePainter
@@ -55,6 +56,8 @@ class Compiled(Compiler):
         self.network: Any = None
         self.may = threading.Semaphore(0)
         self.fault = ""
+        self.slower = False
+        self.described: list[list[int]] = []
         self.rows: list[int] = []
         self.folders: list[Path] = []
 
@@ -62,15 +65,15 @@ class Compiled(Compiler):
         self.may.acquire()
         self.folders.append(folder)
         call = torch.load(folder / "call.pt", weights_only=True)
-        expected, form = (
-            list(axes([call["positional"], call["keywords"]])),
-            call["keywords"].get("return_dict"),
-        )
+        expected, form = list(axes(call["filled"])), call["filled"][1].get("return_dict")
+        self.described.append([len(call[how][0][0]) for how in ("asked", "filled")])
+        if self.slower:
+            raise NotFaster
         if self.fault or self._stopped:
             raise RuntimeError(self.fault)
 
         def forward(*positional: Any, **keywords: Any) -> Any:
-            assert list(axes([positional, keywords])) == expected
+            assert list(axes((positional, keywords))) == expected
             assert keywords.get("return_dict") == form
             self.rows.append(len(positional[0]))
             return self.network(*positional, **keywords)
@@ -118,7 +121,7 @@ def test_a_picture_under_way_changes_over_between_two_steps(tiny_sd2: Path, comp
     painter = painter_of(tiny_sd2, compiler)
     [first] = paint(painter, ASKED)
     assert np.array_equal(first, expected) and compiler.rows == []
-    assert painter.compile_states == {"compiled": 0, "waiting": 1, "failed": 0}
+    assert painter.compile_states == {"compiled": 0, "waiting": 1, "failed": 0, "slower": 0}
     painter.start_compiling()
 
     def be_compiled() -> None:
@@ -128,7 +131,7 @@ def test_a_picture_under_way_changes_over_between_two_steps(tiny_sd2: Path, comp
     [second] = paint(painter, ASKED, halfway=be_compiled)
     assert compiler.rows == [2, 2]
     assert np.abs(second.astype(int) - expected.astype(int)).max() <= 1
-    assert painter.compile_states == {"compiled": 1, "waiting": 0, "failed": 0}
+    assert painter.compile_states == {"compiled": 1, "waiting": 0, "failed": 0, "slower": 0}
     painter.unload()
 
 
@@ -148,7 +151,7 @@ def test_a_forward_of_one_task_is_used_in_the_layout_of_another(
     for request, [uncompiled] in zip((ASKED, CHANGED), expected, strict=True):
         [painted] = paint(painter, request)
         assert np.abs(painted.astype(int) - uncompiled.astype(int)).max() <= 1
-    assert painter.compile_states == {"compiled": 1, "waiting": 0, "failed": 0}
+    assert painter.compile_states == {"compiled": 1, "waiting": 0, "failed": 0, "slower": 0}
     assert compiler.rows == [2] * 8
     painter.unload()
 
@@ -185,7 +188,7 @@ def test_what_is_baked_in_has_a_forward_of_its_own(
         with torch.inference_mode():
             [answer] = run_together(compiled, [call], rows)
         assert isinstance(answer, tuple) != call.keywords.get("return_dict", True)
-    assert painter.compile_states == {"compiled": 2, "waiting": 0, "failed": 0}
+    assert painter.compile_states == {"compiled": 2, "waiting": 0, "failed": 0, "slower": 0}
     painter.unload()
 
 
@@ -201,6 +204,24 @@ def test_rows_are_filled_up_only_for_a_forward_that_is_compiled(tiny_sd2: Path, 
     until(lambda: not painter.compile_states["waiting"])
     paint(painter, *three)
     assert compiler.rows == [8] * 4
+    painter.unload()
+
+
+def test_what_gains_nothing_is_not_used(
+    tiny_sd2: Path, compiler: Compiled, caplog: pytest.LogCaptureFixture
+) -> None:
+    painter = painter_of(tiny_sd2, compiler)
+    compiler.slower = True
+    expected = paint(painter, ASKED, ASKED, ASKED)
+    painter.start_compiling()
+    compiler.may.release()
+    until(lambda: painter.compile_states["slower"] == 1)
+    assert np.array_equal(paint(painter, ASKED, ASKED, ASKED), expected)
+    assert painter.compile_states == {"compiled": 0, "waiting": 0, "failed": 0, "slower": 1}
+    assert compiler.described == [[6, 8]], (
+        "it is timed with the rows that it replaces, and is not tried again"
+    )
+    assert not caplog.records
     painter.unload()
 
 
@@ -241,7 +262,7 @@ def test_a_compiled_forward_that_fails_is_not_used_again(tiny_sd2: Path, compile
     until(lambda: painter.compile_states["compiled"] == 1)
     assert np.array_equal(paint(painter, ASKED), expected) and painter._denoiser is network
     assert len(calls) == 1
-    assert painter.compile_states == {"compiled": 0, "waiting": 0, "failed": 1}
+    assert painter.compile_states == {"compiled": 0, "waiting": 0, "failed": 1, "slower": 0}
     painter.unload()
 
 
@@ -254,7 +275,7 @@ def test_what_cannot_be_written_down_is_painted_uncompiled(
     monkeypatch.setattr(compiler, "describe", full)
     painter = painter_of(tiny_sd2, compiler)
     paint(painter, ASKED)
-    assert painter.compile_states == {"compiled": 0, "waiting": 0, "failed": 1}
+    assert painter.compile_states == {"compiled": 0, "waiting": 0, "failed": 1, "slower": 0}
     painter.unload()
 
 
@@ -347,9 +368,9 @@ def test_it_compiles_in_a_process_of_its_own(tiny_sd2: Path, caplog: pytest.LogC
     paint(painter, ASKED)
     painter.start_compiling()
     until(lambda: not painter.compile_states["waiting"], timeout_s=800)
-    assert painter.compile_states == {"compiled": 1, "waiting": 0, "failed": 0}, caplog.text
+    assert painter.compile_states == {"compiled": 1, "waiting": 0, "failed": 0, "slower": 0}, caplog.text
     for request, [picture] in zip(requests, expected, strict=True):
         [painted] = paint(painter, request)
         assert np.abs(painted.astype(int) - picture.astype(int)).max() <= 1
-    assert painter.compile_states == {"compiled": 1, "waiting": 0, "failed": 0}, caplog.text
+    assert painter.compile_states == {"compiled": 1, "waiting": 0, "failed": 0, "slower": 0}, caplog.text
     painter.unload()

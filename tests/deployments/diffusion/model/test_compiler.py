@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,9 @@ import pytest
 import torch
 
 from deployments.diffusion.model import compile_process, compiler
+from deployments.diffusion.model.compile_process import NotFaster
 from deployments.diffusion.model.compiler import Compiler
+from deployments.diffusion.model.device import DeviceClock
 from deployments.diffusion.model.loader import load
 from deployments.diffusion.model.model_config import ModelConfig
 from tests.support.polling import until
@@ -28,18 +31,33 @@ def described(tiny_sd2: Path, tmp_path: Path) -> Iterator[Path]:
     keywords = {"encoder_hidden_states": words, "added_cond_kwargs": None, "return_dict": False}
     threads = torch.get_num_threads()
     torch.set_num_threads(2)
-    Compiler().describe(tmp_path, config, (latents, torch.tensor(5)), keywords)
+    asked = (latents[:1], torch.tensor(5)), keywords | {"encoder_hidden_states": words[:1]}
+    Compiler().describe(tmp_path, config, ((latents, torch.tensor(5)), keywords), asked)
     yield tmp_path
     torch.set_num_threads(threads)
 
 
-@pytest.mark.parametrize("off_by", [0.0, 0.1])
+@pytest.mark.parametrize(
+    ("off_by", "longer_s", "expected"),
+    [
+        (0.0, -0.5, nullcontext()),
+        (0.1, -0.5, pytest.raises(ArithmeticError, match=r"it differs by 0\.1")),
+        (0.0, 0.0, pytest.raises(NotFaster)),
+        (0.0, 0.5, pytest.raises(NotFaster)),
+    ],
+    ids=["faster", "different", "as fast", "slower"],
+)
 @pytest.mark.filterwarnings("ignore")  # What torch says of its own code.
 def test_what_was_described_is_exported_and_held_against_the_network(
-    described: Path, monkeypatch: pytest.MonkeyPatch, off_by: float
+    described: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    off_by: float,
+    longer_s: float,
+    expected: AbstractContextManager[Any],
 ) -> None:
-    """All but the writing of C++, which the slow test has."""
+    """All but the writing of C++, which the slow test has. Each reading of the clock takes a second."""
     exported: list[Any] = []
+    now_s = [0.0]
 
     def compile_to(program: Any, package_path: str, inductor_configs: dict[str, Any]) -> str:
         assert inductor_configs == {"freezing": True, "cpp.threads": 2}, "as many as its replica has"
@@ -47,20 +65,33 @@ def test_what_was_described_is_exported_and_held_against_the_network(
         exported.append(program.module())
         return package_path
 
+    def forward(*positional: Any, **keywords: Any) -> Any:
+        assert torch.get_num_threads() == 2 and len(positional[0]) == 2
+        now_s[0] += longer_s
+        return (exported[0](*positional, **keywords)[0] + off_by,)
+
     def load_from(package: str) -> Callable[..., Any]:
         assert package == str(described / compile_process.PACKAGE)
-        return lambda *positional, **keywords: (exported[0](*positional, **keywords)[0] + off_by,)
+        return forward
+
+    def read_clock(_: DeviceClock) -> float:
+        now_s[0] += 1.0
+        return now_s[0]
 
     monkeypatch.setattr(torch._inductor, "aoti_compile_and_package", compile_to)
     monkeypatch.setattr(torch._inductor, "aoti_load_package", load_from)
+    monkeypatch.setattr(DeviceClock, "now_s", read_clock)
     try:
-        if off_by:
-            with pytest.raises(ArithmeticError, match=r"it differs by 0\.1"):
-                compile_process.compile_call(described)
-        else:
+        with expected:
             compile_process.compile_call(described)
     finally:
         torch.set_grad_enabled(True)
+
+
+def test_it_is_said_apart_that_it_gains_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(compiler, "PROGRAM", "tests.support.gainless_compile")
+    with pytest.raises(NotFaster):
+        Compiler().compile(tmp_path)
 
 
 def test_the_reason_of_a_failure_is_passed_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
