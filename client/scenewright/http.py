@@ -17,15 +17,25 @@ NOT_OURS = (ValueError, KeyError, TypeError, AttributeError, RecursionError)
 """The errors that a response in no form of ours raises in its reader."""
 
 
-def connection(url: str, api_key: str | None, timeout_s: float) -> tuple[Way, dict[str, Any]]:
-    """Check all that a client is made of, for httpx.Client and httpx.AsyncClient alike. Raises NotSent."""
+def connection(
+    url: str,
+    api_key: str | None,
+    timeout_s: float,
+    transport: httpx.BaseTransport | httpx.AsyncBaseTransport | None,
+) -> tuple[Way, dict[str, Any]]:
+    """Check all that a client is made of, for httpx.Client and httpx.AsyncClient alike. Raises NotSent.
+
+    A transport of the caller's own takes no proxy.
+    """
     key = bearer(api_key)
     if not isinstance(timeout_s, int | float) or not timeout_s > 0:
         raise not_sent("timeout_s must be seconds, more than 0", "timeout_s")
     url = base_address(url)
     way, options = options_of(url)
     headers = {"Authorization": f"Bearer {key}"} if key else {}
-    return way, {"base_url": url, "headers": headers, **options}
+    if transport is not None:
+        options.pop("proxy", None)
+    return way, {"base_url": url, "headers": headers, "transport": transport, **options}
 
 
 def request_of(

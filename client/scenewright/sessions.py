@@ -37,12 +37,10 @@ class Session:
         retries: Retries = Retries(),  # noqa: B008 (it is frozen)
         transport: httpx.BaseTransport | None = None,
     ) -> None:
-        self._way, options = connection(url, api_key, timeout_s)
+        self._way, options = connection(url, api_key, timeout_s, transport)
         self.url = self._way.url
         self._timeout_s, self._retries = timeout_s, retries
-        if transport is not None:
-            options.pop("proxy", None)
-        self._http = httpx.Client(transport=transport, **options)
+        self._http = httpx.Client(**options)
 
     def __enter__(self) -> Self:
         return self
@@ -118,12 +116,10 @@ class AsyncSession:
         retries: Retries = Retries(),  # noqa: B008 (it is frozen)
         transport: httpx.AsyncBaseTransport | None = None,
     ) -> None:
-        self._way, options = connection(url, api_key, timeout_s)
+        self._way, options = connection(url, api_key, timeout_s, transport)
         self.url = self._way.url
         self._timeout_s, self._retries = timeout_s, retries
-        if transport is not None:
-            options.pop("proxy", None)
-        self._http = httpx.AsyncClient(transport=transport, **options)
+        self._http = httpx.AsyncClient(**options)
 
     async def __aenter__(self) -> Self:
         return self
