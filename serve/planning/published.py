@@ -14,8 +14,8 @@ from .device_profile import LayerProfile, Profile
 
 STEPS, FLUX_STEPS = 50, 28
 """The steps of every call that was timed. FLUX paints with as many here too."""
-MERGE_S = 0.057
-"""Our own figures in docs/composition.md: a cut-out (29 ms) and a 1024x512 merge to JPEG (27.5 ms)."""
+MERGE_S = 0.047
+"""Our own figure in docs/performance.md: a figure cut out and set into a scene of 1024x512, to JPEG."""
 
 DIFFUSERS = (
     "diffusers 0.16.1, docs/source/en/optimization/torch2.0.mdx, table FP16, column `PyTorch2.0 SDPA`:"

@@ -95,7 +95,7 @@ def test_a_device_becomes_slow(http: httpx.Client, row: Row, damage: Callable[..
 
 
 def test_no_room_for_so_many(http: httpx.Client, row: Row, damage: Callable[..., None]) -> None:
-    row.promises("no memory for several pictures at once", "they are painted in smaller company: 200 for all")
+    row.promises("no memory for several pictures at once", "they are painted in smaller batches: 200 for all")
 
     def crowded(painter: Any) -> None:
         whole = painter.step
