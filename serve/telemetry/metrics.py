@@ -13,7 +13,6 @@ from typing import Any, Literal
 
 SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 15.0, 20.0, 30.0, 60.0, 120.0)
 ROWS = (1.0, 2.0, 4.0, 6.0, 8.0, 12.0, 16.0, 24.0, 32.0, 48.0, 64.0)
-SERVE_TAGS = ("application", "deployment", "replica")
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,6 @@ from serve.telemetry.metrics import (
     EDGE,
     GENERATOR,
     MERGER,
-    SERVE_TAGS,
     WORKER,
     Metric,
 )
@@ -52,7 +51,7 @@ def test_grouping_is_by_labels_that_the_metric_has(panel: Panel) -> None:
         for metric in filter(None, map(ours, names)):
             for grouped in query.expression.split("by (")[1:]:
                 labels = {label.strip() for label in grouped.split(")")[0].split(",")}
-                assert labels <= {*metric.tags, *SERVE_TAGS, "le", "instance"}
+                assert labels <= {*metric.tags, "application", "deployment", "replica", "le", "instance"}
 
 
 def test_every_metric_of_ours_is_drawn() -> None:

@@ -68,10 +68,6 @@ class Seen:
     kind: str
     time: str
 
-    @property
-    def is_night(self) -> bool:
-        return self.time == "night"
-
 
 def shrink(picture: Image.Image) -> torch.Tensor:
     """Shrink a picture of any size and shape to what the classifier looks at: uint8 (3, 96, 128)."""

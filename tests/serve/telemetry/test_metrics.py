@@ -24,7 +24,7 @@ def test_names_say_what_and_in_which_unit(metric: Metric) -> None:
     assert re.fullmatch(r"scenewright_[a-z_]+", metric.name)
     assert not metric.name.endswith("_total")  # Ray adds it to counters.
     assert metric.description.endswith(".")
-    assert not set(metric.tags) & set(metrics.SERVE_TAGS)
+    assert not set(metric.tags) & {"application", "deployment", "replica"}
     if metric.kind == "histogram":
         assert list(metric.boundaries) == sorted(set(metric.boundaries))
 
