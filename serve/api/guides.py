@@ -98,6 +98,9 @@ def guides_of(asked: Layer, known: Known, settings: ModelSettings, card: ModelCa
         raise InvalidRequest(message, f"{prefix}reference_scale")
     if asked.pose is not None:
         _require("pose", settings, card, prefix)
+        task = card.family.task_of(asked.image is not None, asked.mask is not None)
+        if task not in card.family.controlled:
+            raise UnsupportedTask(f"{card.id} cannot do pose together with {task}", f"{prefix}pose")
     elif asked.pose_scale is not None:
         raise InvalidRequest(f"{prefix}pose_scale is for a layer with a pose", f"{prefix}pose_scale")
     keypoints = [] if asked.pose is None else asked.pose.keypoints or []

@@ -11,6 +11,7 @@ from diffusers import (
     AutoencoderKL,
     DDIMScheduler,
     EulerDiscreteScheduler,
+    LCMScheduler,
     PNDMScheduler,
     StableDiffusionPipeline,
     StableDiffusionXLPipeline,
@@ -20,6 +21,9 @@ from tokenizers.pre_tokenizers import ByteLevel
 from transformers import CLIPTextConfig, CLIPTextModel, CLIPTextModelWithProjection, CLIPTokenizer
 
 BETAS: dict[str, Any] = {"beta_start": 0.00085, "beta_end": 0.012, "beta_schedule": "scaled_linear"}
+
+DISTILLED: dict[str, Any] = {"time_cond_proj_dim": 16}
+"""Configuration of a UNet distilled for guidance: it reads the scale as so many numbers, real ones 256."""
 
 
 WIDTH = 32
@@ -65,7 +69,24 @@ def tiny_sdxl_of_two_widths(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return _save_xl(tmp_path_factory.mktemp("models") / "tiny-sdxl", 2 * WIDTH)
 
 
-def _save_xl(folder: Path, width_2: int) -> Path:
+@pytest.fixture(scope="session")
+def tiny_sd1_distilled(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Stable Diffusion 1 as a latent consistency model: the UNet reads the guidance scale."""
+    torch.manual_seed(4)
+    unet = _unet(attention_head_dim=8, **DISTILLED)
+    scheduler = LCMScheduler(**BETAS, steps_offset=1)
+    return _save_sd(tmp_path_factory.mktemp("models") / "tiny-sd1-distilled", unet, "quick_gelu", scheduler)
+
+
+@pytest.fixture(scope="session")
+def tiny_sdxl_distilled(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Stable Diffusion XL with the UNet and the scheduler of a latent consistency model."""
+    scheduler = LCMScheduler(**BETAS, timestep_spacing="leading", steps_offset=1)
+    folder = tmp_path_factory.mktemp("models") / "tiny-sdxl-distilled"
+    return _save_xl(folder, WIDTH, scheduler, **DISTILLED)
+
+
+def _save_xl(folder: Path, width_2: int, scheduler: Any = None, **changes: Any) -> Path:
     torch.manual_seed(3)
     time_width = 8
     unet = _unet(
@@ -77,6 +98,7 @@ def _save_xl(folder: Path, width_2: int) -> Path:
         addition_embed_type="text_time",
         addition_time_embed_dim=time_width,
         projection_class_embeddings_input_dim=6 * time_width + width_2,
+        **changes,
     )
     tokenizer = _tokenizer()
     pipeline = StableDiffusionXLPipeline(
@@ -86,7 +108,7 @@ def _save_xl(folder: Path, width_2: int) -> Path:
         tokenizer=tokenizer,
         tokenizer_2=_tokenizer(),
         unet=unet,
-        scheduler=EulerDiscreteScheduler(**BETAS, timestep_spacing="leading", steps_offset=1),
+        scheduler=scheduler or EulerDiscreteScheduler(**BETAS, timestep_spacing="leading", steps_offset=1),
     )
     pipeline.save_pretrained(folder)
     return folder

@@ -29,7 +29,13 @@ def detect(index: Mapping[str, Any], denoiser: Mapping[str, Any], name: str = ""
             and family.named in name.lower()
         )
 
-    return next(filter(fits, FAMILIES), None)
+    found = next(filter(fits, FAMILIES), None)
+    return None if found is None else as_distilled(found, denoiser)
+
+
+def as_distilled(family: Family, denoiser: Mapping[str, Any]) -> Family:
+    """Return the family, distilled for guidance where the configuration of a model's denoiser says so."""
+    return family if denoiser.get("time_cond_proj_dim") is None else family.distilled()
 
 
 def family_of(pipeline: str) -> Family:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 Guidance = Literal["classifier_free", "embedded", "none"]
@@ -103,6 +103,24 @@ class Family:
             "image_editing": self.image_editing,
         }
         return {task: kind for task, kind in named.items() if kind}
+
+    @property
+    def is_distilled(self) -> bool:
+        """Return whether it is what `distilled` makes."""
+        return self.denoiser == "unet" and self.guidance == "embedded"
+
+    def distilled(self) -> Family:
+        """Return what it is for a UNet distilled for guidance, as latent consistency models are.
+
+        That reads the scale, and has no rows without the prompt. The pipelines with a ControlNet that start
+        from a picture do not know of it, and would give it both rows and no scale.
+        """
+        if self.is_distilled:
+            return self
+        from_words: Task = "text_to_image"
+        controlled = {task: kind for task, kind in self.controlled.items() if task == from_words}
+        title = f"{self.title} distilled for guidance"
+        return replace(self, title=title, guidance="embedded", controlled=controlled)
 
     @property
     def takes_negative_prompt(self) -> bool:

@@ -22,7 +22,7 @@ from deployments.diffusion.model.batched_calls import run_together
 from deployments.diffusion.model.call_arguments import call_arguments, first_forwards, is_guided, task_of
 from deployments.diffusion.model.conditioning import truncations
 from deployments.diffusion.model.device import within_memory
-from deployments.diffusion.model.families import family_of
+from deployments.diffusion.model.families import as_distilled, family_of
 from deployments.diffusion.model.ip_adapter import IpAdapter, ip_adapter
 from deployments.diffusion.model.known_words import unknown_words_warning
 from deployments.diffusion.model.loaded_model import LoadedModel
@@ -61,8 +61,9 @@ class PipelinePainter(LoadedModel[PipelinePainting]):
         super().adopt(pipeline, place)
         kind = type(pipeline).__name__
         named = card_of(self._config).family
-        self._family = named if kind in named.pipelines else family_of(kind)
-        self._denoiser = getattr(pipeline, self._family.denoiser)
+        family = named if kind in named.pipelines else family_of(kind)
+        self._denoiser = getattr(pipeline, family.denoiser)
+        self._family = as_distilled(family, self._denoiser.config)
         folder = self._config.lora_folder
         if folder is not None and hasattr(pipeline, "load_lora_weights"):
             self._loras = PipelineLoras(pipeline, self._family, folder, self.model)
@@ -116,6 +117,8 @@ class PipelinePainter(LoadedModel[PipelinePainting]):
         posed = request.pose is not None
         if posed and self._controlnet is None:
             raise UnsupportedTask("this model cannot do pose")
+        if posed and task not in self._family.controlled:
+            raise UnsupportedTask(f"this model cannot do pose together with {task}")
         taken = self._copies.arguments_of(task, posed)
         arguments = {
             name: value for name, value in call_arguments(self._family, request).items() if name in taken

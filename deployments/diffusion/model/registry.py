@@ -97,7 +97,7 @@ def card_of(model: ModelConfig) -> ModelCard:
         return card
     family = family_named(model.family)
     if card.family != UNKNOWN:
-        return replace(card, family=family)
+        return replace(card, family=family.distilled() if card.family.is_distilled else family)
     factor = family.vae_factor * family.patch
     return replace(card, family=family, native_size=family.native_size, latent_factor=factor)
 

@@ -15,8 +15,10 @@ from tests.support import tiny_families
 from tests.support.fake_painter import FakePainter
 from tests.support.tiny_models import one_thread as one_thread
 from tests.support.tiny_models import tiny_sd1 as tiny_sd1
+from tests.support.tiny_models import tiny_sd1_distilled as tiny_sd1_distilled
 from tests.support.tiny_models import tiny_sd2 as tiny_sd2
 from tests.support.tiny_models import tiny_sdxl as tiny_sdxl
+from tests.support.tiny_models import tiny_sdxl_distilled as tiny_sdxl_distilled
 from tests.support.tiny_models import tiny_sdxl_of_two_widths as tiny_sdxl_of_two_widths
 
 

@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
+import base64
+import json
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
 
+from tests.support.poses import KEYPOINTS
+from tests.support.uploads import TINTS, a_file
+
 EVERY = ["text_to_image", "image_to_image", "inpainting"]
 SCHNELL = "black-forest-labs/FLUX.1-schnell"
+INLINE = {"b64_json": base64.b64encode(a_file(TINTS)).decode()}
 NEGATED = {"prompt": "a castle", "negative_prompt": "people"}
 
 
@@ -67,3 +74,46 @@ async def test_a_silent_request_is_painted_as_the_model_likes(client: httpx.Asyn
     assert body["properties"]["num_inference_steps"]["default"] == 4
     reported = str(body["properties"]["guidance_scale"]) + str(body["properties"]["negative_prompt"])
     assert "'maximum': 0.0" in reported and "'maxLength': 0" in reported
+
+
+@pytest.fixture
+def distilled(client_with: Callable[..., httpx.AsyncClient], tmp_path: Path) -> httpx.AsyncClient:
+    """Both layers are said to be painted by a Stable Diffusion XL that was distilled for guidance."""
+    folder = tmp_path / "fast-xl"
+    for name, content in (
+        ("model_index.json", {"_class_name": "StableDiffusionXLPipeline"}),
+        ("unet/config.json", {"time_cond_proj_dim": 256, "sample_size": 8}),
+    ):
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_text(json.dumps(content), encoding="utf-8")
+    model = {"source": str(folder), "pose_controlnet": "controlnet"}
+    layer = {"generator": {"backend": "simulated", "model": model}}
+    return client_with(character=layer, background=layer)
+
+
+@pytest.mark.parametrize(
+    ("more", "param", "words"),
+    [
+        (
+            {"negative_prompt": "people"},
+            "negative_prompt",
+            "Stable Diffusion XL distilled for guidance reads",
+        ),
+        ({"speed": {"cache": 2}}, "speed.cache", "distilled for guidance paints without rows of guidance"),
+        ({"pose": {"keypoints": KEYPOINTS}, "image": INLINE}, "pose", "pose together with image_to_image"),
+    ],
+)
+async def test_what_a_distilled_model_has_no_rows_for_is_refused(
+    distilled: httpx.AsyncClient, more: dict[str, Any], param: str, words: str
+) -> None:
+    response = await distilled.post("/v1/characters", json={"prompt": "a knight"} | more)
+    error = response.json()["error"]
+    assert (response.status_code, error["param"]) == (422, param)
+    assert words in error["message"] and "fast-xl" in error["message"]
+
+
+async def test_a_distilled_model_reads_its_scale(distilled: httpx.AsyncClient) -> None:
+    (served, *_) = (await distilled.get("/v1/models")).json()["data"]
+    assert (served["id"], served["family"], served["tasks"]) == ("fast-xl", "sdxl", [*EVERY, "pose"])
+    response = await distilled.post("/v1/characters", json={"prompt": "a knight", "guidance_scale": 8})
+    assert response.status_code == 200

@@ -29,6 +29,7 @@ from tests.support.stock_pipelines import solver_of, stock
 
 ASKED = PaintRequest("a red knight", "blurry", 5, 7.5, 11, 64, 96)
 UNETS = ["tiny_sd1", "tiny_sd2", "tiny_sdxl"]
+DISTILLED = ["tiny_sd1_distilled", "tiny_sdxl_distilled"]
 CLOSE = 1e-5
 FULL = "CUDA out of memory. Tried to allocate 2.00 GiB"
 Floats = np.ndarray[Any, Any]
@@ -74,7 +75,7 @@ def apart(one: Floats, other: Floats) -> float:
 @pytest.mark.parametrize(
     "changes", [{}, {"guidance_scale": 1.0, "seed": 2**53 - 1}, {"negative_prompt": None}]
 )
-@pytest.mark.parametrize("family", UNETS)
+@pytest.mark.parametrize("family", [*UNETS, *DISTILLED])
 def test_alone_it_is_bitwise_the_stock_pipelines_picture_and_the_denoisers(
     family: str, changes: dict[str, Any], request: pytest.FixtureRequest
 ) -> None:

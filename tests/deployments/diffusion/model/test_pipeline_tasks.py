@@ -35,7 +35,7 @@ LONGER_WITH_A_PICTURE = ("flux2-klein", "flux-kontext")
 """The picture's tokens stand beside those of the latents."""
 IN_ITS_OWN_SIZE = ("QwenImageEditInpaintPipeline",)
 """They paint in no size that is asked for."""
-UNETS = ("tiny_sd1", "tiny_sd2", "tiny_sdxl")
+UNETS = ("tiny_sd1", "tiny_sd2", "tiny_sdxl", "tiny_sd1_distilled")
 Floats = np.ndarray[Any, Any]
 Folder = Callable[[str], Path]
 

@@ -128,6 +128,21 @@ def test_each_is_its_stock_pipelines_picture_in_mixed_company(
     assert np.abs(paintings[0].run.output.images[0] - without).max() > APART, "the pose counts"
 
 
+def test_a_distilled_model_takes_a_pose_from_words_alone(tiny_sd1_distilled: Path, beside: Beside) -> None:
+    """Those pipelines of diffusers that also start from a picture give its UNet no scale."""
+    folder, asked = beside("tiny_sd1_distilled"), [MIXED[0], MIXED[5]]
+    painter = painter_for(tiny_sd1_distilled, folder)
+    paintings, rows = together(painter, {0: asked[0], 1: asked[1]})
+    assert max(rows) <= 2, "one row each"
+    for request, painting in zip(asked, paintings, strict=True):
+        painter.decode([painting])
+        own = painting.run.output.images[0]
+        assert np.abs(own - stock(tiny_sd1_distilled, folder, request)).max() < CLOSE
+    for start, task in ((VARIED, "image_to_image"), (MASKED, "inpainting")):
+        with pytest.raises(UnsupportedTask, match=f"pose together with {task}"):
+            painter.begin(replace(MIXED[0], start=start))
+
+
 def test_a_picture_that_is_painted_smaller_follows_a_smaller_pose(tiny_sd1: Path, beside: Beside) -> None:
     painter = painter_for(tiny_sd1, beside("tiny_sd1"))
     paintings, _ = together(painter, {0: replace(MIXED[0], width_px=32, height_px=48)})
