@@ -17,6 +17,7 @@ from pathlib import Path
 
 import torch
 from diffusers import StableDiffusionPipeline
+from transformers import CLIPTokenizer
 
 from deployments.diffusion.model.patch_autoencoder import PatchAutoencoder
 from models.training import draw, evaluate, judges, model_card, training_pictures
@@ -34,9 +35,12 @@ COMMANDS: dict[str, Callable[[list[str]], None]] = {
 
 
 def assemble(
-    folder: Path, vae: torch.nn.Module, trainee: diffusion.Trainee, tokenizer: object
+    folder: Path, vae: torch.nn.Module, trainee: diffusion.Trainee, tokenizer: CLIPTokenizer
 ) -> StableDiffusionPipeline:
     """Assemble the averaged networks in half precision, as a StableDiffusionPipeline, safetensors only."""
+    # Training pads every caption, and the tokenizer would keep that in its file.
+    tokenizer.backend_tokenizer.no_padding()
+    tokenizer.backend_tokenizer.no_truncation()
     pipeline = StableDiffusionPipeline(
         vae=vae,
         text_encoder=trainee.text,

@@ -24,7 +24,8 @@ class Subject:
 
     `sizes` are (width_px, height_px), each with its share of the pictures. `attributes` are what captions
     speak of: the fields of a spec, each with all its values. `latent_channels` is how many components of the
-    pictures' patches the denoiser paints.
+    pictures' patches the denoiser paints. `guidance_share` is the share of what the words add that the
+    model learns: guidance, which multiplies it, acts as that share of the scale that is asked for.
     """
 
     name: str
@@ -36,6 +37,7 @@ class Subject:
     caption: Callable[[Any, random.Random], str]
     attributes: dict[str, tuple[Any, ...]]
     latent_channels: int
+    guidance_share: float = 1.0
 
     @property
     def native_size(self) -> tuple[int, int]:
@@ -70,6 +72,7 @@ SUBJECTS = {
             "pose": figure_spec.POSES,
         },
         latent_channels=48,
+        guidance_share=0.4,
     ),
     "background": Subject(
         "background",

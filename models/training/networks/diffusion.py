@@ -8,7 +8,7 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import torch
 from diffusers import DDPMScheduler, DPMSolverMultistepScheduler, UNet2DConditionModel
@@ -105,17 +105,34 @@ def draw_timesteps(count: int) -> torch.Tensor:
     return timesteps.long().clamp(0, 999)
 
 
-def caption_batch(subject: Subject, specs: list[Any], rng: random.Random) -> list[str]:
-    """Word each spec afresh; a tenth are empty or only a negative prompt, for the unguided half."""
-    captions = []
+def caption_batch(subject: Subject, specs: list[Any], rng: random.Random) -> tuple[list[str], list[bool]]:
+    """Word each spec afresh, and say which ones describe their picture.
+
+    A tenth are empty or only a negative prompt, for the unguided half.
+    """
+    captions, described = [], []
     for spec in specs:
-        if rng.random() < UNCONDITIONED_SHARE:
+        described.append(rng.random() >= UNCONDITIONED_SHARE)
+        if described[-1]:
+            captions.append(subject.caption(spec, rng))
+        else:
             words = subject.negative_prompt.split(", ")
             kept = ", ".join(word for word in words if rng.random() < 0.7)
             captions.append(rng.choice(["", subject.negative_prompt, kept]))
-        else:
-            captions.append(subject.caption(spec, rng))
-    return captions
+    return captions, described
+
+
+def share_guidance(
+    target: torch.Tensor, without: torch.Tensor, described: torch.Tensor, share: float
+) -> torch.Tensor:
+    """Return targets (n, c, h, w) with this share of what the words add to `without`, unguided predictions.
+
+    Classifier-free guidance multiplies what the words add. A model whose words add 0.4 of it paints at a
+    guidance of 7.5 what another paints at 3, where colours are even. Pictures that are not `described`, (n,),
+    keep their target: they teach the unguided half.
+    """
+    shared = without + share * (target - without)
+    return torch.where(described.to(target.device)[:, None, None, None], shared, target)
 
 
 def batches(buckets: list[Bucket], rng: random.Random) -> Iterator[tuple[torch.Tensor, list[Any]]]:
@@ -160,18 +177,28 @@ def train(
     rng = random.Random(seed + first)
     torch.manual_seed(seed + first)
     stream = batches(buckets, rng)
+
+    def tokenize(captions: list[str]) -> torch.Tensor:
+        tokens = tokenizer(captions, padding="max_length", truncation=True, return_tensors="pt")
+        return cast(torch.Tensor, tokens.input_ids)
+
     running, last = 0.0, time.monotonic()
     for step in range(first, steps):
         latents, specs = next(stream)
-        captions = caption_batch(subject, specs, rng)
-        tokens = tokenizer(captions, padding="max_length", truncation=True, return_tensors="pt").input_ids
+        captions, described = caption_batch(subject, specs, rng)
+        tokens = tokenize([*captions, subject.negative_prompt])
         noise, timesteps = torch.randn_like(latents), draw_timesteps(len(latents))
         noisy = noising.add_noise(latents, noise, timesteps).to(device)
         target = noising.get_velocity(latents, noise, timesteps).to(device)
         with mixed_precision(device):
             with torch.no_grad():
-                words = trainee.text(tokens.to(device)).last_hidden_state
+                words, unguided = trainee.text(tokens.to(device)).last_hidden_state.split([len(captions), 1])
             noisy = noisy.contiguous(memory_format=torch.channels_last)
+            if subject.guidance_share < 1:
+                with torch.no_grad():
+                    unguided = unguided.expand(len(captions), -1, -1)
+                    without = trainee.average(noisy, timesteps.to(device), unguided).sample.float()
+                target = share_guidance(target, without, torch.tensor(described), subject.guidance_share)
             predicted = trainee.unet(noisy, timesteps.to(device), words).sample
         loss = torch.nn.functional.mse_loss(predicted.float(), target)
         optimizer.step(loss, rate_share(step, steps))

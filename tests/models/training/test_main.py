@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import random
 import subprocess
 import sys
@@ -42,6 +43,8 @@ def test_a_model_is_made_from_nothing_and_paints(subject: str, tmp_path: Path) -
     assert f"wrote {out}" in finished.stdout
     assert (out / FILE).exists()
     assert not list(out.rglob("*.bin"))
+    words = json.loads((out / "tokenizer" / "tokenizer.json").read_text(encoding="utf-8"))
+    assert (words["padding"], words["truncation"]) == (None, None)
 
     pipeline = DiffusionPipeline.from_pretrained(out, dtype=torch.float32)
     pipeline.set_progress_bar_config(disable=True)
