@@ -4,8 +4,8 @@ A branch whose replica died is painted again alone: the seed is fixed, so the pi
 
 Ray Serve's usual call is a task of Ray's. Its result is an object whose reference is passed on, so that a
 large picture goes from replica to replica as it lies in shared memory. Over gRPC a call costs less than half
-without its picture, and each copy of a small picture less than the object (docs/performance.md, "The edge"):
-small pictures go by value.
+without its picture, and each copy of a small picture less than the object ("What does HTTP cost?" in
+docs/performance.md): small pictures go by value.
 """
 
 from __future__ import annotations

@@ -19,7 +19,7 @@ from tests.support.fake_handles import Handle, Method
 from tests.support.local_service import captured
 
 LARGE = {"width_px": 384, "height_px": 512}
-"""The smallest size of docs/performance.md, "The edge", that costs more by value than as an object."""
+"""The smallest size in docs/performance.md that costs more by value than as an object."""
 
 
 def painted(kind: LayerKind) -> LayerResult:
