@@ -38,14 +38,14 @@ def checkout(tmp_path: Path) -> Path:
         (["tests/serve::test_one"], False, False),
     ],
 )
-def test_paths_are_run_without_the_linters_and_all_tests_in_two_processes(
+def test_paths_are_run_without_the_linters_and_all_tests_in_three_processes(
     checkout: Path, arguments: list[str], lints: bool, shared: bool
 ) -> None:
     subprocess.run([checkout / "scripts" / "test", *arguments], check=True, timeout=20)
     calls = (checkout / "calls").read_text().splitlines()
     assert calls[0].split() == ["scripts/install"]
     assert ("scripts/lint" in (call.strip() for call in calls)) == lints
-    workers = ["-n", "2", "--no-loadscope-reorder"] if shared else []
+    workers = ["-n", "3", "--no-loadscope-reorder"] if shared else []
     assert calls[-1].split() == [".venv/bin/python", "-m", "pytest", *workers, *arguments]
 
 

@@ -1,7 +1,8 @@
 """Share the tests between xdist workers: a file is a unit of work, and all files with a real Ray are one.
 
 Two Rays that start at once on two cores slow each other down until one gives up, so one worker takes all of
-them, one after the other; the others take the rest meanwhile. Within a file tests keep their order.
+them, one after the other, and another takes all with a browser; the rest is computed meanwhile. Within a file
+tests keep their order.
 """
 
 from __future__ import annotations
@@ -11,15 +12,20 @@ from typing import Any
 
 import pytest
 
-REAL_RAY = ("tests/integration/", "tests/cluster/")
-LONG = (*REAL_RAY, "tests/browser/", "tests/deployments/", "tests/models/", "tests/loadtest/")
+ONE_AFTER_ANOTHER = {
+    "tests/integration/": "real Ray",
+    "tests/cluster/": "real Ray",
+    "tests/browser/": "browser",
+}
+"""Folders whose files are one unit: they mostly wait, and what they wait for would disturb each other."""
+LONG = (*ONE_AFTER_ANOTHER, "tests/deployments/", "tests/models/", "tests/loadtest/")
 """Folders of the longest files, which begin first: small ones fill what is left at the end."""
 
 
 def unit_of(nodeid: str) -> str:
     """Return the name of the unit of work that a test belongs to."""
     file = nodeid.partition("::")[0]
-    return "real Ray" if file.startswith(REAL_RAY) else file
+    return next((unit for folder, unit in ONE_AFTER_ANOTHER.items() if file.startswith(folder)), file)
 
 
 def function_of(nodeid: str) -> str:
