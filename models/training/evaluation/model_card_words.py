@@ -12,7 +12,7 @@ WORDS: dict[str, dict[str, str]] = {
         f"colours, capes in {len(COLORS)} colours, and {len(ITEMS)} things to hold ({', '.join(ITEMS)})",
         "guided": f" The denoiser learnt {SUBJECTS['character'].guidance_share:g} of what the words add, so "
         "that guidance of 7.5, which is usual, paints as 3 does with other models: its colours stay even. "
-        "Below 5 the words are followed loosely.",
+        "Below 3 the words are followed loosely.",
         "held_out": "combinations of role, garment and colour",
         "prompt": "a knight in red armor holding a sword, full body, plain light gray studio background",
         "size": "width=384,\n    height=512",
