@@ -1,4 +1,4 @@
-"""Three workers share a session by files, in order within each; one of them takes all with a real Ray."""
+"""Three workers share a session by files, in order within each; one takes all Rays, and one all browsers."""
 
 from __future__ import annotations
 
@@ -22,7 +22,9 @@ def test_it(id_, number):
     with Path("ran").open("a") as ran:
         ran.write(f"{file} {worker} {number}\\n")
 """
-FILES = ("deployments/test_a.py", "integration/test_a.py", "integration/test_b.py", "serve/test_a.py")
+RAYS = ("integration/test_a.py", "integration/test_b.py")
+BROWSERS = ("browser/test_a.py", "browser/test_b.py")
+FILES = ("deployments/test_a.py", *RAYS, *BROWSERS, "serve/test_a.py")
 
 
 def test_a_file_keeps_its_order_and_all_rays_one_worker(tmp_path: Path) -> None:
@@ -52,8 +54,10 @@ def test_a_file_keeps_its_order_and_all_rays_one_worker(tmp_path: Path) -> None:
     ran = [line.split() for line in (tmp_path / "ran").read_text().splitlines()]
     workers = {name: {worker for file, worker, _ in ran if file == name} for name in FILES}
     assert all(len(each) == 1 for each in workers.values())
-    (rays,) = workers[FILES[1]] | workers[FILES[2]]
+    (rays,) = workers[RAYS[0]] | workers[RAYS[1]]
+    (browsers,) = workers[BROWSERS[0]] | workers[BROWSERS[1]]
+    assert rays != browsers, "they began side by side"
     assert {rays} != set.union(*workers.values()), "the rest began beside it"
     for name in FILES:
         assert [int(number) for file, _, number in ran if file == name] == [3, 1, 2, 0] * 2
-    assert [file for file, worker, _ in ran if worker == rays][: 2 * 8] == [FILES[1]] * 8 + [FILES[2]] * 8
+    assert [file for file, worker, _ in ran if worker == rays][: 2 * 8] == [RAYS[0]] * 8 + [RAYS[1]] * 8

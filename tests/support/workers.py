@@ -1,4 +1,4 @@
-"""Share the tests between xdist workers: a file is a unit of work, and all files with a real Ray are one.
+"""Share the tests between xdist workers by files, but keep all with a real Ray together, and all browsers.
 
 Two Rays that start at once on two cores slow each other down until one gives up, so one worker takes all of
 them, one after the other, and another takes all with a browser; the rest is computed meanwhile. Within a file

@@ -6,7 +6,8 @@ from typing import Any
 
 from deployments.diffusion.guide_pictures import at_most
 from deployments.diffusion.model.family import Family, Task
-from deployments.diffusion.painter import PaintRequest
+from deployments.diffusion.painter import WHOLE, PaintRequest
+from deployments.errors import InvalidRequest, UnsupportedTask
 
 READ_PX = 1024 * 1024
 """The pixels that a model reads of a picture at most: the sizes that Kontext was trained in."""
@@ -16,6 +17,20 @@ def task_of(family: Family, request: PaintRequest) -> Task:
     """Return what a request asks of a model."""
     start = request.start
     return family.task_of(start is not None, start is not None and start.mask_name is not None)
+
+
+def checked_task(family: Family, request: PaintRequest, takes_poses: bool) -> Task:
+    """Return what a request asks of a model. Raises InvalidRequest or UnsupportedTask."""
+    if family.guidance != "classifier_free":
+        refuse_rows_of_guidance(request)
+    task = task_of(family, request)
+    if task not in family.tasks:
+        raise UnsupportedTask(f"this model cannot do {task}")
+    if request.pose is not None and not takes_poses:
+        raise UnsupportedTask("this model cannot do pose")
+    if request.pose is not None and task not in family.controlled:
+        raise UnsupportedTask(f"this model cannot do pose together with {task}")
+    return task
 
 
 def call_arguments(family: Family, request: PaintRequest) -> dict[str, Any]:
@@ -68,3 +83,11 @@ def first_forwards(family: Family, request: PaintRequest) -> list[int]:
 def is_guided(family: Family, request: PaintRequest) -> bool:
     """Return whether a forward also has rows without the prompt, if the family does not always have them."""
     return family.guidance == "classifier_free" and request.guidance_scale > family.guided_above
+
+
+def refuse_rows_of_guidance(request: PaintRequest) -> None:
+    """Raise InvalidRequest where a model without rows of guidance is asked to leave some out."""
+    if request.guidance_interval != WHOLE:
+        raise InvalidRequest("this model has no step without its guidance", "guidance_interval")
+    if request.guidance_cache > 1:
+        raise InvalidRequest("this model has no guidance that could be cached", "speed.cache")

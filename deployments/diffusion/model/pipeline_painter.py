@@ -19,7 +19,7 @@ import torch
 from deployments.diffusion.latent_previews import expected_latents, is_being_drawn
 from deployments.diffusion.lora_weights import LoraWeights
 from deployments.diffusion.model.batched_calls import run_together
-from deployments.diffusion.model.call_arguments import call_arguments, first_forwards, is_guided, task_of
+from deployments.diffusion.model.call_arguments import call_arguments, checked_task, first_forwards, is_guided
 from deployments.diffusion.model.conditioning import truncations
 from deployments.diffusion.model.device import within_memory
 from deployments.diffusion.model.families import as_distilled, family_of
@@ -37,7 +37,7 @@ from deployments.diffusion.model.pipeline_run import PipelineRun
 from deployments.diffusion.model.pose_controlnet import pose_controlnet
 from deployments.diffusion.model.registry import card_of
 from deployments.diffusion.painter import WHOLE, PaintRequest, Preview
-from deployments.errors import NO_LORAS, GenerationFailed, InvalidRequest, NotReady, UnsupportedTask
+from deployments.errors import NO_LORAS, GenerationFailed, NotReady, UnsupportedTask
 from deployments.messages import LoraUse, Pixels
 
 log = logging.getLogger(__name__)
@@ -107,18 +107,8 @@ class PipelinePainter(LoadedModel[PipelinePainting]):
         if self._copies is None:
             raise NotReady("the model is not loaded")
         guided = is_guided(self._family, request)
-        if request.guidance_interval != WHOLE and self._family.guidance != "classifier_free":
-            raise InvalidRequest("this model has no step without its guidance", "guidance_interval")
-        if request.guidance_cache > 1 and self._family.guidance != "classifier_free":
-            raise InvalidRequest("this model has no guidance that could be cached", "speed.cache")
-        task = task_of(self._family, request)
-        if task not in self._family.tasks:
-            raise UnsupportedTask(f"this model cannot do {task}")
+        task = checked_task(self._family, request, self._controlnet is not None)
         posed = request.pose is not None
-        if posed and self._controlnet is None:
-            raise UnsupportedTask("this model cannot do pose")
-        if posed and task not in self._family.controlled:
-            raise UnsupportedTask(f"this model cannot do pose together with {task}")
         taken = self._copies.arguments_of(task, posed)
         arguments = {
             name: value for name, value in call_arguments(self._family, request).items() if name in taken

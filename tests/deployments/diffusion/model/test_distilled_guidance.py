@@ -61,15 +61,16 @@ def test_each_picture_of_a_forward_is_of_its_own_scale(tiny_sd1_distilled: Path)
     assert np.abs(images[0] - images[1]).max() > 10 * CLOSE
 
 
+@pytest.mark.parametrize("kind", PAINTERS)
 @pytest.mark.parametrize(
     ("changes", "param"),
     [({"guidance_cache": 2}, "speed.cache"), ({"guidance_interval": (0.25, 0.75)}, "guidance_interval")],
 )
 def test_what_needs_rows_of_guidance_is_refused_by_name(
-    changes: dict[str, Any], param: str, tiny_sd1_distilled: Path
+    kind: Any, changes: dict[str, Any], param: str, tiny_sd1_distilled: Path
 ) -> None:
     with pytest.raises(InvalidRequest) as refused:
-        painter_of(PipelinePainter, tiny_sd1_distilled).begin(replace(ASKED, **changes))
+        painter_of(kind, tiny_sd1_distilled).begin(replace(ASKED, **changes))
     assert refused.value.param == param
 
 
