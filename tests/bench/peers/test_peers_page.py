@@ -74,6 +74,6 @@ def test_every_server_is_reported_also_where_its_run_counts_for_nothing(
     assert "| ours | 15.0 | 9.7 | 12.0 | 3.00 | 4.50 | 1.95 | 4, 2 | 2 |  |" in page
     assert "| theirs | 15.0 | 0.0 | 12.0 |  |  |  | 0, 0 | 2 | INVALID: sent late |" in page
     assert "| the bare engines: one process, no merging | 30.0 | 11.0 |" in page
-    assert "4 users" in page and "cpus 2" in page and "## The step engine" in page
+    assert "4 users" in page and "cpus 2" in page and "## What does the step engine gain?" in page
     assert "nan" not in (tmp_path / "pictures/performance-peers.svg").read_text()
     assert "theirs" not in (tmp_path / "pictures/performance-peers-short.svg").read_text()

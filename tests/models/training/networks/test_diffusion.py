@@ -1,4 +1,4 @@
-"""What the words add is learnt in part, so that guidance acts as a share of its scale."""
+"""Learn what the words add in part, so that guidance acts as a share of its scale."""
 
 from __future__ import annotations
 
