@@ -19,8 +19,9 @@ def task_of(family: Family, request: PaintRequest) -> Task:
     return family.task_of(start is not None, start is not None and start.mask_name is not None)
 
 
-def checked_task(family: Family, request: PaintRequest, takes_poses: bool) -> Task:
+def checked_task(family: Family, request: PaintRequest, scheduler: Any, takes_poses: bool) -> Task:
     """Return what a request asks of a model. Raises InvalidRequest or UnsupportedTask."""
+    check_steps(request, scheduler)
     if family.guidance != "classifier_free":
         refuse_rows_of_guidance(request)
     task = task_of(family, request)
@@ -83,6 +84,13 @@ def first_forwards(family: Family, request: PaintRequest) -> list[int]:
 def is_guided(family: Family, request: PaintRequest) -> bool:
     """Return whether a forward also has rows without the prompt, if the family does not always have them."""
     return family.guidance == "classifier_free" and request.guidance_scale > family.guided_above
+
+
+def check_steps(request: PaintRequest, scheduler: Any) -> None:
+    """Raise InvalidRequest for more steps than a latent consistency model's scheduler has."""
+    most = scheduler.config.get("original_inference_steps")
+    if most is not None and request.steps > most:
+        raise InvalidRequest(f"this model's scheduler takes at most {most} steps", "num_inference_steps")
 
 
 def refuse_rows_of_guidance(request: PaintRequest) -> None:

@@ -19,7 +19,7 @@ from diffusers.utils.torch_utils import randn_tensor
 from numpy.typing import NDArray
 
 from deployments.diffusion.latent_previews import expected_latents, is_being_drawn
-from deployments.diffusion.model.call_arguments import refuse_rows_of_guidance
+from deployments.diffusion.model.call_arguments import check_steps, refuse_rows_of_guidance
 from deployments.diffusion.model.conditioning import Encoder, Row, truncations
 from deployments.diffusion.model.device import within_memory
 from deployments.diffusion.model.families import STABLE_DIFFUSION_PIPELINES
@@ -89,6 +89,7 @@ class Denoiser(LoadedModel[DiffusionPainting]):
             raise UnsupportedTask("this model is painted by the denoiser, which paints from words alone")
         if self._is_distilled:
             refuse_rows_of_guidance(request)
+        check_steps(request, self._pipeline.scheduler)
         pipeline, encoder = self._pipeline, self._encoder
         return within_memory(lambda: self._begin(pipeline, encoder, request))
 

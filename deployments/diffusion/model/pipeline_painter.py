@@ -107,7 +107,7 @@ class PipelinePainter(LoadedModel[PipelinePainting]):
         if self._copies is None:
             raise NotReady("the model is not loaded")
         guided = is_guided(self._family, request)
-        task = checked_task(self._family, request, self._controlnet is not None)
+        task = checked_task(self._family, request, self._pipeline.scheduler, self._controlnet is not None)
         posed = request.pose is not None
         taken = self._copies.arguments_of(task, posed)
         arguments = {

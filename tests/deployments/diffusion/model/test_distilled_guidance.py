@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from diffusers import DiffusionPipeline, LCMScheduler
 
 from deployments.diffusion.model.denoiser import Denoiser
 from deployments.diffusion.model.families import family_named, family_of_pipeline
@@ -72,6 +73,20 @@ def test_what_needs_rows_of_guidance_is_refused_by_name(
     with pytest.raises(InvalidRequest) as refused:
         painter_of(kind, tiny_sd1_distilled).begin(replace(ASKED, **changes))
     assert refused.value.param == param
+
+
+@pytest.mark.parametrize("kind", PAINTERS)
+def test_more_steps_than_its_scheduler_has_are_refused_by_name(
+    kind: Any, tiny_sd1_distilled: Path, tmp_path: Path
+) -> None:
+    pipeline = DiffusionPipeline.from_pretrained(tiny_sd1_distilled)
+    pipeline.scheduler = LCMScheduler.from_config(pipeline.scheduler.config)
+    pipeline.save_pretrained(tmp_path)
+    painter = painter_of(kind, tmp_path)
+    assert painter.begin(replace(ASKED, num_inference_steps=50)).steps == 50
+    with pytest.raises(InvalidRequest, match="at most 50 steps") as refused:
+        painter.begin(replace(ASKED, num_inference_steps=51))
+    assert refused.value.param == "num_inference_steps"
 
 
 @pytest.mark.parametrize("named", [None, "sd1", "sd2"])
