@@ -35,6 +35,7 @@ def connection(
     headers = {"Authorization": f"Bearer {key}"} if key else {}
     if transport is not None:
         options.pop("proxy", None)
+        way = Way(way.url)
     return way, {"base_url": url, "headers": headers, "transport": transport, **options}
 
 

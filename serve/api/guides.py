@@ -100,7 +100,10 @@ def guides_of(asked: Layer, known: Known, settings: ModelSettings, card: ModelCa
         _require("pose", settings, card, prefix)
         task = card.family.task_of(asked.image is not None, asked.mask is not None)
         if task not in card.family.controlled:
-            raise UnsupportedTask(f"{card.id} cannot do pose together with {task}", f"{prefix}pose")
+            message = f"{card.id} cannot do pose together with {task}"
+            if asked.use is not None and asked.use.starts:
+                message += f", and the picture starts from the reference of {asked.use.name}"
+            raise UnsupportedTask(message, f"{prefix}pose")
     elif asked.pose_scale is not None:
         raise InvalidRequest(f"{prefix}pose_scale is for a layer with a pose", f"{prefix}pose_scale")
     keypoints = [] if asked.pose is None else asked.pose.keypoints or []

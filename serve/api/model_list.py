@@ -89,7 +89,8 @@ class ModelEntry(Wire):
         description="which kind of model it is; the page Models of the documentation says what each can do"
     )
     tasks: list[ModelTask] = Field(
-        description="what it can do; `references`, `pose` and `loras` go together with each of the others"
+        description="what it can do; `references`, `pose` and `loras` go together with each of the others, "
+        "but a model distilled for guidance takes a pose with `text_to_image` alone"
     )
     licence: str
     attribution: str

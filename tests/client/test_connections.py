@@ -246,6 +246,16 @@ def test_nobody_listens(send: Send) -> None:
     assert str(error) == "no Scenewright at http://127.0.0.1:9"
 
 
+def test_a_transport_of_one_s_own_takes_no_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(request: httpx.Request) -> httpx.Response:
+        raise httpx.ConnectError("x", request=request)
+
+    monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:9")
+    transport = httpx.MockTransport(refuse)
+    error = raised(Scenewright("http://scenes:1", retries=NEVER, transport=transport).ready)
+    assert isinstance(error, ServerUnreachable) and "proxy" not in str(error)
+
+
 def test_readiness_is_not_anybodys_200() -> None:
     transport = httpx.MockTransport(lambda request: httpx.Response(200, text="<html>"))
     assert (

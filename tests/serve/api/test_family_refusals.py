@@ -112,6 +112,18 @@ async def test_what_a_distilled_model_has_no_rows_for_is_refused(
     assert words in error["message"] and "fast-xl" in error["message"]
 
 
+async def test_a_pose_is_refused_by_the_name_of_the_member_it_would_start_from(
+    distilled: httpx.AsyncClient,
+) -> None:
+    mira = {"name": "mira", "description": "a girl", "references": [INLINE]}
+    assert (await distilled.post("/v1/cast", json=mira)).status_code == 201
+    posed = {"prompt": "a knight", "cast": "mira", "pose": {"keypoints": KEYPOINTS}}
+    response = await distilled.post("/v1/characters", json=posed)
+    error = response.json()["error"]
+    assert (response.status_code, error["param"]) == (422, "pose")
+    assert "image_to_image, and the picture starts from the reference of mira" in error["message"]
+
+
 async def test_a_distilled_model_reads_its_scale(distilled: httpx.AsyncClient) -> None:
     (served, *_) = (await distilled.get("/v1/models")).json()["data"]
     assert (served["id"], served["family"], served["tasks"]) == ("fast-xl", "sdxl", [*EVERY, "pose"])
