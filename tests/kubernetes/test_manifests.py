@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,6 @@ import yaml
 from serve.config.memory_budgets import memory_warnings
 from serve.config.serve_file import load
 from serve.config.service_config import ServiceConfig
-from tests.support.strict_objects import check
 
 EVERYWHERE = "0.0.0.0"  # noqa: S104 (of a pod, which network-policies.yaml shuts)
 
@@ -23,12 +23,21 @@ REPOSITORY = Path(__file__).parents[2]
 OVERLAYS = sorted((REPOSITORY / "kubernetes/overlays").iterdir())
 SWITCH = "RAY_SERVE_ENABLE_HA_PROXY"
 KUBECTL = Path(sys.executable).with_name("kubectl")
+Check = Callable[[dict[str, Any]], None]
 
 
 def built(overlay: Path) -> list[dict[str, Any]]:
     command = [KUBECTL, "kustomize", overlay]
     output = subprocess.run(command, check=True, capture_output=True, text=True).stdout
     return [document for document in yaml.safe_load_all(output) if document]
+
+
+@pytest.fixture(scope="module")
+def check() -> Check:
+    """Import it late: Kubernetes' types take seconds, in every process that collects this file."""
+    from tests.support.strict_objects import check
+
+    return check
 
 
 @pytest.fixture(scope="module", params=OVERLAYS, ids=lambda overlay: overlay.name)
@@ -52,7 +61,7 @@ def ray_pods(service: dict[str, Any]) -> list[dict[str, Any]]:
     return [group["template"]["spec"] for group in groups]
 
 
-def test_every_object_is_known_to_kubernetes(documents: list[dict[str, Any]]) -> None:
+def test_every_object_is_known_to_kubernetes(documents: list[dict[str, Any]], check: Check) -> None:
     for document in documents:
         check(document)
         assert document["metadata"]["namespace"] == "scenewright"
@@ -67,7 +76,9 @@ def test_every_object_is_known_to_kubernetes(documents: list[dict[str, Any]]) ->
     ],
     ids=str,
 )
-def test_the_check_sees_a_misspelt_field(gpu: dict[str, Any], path: tuple[Any, ...], field: str) -> None:
+def test_the_check_sees_a_misspelt_field(
+    gpu: dict[str, Any], check: Check, path: tuple[Any, ...], field: str
+) -> None:
     broken = copy.deepcopy(gpu)
     inner: Any = broken
     for key in path:

@@ -32,7 +32,7 @@ def test_a_model_is_made_from_nothing_and_paints(subject: str, tmp_path: Path) -
         str(tmp_path / "work"),
     ]
     tiny = [
-        "--pictures=40",
+        "--pictures=12",
         "--text-steps=2",
         "--steps=2",
         "--decoder-steps=2",

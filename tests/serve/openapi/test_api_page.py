@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import secrets
+import shlex
 import subprocess
 from collections.abc import Callable, Iterator
 from io import BytesIO
@@ -23,6 +24,8 @@ from tests.support.polling import until
 from tests.support.scene_requests import SCENE
 from tests.support.story_requests import story as small_story
 
+MADE = ("story", "job", "picture", "member", "result")
+"""Everything that an example's path may name."""
 NAMES = [f"{example.method} {example.path}" for example in EXAMPLES]
 
 
@@ -88,11 +91,16 @@ def keyed(
 
 
 @pytest.fixture
+def unnamed(url_with_worker: str) -> None:
+    """Free the name that an example gives to one of the cast."""
+    httpx.delete(f"{url_with_worker}/v1/cast/{MIRA['name']}", trust_env=False)
+
+
+@pytest.fixture
 def member(url_with_worker: str) -> str:
-    """A new one of the cast; and none has the name that an example gives to one."""
+    """A new one of the cast."""
     name = f"mira-{secrets.token_hex(4)}"
     with httpx.Client(base_url=url_with_worker, timeout=60, trust_env=False) as http:
-        http.delete(f"/v1/cast/{MIRA['name']}")
         assert http.post("/v1/cast", json=MIRA | {"name": name}).status_code == 201
     return name
 
@@ -122,40 +130,39 @@ def runs(
     return look
 
 
+@pytest.fixture
+def names(request: pytest.FixtureRequest, example: Example) -> dict[str, str]:
+    """Make what the path of an example names, and nothing else: a story takes half a second."""
+    return {name: request.getfixturevalue(name) for name in MADE if f"{{{name}}}" in example.path}
+
+
+@pytest.mark.usefixtures("unnamed")
 @pytest.mark.parametrize("example", EXAMPLES, ids=NAMES)
 def test_the_curl_examples(
     example: Example,
     url_with_worker: str,
-    job: str,
-    picture: str,
-    result: str,
-    story: str,
-    member: str,
+    names: dict[str, str],
     keyed: tuple[str, str],
     runs: Callable[[Example, str], None],
 ) -> None:
     url, key = keyed if example.by_key else (url_with_worker, "none")
-    ids = f"story={story}\njob={job}\npicture={picture}\nmember={member}\nresult='{result}'\nkey={key}"
-    script = f"{ids}\n{example.curl().replace(URL, url)}"
+    given = "".join(f"{name}={shlex.quote(value)}\n" for name, value in (names | {"key": key}).items())
+    script = given + example.curl().replace(URL, url)
     done = subprocess.run(["sh", "-c", script], capture_output=True, text=True, timeout=100)
     assert done.returncode == 0, done.stdout + done.stderr
     runs(example, done.stdout)
 
 
+@pytest.mark.usefixtures("unnamed")
 @pytest.mark.parametrize("example", EXAMPLES, ids=NAMES)
 def test_the_python_examples(
     example: Example,
     url_with_worker: str,
-    job: str,
-    picture: str,
-    result: str,
-    story: str,
-    member: str,
+    names: dict[str, str],
     keyed: tuple[str, str],
     runs: Callable[[Example, str], None],
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     url, key = keyed if example.by_key else (url_with_worker, "none")
-    names = {"story": story, "job": job, "picture": picture, "member": member, "result": result, "key": key}
-    exec(example.python().replace(URL, url), names)  # noqa: S102 (it is ours)
+    exec(example.python().replace(URL, url), names | {"key": key})  # noqa: S102 (it is ours)
     runs(example, capsys.readouterr().out)
