@@ -72,7 +72,7 @@ SUBJECTS = {
             "pose": figure_spec.POSES,
         },
         latent_channels=48,
-        guidance_share=0.4,
+        guidance_share=0.25,
     ),
     "background": Subject(
         "background",

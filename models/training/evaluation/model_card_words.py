@@ -4,15 +4,26 @@ from models.training.figures.figure_spec import COLORS, FURS, GARMENTS, HAIR_COL
 from models.training.places.place_spec import KINDS, TIMES, WEATHERS
 from models.training.subjects import SUBJECTS
 
+
+def guided(subject: str, usual: float) -> str:
+    """Say what the scale of guidance means to a model that learnt a share of what words add."""
+    share = SUBJECTS[subject].guidance_share
+    if share == 1:
+        return ""
+    return (
+        f" The denoiser learnt {share:g} of what the words add, so that guidance of {usual:g}, which is usual, "
+        f"paints as {usual * share:.1f} does with other models: its colours stay even. "
+        f"Below {1 / share:.0f} the words are followed loosely."
+    )
+
+
 WORDS: dict[str, dict[str, str]] = {
     "character": {
         "shows": "storybook figures on a plain light grey backdrop, 384 by 512 pixels",
         "reads": f"{len(ROLES)} roles ({', '.join(ROLES)}), the animals with fur of {len(FURS)} colours, "
         f"{len(GARMENTS)} garments ({', '.join(GARMENTS)}) in {len(COLORS)} colours, {len(HAIR_COLORS)} hair "
         f"colours, capes in {len(COLORS)} colours, and {len(ITEMS)} things to hold ({', '.join(ITEMS)})",
-        "guided": f" The denoiser learnt {SUBJECTS['character'].guidance_share:g} of what the words add, so "
-        "that guidance of 7.5, which is usual, paints as 3 does with other models: its colours stay even. "
-        "Below 3 the words are followed loosely.",
+        "guided": guided("character", usual=7.5),
         "held_out": "combinations of role, garment and colour",
         "prompt": "a knight in red armor holding a sword, full body, plain light gray studio background",
         "size": "width=384,\n    height=512",
@@ -24,7 +35,7 @@ WORDS: dict[str, dict[str, str]] = {
         "shows": "storybook landscapes without people, 512 by 384 pixels, or 2:1 as the frame of a scene",
         "reads": f"{len(KINDS)} kinds of place ({', '.join(KINDS)}), {len(TIMES)} times of day "
         f"({', '.join(TIMES)}) and {len(WEATHERS)} kinds of weather ({', '.join(WEATHERS)})",
-        "guided": "",
+        "guided": guided("background", usual=6.0),
         "held_out": "combinations of kind, time and weather; one prompt in ten leaves the weather unsaid",
         "prompt": "beautiful detailed castle at sunset under a clear sky",
         "size": "width=512,\n    height=384",
