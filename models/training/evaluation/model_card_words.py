@@ -11,8 +11,8 @@ def guided(subject: str, usual: float) -> str:
     if share == 1:
         return ""
     return (
-        f" The denoiser learnt {share:g} of what the words add, so that guidance of {usual:g}, which is usual, "
-        f"paints as {usual * share:.1f} does with other models: its colours stay even. "
+        f" The denoiser learnt {share:g} of what the words add, so that guidance of {usual:g}, which is "
+        f"usual, paints as {usual * share:.1f} does with other models: its colours stay even. "
         f"Below {1 / share:.0f} the words are followed loosely."
     )
 
