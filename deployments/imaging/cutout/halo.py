@@ -22,6 +22,8 @@ LARGEST_SHARE = 0.02
 """The share of the figure's area above which a blob counts as a part of the figure."""
 OPEN_SHARE = 0.15
 """The least share of a blob's rim that touches the backdrop."""
+MOUTH_SHARE = 0.7
+"""The least width of a pocket's mouth, as a share of its own: a gap between legs is open at the foot."""
 LINED_SHARE = 0.5
 """The least share of the rest of its rim that lies along the outline."""
 
@@ -43,15 +45,20 @@ def find_halo(figure: Mask, signed: Plane, seen: Pixels) -> Mask:
         return pale
     labels, areas = parts(pale, 4)
     dark = cv2.erode(cv2.cvtColor(seen, cv2.COLOR_RGB2GRAY), _NEAR) < DARK
-    blob, kind = _rims(labels, np.where(figure, np.where(dark, 2, 1), 0))
+    blobs, kinds = _rims(labels, np.where(figure, np.where(dark, 2, 1), 0))
     touching = np.zeros((areas.size, 3), np.int64)
-    np.add.at(touching, (blob, kind), 1)
+    np.add.at(touching, (blobs, kinds), 1)
     opened, plain, lined = touching.T
     halo = areas < LARGEST_SHARE * np.count_nonzero(figure)
-    halo &= opened >= OPEN_SHARE * (opened + plain + lined)
     halo &= lined >= LINED_SHARE * (plain + lined)
     halo[0] = False
-    return np.asarray(halo[labels])
+    wide = opened >= OPEN_SHARE * (opened + plain + lined)
+    for blob in np.flatnonzero(halo & ~wide & (opened > 0)):
+        inside = labels == blob
+        _, _, across, down = cv2.boundingRect(inside.astype(np.uint8))
+        is_mouth = opened[blob] >= MOUTH_SHARE * areas[blob] / max(across, down)
+        wide[blob] = is_mouth and off[inside].mean() < NEARLY
+    return np.asarray((halo & wide)[labels])
 
 
 def _rims(labels: Labels, kinds: Labels) -> tuple[Labels, Labels]:

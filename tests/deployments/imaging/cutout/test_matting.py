@@ -302,6 +302,24 @@ def test_a_thin_line_is_no_figure(size: tuple[int, int], thick: int, at: int) ->
             assert 0 <= cut_out(np.ascontiguousarray(turned)).confidence < 0.5
 
 
+def legs(foot: int) -> Pixels:
+    """Return a figure whose legs have a tinted gap of 8 x 30 pixels; `foot` of them are open below."""
+    picture = np.full((256, 192, 3), (211, 212, 212), np.uint8)
+    picture[40:200, 50:142] = (60, 40, 30)
+    picture[166:196, 92:100] = (217, 211, 204)
+    left = 96 - foot // 2
+    picture[196:200, left : left + foot] = (211, 212, 212)
+    return picture
+
+
+def test_a_tinted_gap_between_legs_is_left_out() -> None:
+    assert cut_out(legs(8)).alpha[169:194, 94:98].max() == 0
+
+
+def test_cloth_like_the_backdrop_stays_behind_a_break_in_its_outline() -> None:
+    assert cut_out(legs(2)).alpha[169:192, 94:98].min() == 255
+
+
 def with_halo(picture: Pixels) -> Pixels:
     """Return the outlined coat with white blobs outside its outline, as a diffusion model paints them."""
     for row, column in ((60, 48), (140, 145), (215, 50)):
