@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import cv2
 import numpy as np
+from numpy.typing import NDArray
 
 from deployments.imaging.cutout.backdrop import Labels, Mask, Plane, length, parts
 from deployments.messages import Pixels
@@ -23,9 +24,11 @@ LARGEST_SHARE = 0.02
 OPEN_SHARE = 0.15
 """The least share of a blob's rim that touches the backdrop."""
 MOUTH_SHARE = 0.7
-"""The least width of a pocket's mouth, as a share of its own: a gap between legs is open at the foot."""
+"""The least width of a gap's mouth, as a share of its mean width: that between legs is open at the foot."""
 LINED_SHARE = 0.5
 """The least share of the rest of its rim that lies along the outline."""
+
+Counts = NDArray[np.int64]
 
 _BLOB = np.ones((3, 3), np.uint8)
 _NEAR = np.ones((5, 5), np.uint8)
@@ -36,6 +39,7 @@ def find_halo(figure: Mask, signed: Plane, seen: Pixels) -> Mask:
 
     `signed` (h, w, 3) is the deviation from the backdrop in Lab, `seen` (h, w, 3) the picture in RGB. A white
     sleeve within an outline touches the backdrop hardly anywhere; cloth without outlines has none beside it.
+    Backdrop in a gap between legs touches it at the foot alone.
     """
     hue = np.asarray(cv2.max(np.abs(signed[..., 1]), np.abs(signed[..., 2])))
     off = length(signed)
@@ -53,12 +57,22 @@ def find_halo(figure: Mask, signed: Plane, seen: Pixels) -> Mask:
     halo &= lined >= LINED_SHARE * (plain + lined)
     halo[0] = False
     wide = opened >= OPEN_SHARE * (opened + plain + lined)
-    for blob in np.flatnonzero(halo & ~wide & (opened > 0)):
-        inside = labels == blob
-        _, _, across, down = cv2.boundingRect(inside.astype(np.uint8))
-        is_mouth = opened[blob] >= MOUTH_SHARE * areas[blob] / max(across, down)
-        wide[blob] = is_mouth and off[inside].mean() < NEARLY
+    narrow = halo & ~wide & (opened > 0)
+    if narrow.any():
+        wide |= _gaps(narrow[labels], labels, areas, opened, off)
     return np.asarray((halo & wide)[labels])
+
+
+def _gaps(seen: Mask, labels: Labels, areas: Counts, opened: Counts, off: Plane) -> NDArray[np.bool_]:
+    """Return which blobs of `seen` pixels are nearly the backdrop, behind a mouth of their own width."""
+    rows, columns = np.nonzero(seen)
+    blobs, at = labels[rows, columns], np.stack([rows, columns], axis=1)
+    first, last = np.full((areas.size, 2), max(labels.shape)), np.zeros((areas.size, 2), np.int64)
+    np.minimum.at(first, blobs, at)
+    np.maximum.at(last, blobs, at)
+    long = np.maximum((last - first + 1).max(axis=1), 1)
+    mean = np.bincount(blobs, off[rows, columns], areas.size) / np.maximum(areas, 1)
+    return np.asarray((opened >= MOUTH_SHARE * areas / long) & (mean < NEARLY))
 
 
 def _rims(labels: Labels, kinds: Labels) -> tuple[Labels, Labels]:

@@ -13,7 +13,7 @@ def guided(subject: str, usual: float) -> str:
     return (
         f" The denoiser learnt {share:g} of what the words add, so that guidance of {usual:g}, which is "
         f"usual, paints as {usual * share:.1f} does with other models: its colours stay even. "
-        f"Below {1 / share:.0f} the words are followed loosely."
+        f"Below {1 / share:.2g} the words are followed loosely."
     )
 
 

@@ -98,7 +98,7 @@ def unnamed(url_with_worker: str) -> None:
 
 @pytest.fixture
 def member(url_with_worker: str) -> str:
-    """A new one of the cast."""
+    """Add a member to the cast."""
     name = f"mira-{secrets.token_hex(4)}"
     with httpx.Client(base_url=url_with_worker, timeout=60, trust_env=False) as http:
         assert http.post("/v1/cast", json=MIRA | {"name": name}).status_code == 201

@@ -302,11 +302,11 @@ def test_a_thin_line_is_no_figure(size: tuple[int, int], thick: int, at: int) ->
             assert 0 <= cut_out(np.ascontiguousarray(turned)).confidence < 0.5
 
 
-def legs(foot: int) -> Pixels:
+def legs(foot: int, tint: tuple[int, int, int] = (217, 211, 204)) -> Pixels:
     """Return a figure whose legs have a tinted gap of 8 x 30 pixels; `foot` of them are open below."""
     picture = np.full((256, 192, 3), (211, 212, 212), np.uint8)
     picture[40:200, 50:142] = (60, 40, 30)
-    picture[166:196, 92:100] = (217, 211, 204)
+    picture[166:196, 92:100] = tint
     left = 96 - foot // 2
     picture[196:200, left : left + foot] = (211, 212, 212)
     return picture
@@ -318,6 +318,10 @@ def test_a_tinted_gap_between_legs_is_left_out() -> None:
 
 def test_cloth_like_the_backdrop_stays_behind_a_break_in_its_outline() -> None:
     assert cut_out(legs(2)).alpha[169:192, 94:98].min() == 255
+
+
+def test_a_white_stripe_that_is_open_at_the_foot_stays() -> None:
+    assert cut_out(legs(8, (252, 252, 250))).alpha[169:192, 94:98].min() == 255
 
 
 def with_halo(picture: Pixels) -> Pixels:
