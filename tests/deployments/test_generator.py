@@ -98,10 +98,11 @@ async def test_it_reports_whether_its_model_is_loaded(simulated: GeneratorConfig
 
 async def test_batch_work_is_ahead_of_no_other_job(simulated: GeneratorConfig, make_job: MakeJob) -> None:
     generator = Character(simulated)
-    for priority, least in (("batch", 0.0), ("interactive", 3 * SMALL_PX / 1e6)):
+    for priority, steps in (("batch", {0}), ("interactive", {3, 4})):  # One may be done by then.
         events = generator.stream(make_job(priority=priority))
         await anext(events)
-        assert (await generator.record_routing_stats())["interactive"] == pytest.approx(least)
+        waiting_px = 1e6 * (await generator.record_routing_stats())["interactive"]
+        assert round(waiting_px / SMALL_PX, 3) in steps
         await events.aclose()
 
 
