@@ -99,9 +99,8 @@ def test_pages_are_reworded_moved_and_left_out_by_keys(open_page: OpenPage, http
     expect(page.get_by_text("Page 3 is page 2 now.")).to_be_visible()
     undone(page)
     undone(page)
-    until(
-        lambda: texts(newest(http)) == ["And again.", "Never."]
-    )  # The word of the first undo is still there.
+    # The page still shows what it said of the first undo.
+    until(lambda: texts(newest(http)) == ["And again.", "Never."])
     expect(page.get_by_role("button", name="Undo")).to_be_hidden()
 
 

@@ -10,8 +10,10 @@ Guidance = Literal["classifier_free", "embedded", "none"]
 HalfPrecision = Literal["float16", "bfloat16"]
 Task = Literal["text_to_image", "image_to_image", "inpainting", "image_editing"]
 ModelTask = Literal[Task, "references", "pose", "loras"]
-"""All that a model can be asked for. The last three go together with each other and with each Task, but see
-`controlled`."""
+"""All that a model can be asked for. The last three go together with each other and with each Task.
+
+`controlled` says which tasks a pose goes with.
+"""
 
 
 @dataclass(frozen=True, kw_only=True)
