@@ -119,8 +119,9 @@ def create(
     expires: float | None,
     **limits: Any,
 ) -> None:
-    """Create a key called NAME and print it: it is not kept, and cannot be shown again.
+    """Create a key called NAME and print it.
 
+    It is not kept, and cannot be shown again.
     What is stored belongs to a tenant, and so do the limits. A tenant may have several keys.
     """
     if name is None and tenant is None:

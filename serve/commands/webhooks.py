@@ -20,7 +20,7 @@ NO_JOB = "-"
 @state_options
 @click.pass_context
 def webhooks(context: click.Context, state_dir: str, database: str | None) -> None:
-    """Show the secret that signs webhooks, list deliveries, and send one again."""
+    """Show the signing secret; list and repeat deliveries."""
     context.obj = place_of(state_dir, database)
 
 
@@ -40,7 +40,7 @@ def secret(place: StatePlace, tenant: str, rotate: bool) -> None:
 @click.option("--limit", type=click.IntRange(1, 10_000), default=100, show_default=True)
 @click.pass_obj
 def list_(place: StatePlace, tenant: str | None, limit: int) -> None:
-    """List deliveries, the newest first: id, state, attempts, job, address, and the last fault."""
+    """List deliveries, the newest first. Prints id, state, attempts, job, address and the last fault."""
     from ..webhooks import outbox
 
     for each in place.use(lambda engine: outbox.listed(engine, tenant, limit)):

@@ -90,8 +90,9 @@ def remove(name: str, url: str, api_key: str | None) -> None:
 @click.option("-o", "--output", "folder", required=True, type=click.Path(file_okay=False, path_type=Path))
 @service_options
 def export(name: str, file: Path | None, folder: Path, url: str, api_key: str | None) -> None:
-    """Paint a hero in poses for a game: an atlas, its JSON, and every pose as a PNG of its own.
+    """Paint a hero in poses for a game.
 
+    Writes an atlas, its JSON, and every pose as a PNG of its own.
     A pose is a prompt, or a layer's fields with the `name` of its frame.
     """
     poses = read_poses(file) if file is not None else []

@@ -79,7 +79,7 @@ def list_(limit: int, tenant: str | None, url: str, api_key: str | None) -> None
 @click.argument("job_id", metavar="ID")
 @service_options
 def cancel(job_id: str, url: str, api_key: str | None) -> None:
-    """Cancel what of a job has not ended; one that has ended stays as it is."""
+    """Cancel what has not ended. A job that has ended stays as it is."""
     with connected(url, api_key) as service:
         found = service.job(job_id)
         click.echo(found["status"] if found["status"] in ENDED else service.cancel_job(job_id)["status"])
@@ -89,7 +89,7 @@ def cancel(job_id: str, url: str, api_key: str | None) -> None:
 @click.argument("job_id", metavar="ID")
 @service_options
 def release(job_id: str, url: str, api_key: str | None) -> None:
-    """Let a job be painted after all that is held, since the key that it came with has ended."""
+    """Paint a job that is held because its key has ended."""
     with connected(url, api_key) as service:
         click.echo(service.release_job(job_id)["status"])
 
@@ -112,7 +112,7 @@ def remove(job_id: str, url: str, api_key: str | None) -> None:
 @click.option("-o", "--output", "folder", required=True, type=click.Path(file_okay=False, path_type=Path))
 @service_options
 def fetch(job_id: str, folder: Path, url: str, api_key: str | None) -> None:
-    """Write the pictures that a job has so far into a folder: scene-0000.jpg, scene-0001.jpg, …"""
+    """Write the pictures so far into a folder. They are called scene-0000.jpg, scene-0001.jpg, …"""
     with connected(url, api_key) as service:
         scenes = [scene["index"] for scene in service.job(job_id)["scenes"] if "url" in scene]
         gone = False

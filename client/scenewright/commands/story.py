@@ -53,8 +53,9 @@ def make(
     url: str,
     api_key: str | None,
 ) -> None:
-    """Paint the story of FILE (YAML or JSON; - is stdin) and write its book.
+    """Paint the story of FILE and write its book.
 
+    FILE is YAML or JSON; - is stdin.
     Ended by Ctrl-C, the story goes on; `scenewright story book ID -o book.pdf` writes it later.
     """
     _check(files)
@@ -136,7 +137,7 @@ def repaint(
     url: str,
     api_key: str | None,
 ) -> None:
-    """Paint the page with this INDEX again, from 0; the others stay as they are."""
+    """Paint the page with this INDEX again. The first is 0; the others stay as they are."""
     given = {"seed": seed, "background": background, "text": text}
     change = {name: value for name, value in given.items() if value is not None}
     with connected(url, api_key) as service:
@@ -149,7 +150,7 @@ def repaint(
 @click.option("-o", "--output", "folder", required=True, type=click.Path(file_okay=False, path_type=Path))
 @service_options
 def fetch(story_id: str, folder: Path, url: str, api_key: str | None) -> None:
-    """Write the pictures that a story has so far into a folder: page-000.jpg, page-001.jpg, …"""
+    """Write the pictures so far into a folder. They are called page-000.jpg, page-001.jpg, …"""
     with connected(url, api_key) as service:
         for page in service.stories.get(story_id)["pages"]:
             if "picture" in page:
@@ -164,7 +165,7 @@ def fetch(story_id: str, folder: Path, url: str, api_key: str | None) -> None:
 @click.argument("story_id", metavar="ID")
 @service_options
 def cancel(story_id: str, url: str, api_key: str | None) -> None:
-    """Cancel what of a story has not ended; one that has ended stays as it is."""
+    """Cancel what has not ended. A story that has ended stays as it is."""
     with connected(url, api_key) as service:
         found = service.stories.get(story_id)
         ended = found["status"] in ENDED
