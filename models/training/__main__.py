@@ -1,9 +1,9 @@
-"""Make a bundled model from nothing: `python -m models.training character` (or `background`).
+"""Make a bundled model from scratch: `python -m models.training character` (or `background`).
 
-Draws the pictures, fits the latents, trains the decoder and the denoiser, and writes a folder that
-`DiffusionPipeline.from_pretrained` opens. Every stage is stored in --work and skipped when it is there, so an
-interrupted run goes on where it was. `draw`, `evaluate`, `judges` and `model_card` are commands of their own:
-`python -m models.training draw background --out DIR` only writes training pictures.
+Draws the pictures, fits the latents, trains the denoiser and the decoder, and writes a folder that
+`DiffusionPipeline.from_pretrained` opens. Every stage is stored in --work and skipped if it is there, so an
+interrupted run continues where it stopped. `draw`, `evaluate`, `judges` and `model_card` are separate
+commands: `python -m models.training draw background --out DIR` only writes training pictures.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ import json
 import shutil
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import torch
@@ -22,7 +23,7 @@ from transformers import CLIPTokenizer
 from deployments.diffusion.model.patch_autoencoder import PatchAutoencoder
 from models.training import draw, evaluate, judges, model_card, training_pictures
 from models.training.known_words_file import write_known_words
-from models.training.networks import autoencoder, diffusion, text, text_pretraining
+from models.training.networks import autoencoder, diffusion, sharpening, text, text_pretraining
 from models.training.networks.latents import FILE, PatchBasis
 from models.training.subjects import SUBJECTS
 
@@ -37,8 +38,8 @@ COMMANDS: dict[str, Callable[[list[str]], None]] = {
 def assemble(
     folder: Path, vae: torch.nn.Module, trainee: diffusion.Trainee, tokenizer: CLIPTokenizer
 ) -> StableDiffusionPipeline:
-    """Assemble the averaged networks in half precision, as a StableDiffusionPipeline, safetensors only."""
-    # Training pads every caption, and the tokenizer would keep that in its file.
+    """Save the averaged networks in half precision as a StableDiffusionPipeline, only in safetensors."""
+    # Training pads every caption, and the tokenizer would store that setting in its file.
     tokenizer.backend_tokenizer.no_padding()
     tokenizer.backend_tokenizer.no_truncation()
     pipeline = StableDiffusionPipeline(
@@ -53,11 +54,11 @@ def assemble(
     )
     pipeline.to(torch.float16)
     pipeline.save_pretrained(folder, safe_serialization=True)
-    # transformers loads what the file holds, diffusers single precision: left alone, the two would not fit.
+    # transformers loads the file's precision, diffusers single precision: unless set, the two would differ.
     config = folder / "text_encoder" / "config.json"
     config.write_text(json.dumps(json.loads(config.read_text()) | {"dtype": "float32"}, indent=2) + "\n")
     for file in folder.rglob("*.safetensors"):
-        file.chmod(0o644)  # safetensors writes for the owner alone
+        file.chmod(0o644)  # safetensors makes files that only the owner can read
     return pipeline
 
 
@@ -77,8 +78,11 @@ def main() -> None:
     parser.add_argument("--out", type=Path, help="the model's folder (default models/storybook-SUBJECT)")
     parser.add_argument("--work", type=Path, help="checkpoints (default build/training/SUBJECT)")
     parser.add_argument("--start-from", type=Path, help="train a finished model's folder further")
-    parser.add_argument("--pictures", type=int, default=3_000, help="at most; a subject may have fewer")
+    parser.add_argument(
+        "--pictures", type=int, default=3_000, help="most pictures to draw; a subject may have fewer"
+    )
     parser.add_argument("--decoder-steps", type=int, default=3_000, help="decoder steps of 16 crops")
+    parser.add_argument("--sharpening-steps", type=int, help="of the decoder too (default the subject's)")
     parser.add_argument("--text-steps", type=int, default=1_500)
     parser.add_argument("--steps", type=int, default=4_000, help="denoiser steps of 64 pictures")
     parser.add_argument("--threads", type=int, default=2)
@@ -86,7 +90,7 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=0)
     options = parser.parse_args()
     if options.start_from and not same_latents(options.start_from):
-        parser.error(f"{options.start_from} has latents of another kind: train from nothing instead")
+        parser.error(f"{options.start_from} has latents of another kind: train from scratch instead")
 
     torch.set_num_threads(options.threads)
     subject = SUBJECTS[options.subject]
@@ -94,7 +98,7 @@ def main() -> None:
     out = options.out or Path("models") / f"storybook-{subject.name}"
     work.mkdir(parents=True, exist_ok=True)
     if options.start_from and not (work / FILE).exists():
-        # The weights mean nothing in any other latents, or with any other words.
+        # The weights are useless with any other latents or any other vocabulary.
         shutil.copy(options.start_from / FILE, work)
         shutil.copytree(options.start_from / "tokenizer", work / "tokenizer")
 
@@ -111,7 +115,11 @@ def main() -> None:
         text_pretraining.pretrain(subject, tokenizer, text_encoder, work, options.text_steps, options.seed)
         trainee = diffusion.Trainee.of(diffusion.build_unet(subject), text_encoder)
     diffusion.train(subject, tokenizer, trainee, buckets, work, options.steps, options.seed, options.device)
-    autoencoder.train_decoder(vae, buckets, basis, work, options.decoder_steps, options.seed, options.device)
+    looks, seed, device = subject.looks_in_a_round, options.seed, options.device
+    autoencoder.train_decoder(vae, buckets, looks, basis, work, options.decoder_steps, seed, device)
+    if options.sharpening_steps is not None:
+        subject = replace(subject, sharpening_steps=options.sharpening_steps)
+    sharpening.sharpen_decoder(vae, buckets, looks, basis, work, subject.sharpening_steps, seed, device)
     assemble(out, vae, trainee, tokenizer)
     shutil.copy(work / FILE, out)
     write_known_words(subject, out)

@@ -1,4 +1,4 @@
-"""Draw many small pictures on one sheet, each over what was requested and what was seen."""
+"""Draw many small pictures on one sheet, each above what was requested and what was seen."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _PAPER, _INK, _WRONG = (255, 255, 255), (40, 40, 44), (190, 30, 30)
 
 @dataclass(frozen=True)
 class Entry:
-    """A picture, the words it was painted from, and what the judge saw instead, if it did."""
+    """A picture, the words it was painted from, and what the judge saw instead, if anything."""
 
     picture: Image.Image
     asked: str

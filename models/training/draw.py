@@ -1,8 +1,8 @@
 """Write training pictures to a folder: `python -m models.training draw background --count 64 --out DIR`.
 
-DIR gets `0000.png` and so on, `captions.json` (each file's caption) and `sheet.jpg`, all of them on one
-sheet. They are what training would draw: nothing that is held out for the evaluation is among them. The
-same seed draws the same pictures.
+DIR gets `0000.png` and so on, `captions.json` (each file's caption) and `sheet.jpg`, with all of them on one
+sheet. Training could draw the same pictures: none of them is held out for the evaluation. The same seed draws
+the same pictures.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ MOST = 10_000
 
 
 def draw(subject: Subject, count: int, seed: int, out: Path) -> None:
-    """Draw `count` pictures of the subject's sizes, in their shares, with a caption each."""
+    """Draw `count` pictures in the subject's sizes, by their shares, each with a caption."""
     out.mkdir(parents=True, exist_ok=True)
     rng = random.Random(seed)
     captions: dict[str, str] = {}
@@ -45,7 +45,7 @@ def main(arguments: list[str]) -> None:
     parser.add_argument("subject", choices=sorted(SUBJECTS))
     parser.add_argument("--count", type=int, default=64)
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--out", type=Path, required=True, help="a folder, new or empty")
+    parser.add_argument("--out", type=Path, required=True, help="a new or empty folder")
     options = parser.parse_args(arguments)
     if not 1 <= options.count <= MOST:
         parser.error(f"--count must be from 1 to {MOST}")

@@ -2,8 +2,8 @@
 
 Paints prompts held out from training with the model's own pipeline and measures the pictures: the garment's
 colour, or the place's kind and time of day; how far their details are from those of drawings; whether seeds
-matter; how long a picture takes. Renders drawings of the same prompts only to compare the pictures with.
-Writes evaluation.json beside the model, and a contact sheet among the pictures of the docs.
+matter; how long a picture takes. Renders drawings of the same prompts only for comparison. Writes
+evaluation.json beside the model, and a contact sheet into docs/pictures.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ GUIDANCE = {"character": 7.5, "background": 6.0}
 
 
 def requested_of(prompt: HeldOutPrompt) -> Attributes:
-    """Return what will be measured of this prompt's picture."""
+    """Return the attributes that this prompt's picture should show."""
     spec = prompt.spec
     if hasattr(spec, "garment_color"):
         return {"garment_color": spec.garment_color}
@@ -53,7 +53,7 @@ def requested_of(prompt: HeldOutPrompt) -> Attributes:
 
 
 def build_judge(subject_name: str) -> Callable[[list[Image.Image]], list[Attributes]]:
-    """Build a judge that looks at pictures; it knows nothing of the prompts."""
+    """Build a judge that looks only at pictures, and does not know the prompts."""
     if subject_name == "character":
         return lambda pictures: [{"garment_color": garment_color(picture)} for picture in pictures]
     network = classifier.load()
@@ -61,7 +61,7 @@ def build_judge(subject_name: str) -> Callable[[list[Image.Image]], list[Attribu
 
 
 def load_painter(folder: Path, steps: int, guidance: float) -> Paint:
-    """Build a painter with the folder's own pipeline, at the model's own size, one seed per picture."""
+    """Build a painter from the folder's pipeline, at the model's native size, with one seed per picture."""
     pipeline: Any = DiffusionPipeline.from_pretrained(folder, dtype=torch.float32)
     pipeline.set_progress_bar_config(disable=True)
 
@@ -81,7 +81,7 @@ def load_painter(folder: Path, steps: int, guidance: float) -> Paint:
 def paint_all(
     paint: Paint, prompts: list[HeldOutPrompt], batch: int
 ) -> Iterator[tuple[int, list[Image.Image]]]:
-    """Yield batches of pictures, each with the number of its first prompt."""
+    """Yield batches of pictures, each with the index of its first prompt."""
     started = time.monotonic()
     for first in range(0, len(prompts), batch):
         part = prompts[first : first + batch]
@@ -94,7 +94,7 @@ def distance_from_drawings(
 ) -> dict[str, dict[str, float]]:
     """Compare the pictures with drawings of the same prompts, level by level, and these with other drawings.
 
-    `ratio` is the one distance in terms of the other: near 1 for pictures with the details of drawings.
+    `ratio` is the first distance divided by the second: near 1 for pictures with the details of drawings.
     """
     draw, size = SUBJECTS[subject_name].draw, painted[0].size
     others = held_out_prompts(subject_name, len(prompts), OTHER_PROMPTS_SEED)
@@ -147,12 +147,14 @@ def main(arguments: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(prog="python -m models.training.evaluate", description=__doc__)
     parser.add_argument("subject", choices=sorted(SUBJECTS))
     parser.add_argument("--model", type=Path, help="the model's folder (default models/storybook-SUBJECT)")
-    parser.add_argument("--out", type=Path, help="where the results go (default the model's folder)")
-    parser.add_argument("--sheet", type=Path, help="default docs/pictures/storybook-SUBJECT.jpg")
+    parser.add_argument("--out", type=Path, help="folder for the results (default the model's folder)")
+    parser.add_argument(
+        "--sheet", type=Path, help="contact sheet (default docs/pictures/storybook-SUBJECT.jpg)"
+    )
     parser.add_argument("--prompts", type=int, default=PROMPTS)
     parser.add_argument("--steps", type=int, default=20)
     parser.add_argument("--batch", type=int, default=8)
-    parser.add_argument("--guidance", type=float, help="default: the service's")
+    parser.add_argument("--guidance", type=float, help="guidance scale (default the service's)")
     parser.add_argument("--threads", type=int, default=1)
     options = parser.parse_args(arguments)
     torch.set_num_threads(options.threads)

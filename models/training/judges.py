@@ -1,9 +1,8 @@
-"""Train and check what the evaluation judges by: `python -m models.training.judges`.
+"""Train and check the evaluation's judges: `python -m models.training.judges`.
 
-Trains the classifier of places on the renderer's pictures and on spoiled ones ("no place"), then asks it
-about layouts that it was not trained on, sharp, softened and spoiled, and asks the measure of a garment's
-colour about fresh figures. Stores their accuracy in judges.json, for the model cards. Takes some
-minutes on one thread.
+Trains the classifier of places on the renderer's pictures and on spoiled ones ("no place"), then tests it on
+layouts that it was not trained on, sharp, softened and spoiled. Also tests the measure of a garment's colour
+on fresh figures. Stores their accuracy in judges.json, for the model cards. Takes some minutes on one thread.
 """
 
 from __future__ import annotations
@@ -30,7 +29,7 @@ PEAK_RATE = 3e-3
 # Drawn small, for speed; the shapes are those that the model paints, each with its share.
 _DRAWN_SIZES = (((256, 192), 0.7), ((384, 192), 0.3))
 TRAINED_LAYOUTS = range(48)
-"""More than a model is taught, so that the classifier goes by what is shown and not by where."""
+"""More layouts than a model is taught, so that the classifier goes by what is shown and not by where."""
 FRESH_LAYOUTS = range(1_000, 1_200)
 SPOILED_EVERY = 2
 """One training picture in this many is spoiled."""
@@ -55,7 +54,7 @@ def draw_places(
 
 
 def spoil_some(pictures: torch.Tensor, labels: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-    """Spoil the first pictures of a batch, and label them as no place; -1..1."""
+    """Spoil the first pictures of a batch, and label them as no place; pictures are -1..1."""
     count = len(pictures) // SPOILED_EVERY
     labels = labels.clone()
     labels[:count, 0] = classifier.ANSWERS.index(classifier.NO_PLACE)
@@ -81,7 +80,7 @@ def augment(pictures: torch.Tensor) -> torch.Tensor:
 
 
 def train_classifier(pictures: torch.Tensor, labels: torch.Tensor, epochs: int) -> classifier.PlaceClassifier:
-    """Train by AdamW, with one cycle of the learning rate."""
+    """Train with AdamW and one cycle of the learning rate."""
     torch.manual_seed(0)
     network = classifier.PlaceClassifier()
     optimizer = torch.optim.AdamW(network.parameters(), lr=PEAK_RATE, weight_decay=0.05)
@@ -103,7 +102,7 @@ def train_classifier(pictures: torch.Tensor, labels: torch.Tensor, epochs: int) 
 
 
 def place_accuracy(network: classifier.PlaceClassifier, count: int, seed: int) -> dict[str, float]:
-    """Return the shares classified right, of places in layouts not trained on and of these spoiled."""
+    """Return the shares classified correctly, for places in layouts not trained on and for spoiled ones."""
     torch.manual_seed(seed)
     result: dict[str, float] = {"pictures": count}
     for name, blur_px in (("", 0), ("_soft", _PLACE_BLUR_PX)):
@@ -128,7 +127,7 @@ def place_accuracy(network: classifier.PlaceClassifier, count: int, seed: int) -
 
 
 def garment_accuracy(count: int, seed: int) -> dict[str, float]:
-    """Return the shares of rendered figures whose garment's colour is read right, sharp and softened."""
+    """Return the shares of rendered figures whose garment's colour is measured correctly, sharp and soft."""
     rng = random.Random(seed)
     sharp = soft = 0
     for _ in range(count):

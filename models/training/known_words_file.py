@@ -1,7 +1,7 @@
 """Collect the words that a model is taught, and suggestions for prompts beyond them.
 
-They are stored beside the weights, and the service warns of a description with other words. Words that people
-say in many ways are known only in the ways that captions say them.
+They are stored beside the weights, and the service warns if a description has other words. If there are
+several words for one thing, only those that captions use are known.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from models.training.places.place_spec import KINDS, TIMES, WEATHERS
 from models.training.subjects import Subject
 
 CAPTIONS = 20_000
-"""Captions drawn: enough for the rarest word to be among them."""
+"""The number of captions to sample, enough to include the rarest word."""
 OFFERS: dict[str, dict[str, tuple[str, ...]]] = {
     "character": {
         "figures": ROLES,
@@ -31,7 +31,7 @@ OFFERS: dict[str, dict[str, tuple[str, ...]]] = {
 
 
 def collect_words(subject: Subject, captions: int = CAPTIONS) -> dict[str, Any]:
-    """Return the content of known_words.json: every word of the captions, and what is offered."""
+    """Return the content of known_words.json: every word of the captions, and the suggestions."""
     rng = random.Random(0)
     words: set[str] = set()
     for _ in range(captions):

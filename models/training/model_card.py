@@ -1,7 +1,7 @@
 """Write a bundled model's card and checksums: `python -m models.training.model_card FOLDER`.
 
-The figures come from the evaluation.json that `models.training.evaluate` left in the folder. Add to it what
-an eye counted, as `by_eye`: `{"pictures": 40, "counts": {"two eyes": 39}, "worst": "one sentence"}`.
+The numbers come from the evaluation.json that `models.training.evaluate` wrote into the folder. Add to it
+what a person counted, as `by_eye`: `{"pictures": 40, "counts": {"two eyes": 39}, "worst": "one sentence"}`.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from models.training.evaluation.model_card_words import TEMPLATE, WORDS
 
 CHECKSUMS = "SHA256SUMS"
 _NOT_LOADED = ("evaluation.json", CHECKSUMS)
-"""Never opened by the service, so a fresh evaluation must not make a model look damaged."""
+"""The service never opens these files, so a new evaluation must not make a model look damaged."""
 
 _ROWS = {
     "garment_color": "garment in the colour asked for",
@@ -27,7 +27,7 @@ _ROWS = {
 
 
 def write_card(folder: Path) -> Path:
-    """Write README.md in the model's folder. Raises FileNotFoundError before the model was evaluated."""
+    """Write README.md in the model's folder. Raises FileNotFoundError if the model was not evaluated."""
     report = json.loads((folder / "evaluation.json").read_text(encoding="utf-8"))
     words = WORDS[report["subject"]]
     target = folder / "README.md"
@@ -36,7 +36,7 @@ def write_card(folder: Path) -> Path:
 
 
 def write_checksums(folder: Path) -> Path:
-    """Write SHA256SUMS of all that the pipeline reads, in the form of sha256sum."""
+    """Write SHA256SUMS for all files that the pipeline reads, in the format of sha256sum."""
     files = sorted(
         file
         for pattern in ("*.safetensors", "*.json", "*.txt")
@@ -53,7 +53,7 @@ def write_checksums(folder: Path) -> Path:
 
 
 def percent(share: float) -> str:
-    """Write 0.9958 as 99.6%; only a whole is 100%."""
+    """Write a share such as 0.9958 as 99.6%, and only 1 as 100%."""
     return f"{100 * share:.1f}%" if share < 1 else "100%"
 
 
@@ -103,7 +103,7 @@ def _by_eye(seen: dict[str, Any] | None) -> str:
         return ""
     counts = "\n".join(f"| {what} | {count} |" for what, count in seen["counts"].items())
     return (
-        f"A judge who did not know the prompts looked at {seen['pictures']} other pictures, not chosen. "
+        f"A judge who did not know the prompts looked at {seen['pictures']} other pictures, not hand-picked. "
         f"{seen['worst']}\n\n| seen | of {seen['pictures']} |\n| --- | --- |\n{counts}\n\n"
     )
 

@@ -1,4 +1,4 @@
-"""SVG to pixels, by Skia: ten times as quick as a renderer that goes by way of a PNG."""
+"""Turn SVG into pixels with Skia, ten times as fast as a renderer that goes through PNG."""
 
 from __future__ import annotations
 

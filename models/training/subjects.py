@@ -22,10 +22,12 @@ BACKGROUND_NEGATIVE = "people, characters, faces, low quality, blurry"
 class Subject:
     """One model's curriculum.
 
-    `sizes` are (width_px, height_px), each with its share of the pictures. `attributes` are what captions
-    speak of: the fields of a spec, each with all its values. `latent_channels` is how many components of the
-    pictures' patches the denoiser paints. `guidance_share` is the share of what the words add that the
-    model learns: guidance, which multiplies it, acts as that share of the scale that is asked for.
+    `sizes` are (width_px, height_px), each with its share of the pictures. `attributes` are the fields of a
+    spec that captions mention, each with all its values. `latent_channels` is how many components of the
+    pictures' patches the denoiser paints. `guidance_share` is the share of the words' effect that the model
+    learns: guidance multiplies that effect, so it acts like that share of the requested scale.
+    `looks_in_a_round` returns how often a round of training shows a spec's picture. `sharpening_steps` are
+    those of the decoder against a discriminator, after its own.
     """
 
     name: str
@@ -38,13 +40,15 @@ class Subject:
     attributes: dict[str, tuple[Any, ...]]
     latent_channels: int
     guidance_share: float = 1.0
+    looks_in_a_round: Callable[[Any], int] = lambda spec: 1
+    sharpening_steps: int = 0
 
     @property
     def native_size(self) -> tuple[int, int]:
         return self.sizes[0][:2]
 
     def sample_for_training(self, rng: random.Random) -> Any:
-        """Sample a spec whose combination of attributes is not kept back for the evaluation."""
+        """Sample a spec whose combination of attributes is not held out for the evaluation."""
         while self.held_out(spec := self.sample(rng)):
             pass
         return spec
@@ -85,5 +89,7 @@ SUBJECTS = {
         place_captions.caption_place,
         {"kind": place_spec.KINDS, "time": place_spec.TIMES, "weather": place_spec.WEATHERS},
         latent_channels=32,
+        looks_in_a_round=place_spec.looks_in_a_round,
+        sharpening_steps=2_400,
     ),
 }

@@ -1,4 +1,4 @@
-"""Draw the training pictures once: every picture in full for the decoder, its latents for the denoiser."""
+"""Draw the training pictures once: whole pictures for the decoder, and their latents for the denoiser."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from models.training.subjects import Subject
 
 BASIS_PICTURES = 400
 REPEATS_BEFORE_ENOUGH = 20
-"""Draws for each picture kept, without anything new, after which sampling stops."""
+"""Sampling stops after this many draws in a row without a new picture, for each picture kept."""
 _MOVED = {
     "models.training.figure_spec": "models.training.figures.figure_spec",
     "models.training.place_spec": "models.training.places.place_spec",
@@ -39,7 +39,7 @@ class Bucket:
 
 
 class _Specs(pickle.Unpickler):  # Our own file, written below and never shipped.
-    """Read specs back, those too that were stored before their modules moved into folders."""
+    """Read specs back, including those that were stored before their modules moved into folders."""
 
     def find_class(self, module: str, name: str) -> Any:
         return super().find_class(_MOVED.get(module, module), name)
@@ -56,7 +56,7 @@ def to_tensor(picture: Image.Image) -> torch.Tensor:
 
 
 def sample_specs(subject: Subject, count: int, rng: random.Random) -> list[Any]:
-    """Return up to `count` specs, no two alike: a subject may have fewer."""
+    """Return up to `count` different specs: a subject may have fewer."""
     specs: dict[Any, None] = {}
     misses = 0
     while len(specs) < count and misses < REPEATS_BEFORE_ENOUGH * (100 + len(specs)):
@@ -83,7 +83,7 @@ def _draw_bucket(subject: Subject, folder: Path, size: tuple[int, int], count: i
     stored, specs_path = folder / f"pictures_{name}.pt", folder / f"specs_{name}.pkl"
     if not stored.exists():
         specs = sample_specs(subject, count, random.Random(seed))
-        # One block: thousands of small tensors kept between large ones hold on to the whole heap.
+        # One block: thousands of small tensors kept between large ones would pin the whole heap.
         pixels = torch.empty(len(specs), 3, height, width, dtype=torch.uint8)
         started = time.monotonic()
         for done, spec in enumerate(specs):

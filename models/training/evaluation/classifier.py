@@ -1,4 +1,4 @@
-"""Classify a painted place by a small network: its kind, or that it shows no place, and its time of day."""
+"""Classify a painted place with a small network: its kind, or that it is no place, and its time of day."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class PlaceClassifier(torch.nn.Module):
             ]
             channels = wider
         self.features = torch.nn.Sequential(*layers)
-        # Pooled to a grid rather than a point: a sun low in the sky is not a lamp in a street.
+        # Pooled to a grid rather than a point, to tell a sun low in the sky from a lamp in a street.
         self.pool = torch.nn.AdaptiveAvgPool2d((3, 4))
         self.head = torch.nn.Sequential(
             torch.nn.Flatten(),
@@ -70,7 +70,7 @@ class Seen:
 
 
 def shrink(picture: Image.Image) -> torch.Tensor:
-    """Shrink a picture of any size and shape to what the classifier looks at: uint8 (3, 96, 128)."""
+    """Shrink a picture of any size and shape to what the classifier reads: uint8 (3, 96, 128)."""
     small = picture.convert("RGB").resize((WIDTH, HEIGHT), Image.Resampling.BOX)
     return torch.from_numpy(np.asarray(small).copy()).permute(2, 0, 1)
 
@@ -93,7 +93,7 @@ def save(classifier: PlaceClassifier, path: Path = WEIGHTS) -> None:
 
 
 def load(path: Path = WEIGHTS) -> PlaceClassifier:
-    """Load the classifier that ships, or one stored elsewhere."""
+    """Load the bundled classifier, or one stored elsewhere."""
     classifier = PlaceClassifier()
     classifier.load_state_dict({name: tensor.float() for name, tensor in load_file(path).items()})
     return classifier.eval()

@@ -1,4 +1,4 @@
-"""Find which of the twelve colours a painted figure's garment has, off the chest and the skirt."""
+"""Find which of the twelve colours a painted figure's garment has, from the chest and the skirt."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ Floats = NDArray[np.float64]
 CLOTH_ROWS = ((0.385, 0.295), (0.235, 0.185))
 CLOTH_COLUMNS = (0.40, 0.60)
 BACKDROP_TOLERANCE = 14.0
-"""Least distance in Lab of a figure's pixel from the backdrop; a floor shadow lies nearer."""
+"""Half of the least distance in Lab of a figure's pixel from the backdrop; a floor shadow is nearer."""
 TONE_TOLERANCE = 26.0
-"""Pixels further than this from every tone (outlines, seams, a beard) do not vote."""
+"""Pixels farther than this in Lab from every tone (outlines, seams, a beard) do not vote."""
 DARKER = 0.2
 """The share of black in a garment's shaded side."""
 

@@ -1,4 +1,4 @@
-"""Prompts to be measured by: plain wordings of combinations that no training picture had."""
+"""Prompts for the evaluation: plain wordings of combinations that no training picture had."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ from models.training.subjects import SUBJECTS
 
 PROMPTS = 240
 _WEATHER_UNSAID_EVERY = 10
-"""One place in this many leaves its weather unsaid; the others name a combination that was held out."""
+"""One place in this many does not mention its weather; the others name a combination that was held out."""
 
 _TRIES = 20_000
-"""Figures or places without a new prompt after which none is left to find."""
+"""The draws in a row without a new prompt after which the search gives up."""
 _OPENINGS = ("", "", "", "portrait of ", "a drawing of ")
 _WEARING = ("in", "wearing", "dressed in")
 _MOODS = ("", "", "", "old ", "magical ", "quiet ", "lonely ", "peaceful ")
-"""Words that no picture shows; they make more wordings of a few combinations."""
+"""Words that no picture shows; they allow more wordings of a few combinations."""
 _TIMES = {
     "dawn": ("at dawn", "at sunrise"),
     "noon": ("at noon", "at midday"),
@@ -51,10 +51,10 @@ class HeldOutPrompt:
 
 
 def held_out_prompts(subject_name: str, count: int = PROMPTS, seed: int = 0) -> list[HeldOutPrompt]:
-    """Return `count` different prompts, the same for the same seed. Raises ValueError where there are fewer.
+    """Return `count` different prompts, the same for the same seed. Raises ValueError if there are fewer.
 
-    Evenly shared among the garment's colours, or the held-out combinations of a place, for by the sampler's
-    own shares one in six figures is blue and one in ninety brown.
+    They are spread evenly over the garment's colours, or over the held-out combinations of a place, since the
+    sampler alone would make one figure in six blue and one in ninety brown.
     """
     subject = SUBJECTS[subject_name]
     rng = random.Random(seed)
@@ -75,11 +75,11 @@ def held_out_prompts(subject_name: str, count: int = PROMPTS, seed: int = 0) -> 
             fruitless = 0
         if len(asked) == count:
             return rng.sample(list(asked.values()), count)
-    raise ValueError(f"there are not {count} different prompts to be had")
+    raise ValueError(f"there are fewer than {count} different prompts")
 
 
 def describe_figure(figure: Figure, rng: random.Random) -> str:
-    """Name role, colour and garment always, hair or fur, cape and item sometimes, and nothing not there."""
+    """Name role, colour and garment always, hair or fur, cape and item sometimes, and nothing absent."""
     garment = f"{figure.garment_color} {figure.garment}"
     thing = garment if figure.garment == "armor" else with_article(garment)
     who = f"{figure.fur} {figure.role}" if figure.is_animal and rng.random() < 0.5 else figure.role
@@ -94,7 +94,7 @@ def describe_figure(figure: Figure, rng: random.Random) -> str:
 
 
 def describe_place(place: Place, rng: random.Random, say_weather: bool = True) -> str:
-    """Name kind and time always, the weather where requested."""
+    """Name kind and time always, and the weather if requested."""
     noun = rng.choice(_MOODS) + place.kind
     if place.kind != "mountains":
         noun = with_article(noun)

@@ -1,4 +1,4 @@
-"""Measure what the evaluation counts: pictures as requested, and how far pictures are apart."""
+"""Measure how many pictures are as requested, and how far apart pictures are."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from models.training.evaluation.held_out_prompts import HeldOutPrompt
 FIRST_SEED = 1_000
 OTHER_SEED = 900_000
 VISIBLE_LEVELS = 24
-"""A pixel is visibly different where a channel differs by more than this many of 255 levels."""
+"""A pixel is visibly different if a channel differs by more than this many of 255 levels."""
 
 Attributes = dict[str, str]
 Paint = Callable[[list[HeldOutPrompt], list[int]], list[Image.Image]]
@@ -32,7 +32,7 @@ class Verdict:
 
 
 def adherence(verdicts: list[Verdict]) -> dict[str, Any]:
-    """Return for every attribute the share as requested: of all pictures, and of those for each value."""
+    """Return for every attribute the share that is as requested: of all pictures, and for each value."""
     result: dict[str, Any] = {}
     for name in verdicts[0].asked:
         groups: dict[str, list[bool]] = {}
@@ -54,7 +54,7 @@ def difference(one: Image.Image, other: Image.Image) -> tuple[float, float]:
 
 
 def seed_differences(paint: Paint, prompts: list[HeldOutPrompt]) -> dict[str, float]:
-    """Compare one seed twice, which must give one picture, and another seed, which must give another."""
+    """Compare two pictures of one seed, which must be the same, and one of another, which must differ."""
     apart, visible, repeated = [], [], []
     for number, prompt in enumerate(prompts):
         seeds = (FIRST_SEED + number, FIRST_SEED + number, OTHER_SEED + number)

@@ -6,14 +6,24 @@ from models.training.subjects import SUBJECTS
 
 
 def guided(subject: str, usual: float) -> str:
-    """Say what the scale of guidance means to a model that learnt a share of what words add."""
+    """Return what the guidance scale means for a model that learnt only a share of what words add."""
     share = SUBJECTS[subject].guidance_share
     if share == 1:
         return ""
     return (
-        f" The denoiser learnt {share:g} of what the words add, so that guidance of {usual:g}, which is "
-        f"usual, paints as {usual * share:.1f} does with other models: its colours stay even. "
-        f"Below {1 / share:.2g} the words are followed loosely."
+        f" The denoiser learnt only {share:g} of the prompt's effect, so guidance of {usual:g}, the usual "
+        f"value, acts like {usual * share:.1f} in other models, and colours stay even. "
+        f"Below {1 / share:.2g} the model follows the prompt loosely."
+    )
+
+
+def sharpened(subject: str) -> str:
+    """Return how the decoder was sharpened, for a model whose decoder was."""
+    if not SUBJECTS[subject].sharpening_steps:
+        return ""
+    return (
+        " It was then trained against a discriminator of decoded and drawn patches, so that "
+        "edges are crisp (`models/training/networks/sharpening.py`)."
     )
 
 
@@ -23,30 +33,32 @@ WORDS: dict[str, dict[str, str]] = {
         "reads": f"{len(ROLES)} roles ({', '.join(ROLES)}), the animals with fur of {len(FURS)} colours, "
         f"{len(GARMENTS)} garments ({', '.join(GARMENTS)}) in {len(COLORS)} colours, {len(HAIR_COLORS)} hair "
         f"colours, capes in {len(COLORS)} colours, and {len(ITEMS)} things to hold ({', '.join(ITEMS)})",
+        "sharpened": sharpened("character"),
         "guided": guided("character", usual=7.5),
         "held_out": "combinations of role, garment and colour",
         "prompt": "a knight in red armor holding a sword, full body, plain light gray studio background",
         "size": "width=384,\n    height=512",
-        "judge": "The garment's colour is read off the pixels of chest and skirt "
-        "(`models/training/evaluation/garment_color.py`). On {pictures} freshly rendered figures that "
-        "measure is right for {color}, softened with a blur for {color_soft}.",
+        "judge": "The garment's colour is measured from the pixels of chest and skirt "
+        "(`models/training/evaluation/garment_color.py`). On {pictures} freshly rendered figures this "
+        "measure is right for {color}, or {color_soft} if they are blurred.",
     },
     "background": {
         "shows": "storybook landscapes without people, 512 by 384 pixels, or 2:1 as the frame of a scene",
         "reads": f"{len(KINDS)} kinds of place ({', '.join(KINDS)}), {len(TIMES)} times of day "
         f"({', '.join(TIMES)}) and {len(WEATHERS)} kinds of weather ({', '.join(WEATHERS)})",
+        "sharpened": sharpened("background"),
         "guided": guided("background", usual=6.0),
-        "held_out": "combinations of kind, time and weather; one prompt in ten leaves the weather unsaid",
+        "held_out": "combinations of kind, time and weather; one prompt in ten does not mention the weather",
         "prompt": "beautiful detailed castle at sunset under a clear sky",
         "size": "width=512,\n    height=384",
-        "judge": "Kind and time are told by a small classifier trained on rendered places "
-        "(`models/training/place_classifier.safetensors`), and on blurred, smeared, warped, mixed, "
-        "patch-shuffled, scattered and doubled ones as a class of their own, so that such a picture counts "
-        "as no place. A network's word is kinder than an eye. On {pictures} rendered places in layouts that "
-        "it was not trained on it is right for {kind} of the kinds, {time} of the times and {day_night} of "
-        "day against night; softened with a blur for {kind_soft}, {time_soft} and {day_night_soft}. Of the "
-        "same places spoiled it takes {no_place} for no place; made a mosaic of, which it was not trained "
-        "on, {no_place_other}.",
+        "judge": "Kind and time are determined by a small classifier trained on rendered places "
+        "(`models/training/place_classifier.safetensors`). Blurred, smeared, warped, mixed, patch-shuffled, "
+        "scattered and doubled places are a separate class, so that such a picture counts as no place. The "
+        "classifier is more lenient than a person. On {pictures} rendered places in layouts that it was not "
+        "trained on, it is right for {kind} of the kinds, {time} of the times and {day_night} of day or "
+        "night; if they are slightly blurred, for {kind_soft}, {time_soft} and {day_night_soft}. It "
+        "classifies {no_place} of the same places, spoiled in the ways above, as no place, and "
+        "{no_place_other} of mosaics of them, which it was not trained on.",
     },
 }
 
@@ -59,19 +71,19 @@ pipeline_tag: text-to-image
 # storybook-{subject}
 
 A small text-to-image diffusion model ({megabytes} MB, a `StableDiffusionPipeline`) that paints {shows}.
-It was trained from nothing, on a CPU, to run on a CPU: it is the model that Scenewright starts with.
+It was trained from scratch on a CPU, to run on a CPU, and is Scenewright's default {subject} model.
 
 ## How it was made
 
 Every training picture was drawn by our own program in `models/training/`: {reads}. The captions were
 written by the same program. No third-party pictures, captions or weights were used. The latents are a
 fixed linear basis of 16 by 16 pixel patches of the picture at half its size; the decoder is their linear
-inverse and a network that adds the full size and the edges. The text encoder, its vocabulary and the denoiser
-(v-prediction, zero terminal signal) were trained from random weights.{guided}
+inverse plus a network that restores the full size and the edges.{sharpened} The text encoder, its
+vocabulary and the denoiser (v-prediction, zero terminal signal) were trained from random weights.{guided}
 
 ## Use
 
-From a checkout, or where Scenewright is installed, since the VAE is a class of its own:
+Run this in a checkout or with Scenewright installed, since the VAE is a class of Scenewright's:
 
 ```python
 import deployments.diffusion.model.patch_autoencoder  # diffusers loads only what is imported
@@ -86,19 +98,19 @@ image = pipeline(
 ```
 
 It is meant for picture-book scenes, demonstrations and tests. It knows the things named above and very
-little else: other words change a picture little or at random, it paints one style only, it cannot write,
+little else: other words change a picture little or at random, it paints one style only, it cannot write text,
 and sizes far from its own come out distorted. For anything more, configure a larger model.
 
 ## Figures
 
-{prompts} prompts held out from training ({held_out}), worded and given negative prompts as the service does;
+{prompts} prompts held out from training ({held_out}), with the service's wording and negative prompts;
 {steps} steps, guidance {guidance_scale}, float32.
 
 | measure | result |
 | --- | --- |
 {adherence}
 {seeds}
-| seconds a picture, one at a time, {threads} CPU thread(s) | {seconds_per_picture} |
+| seconds per picture, one at a time, {threads} CPU thread(s) | {seconds_per_picture} |
 
 {judge}
 
@@ -107,17 +119,17 @@ and sizes far from its own come out distorted. For anything more, configure a la
 {by_value}
 
 The sliced Wasserstein distance between patches of Laplacian pyramids (Karras et al. 2018, section 5; times
-1,000), from as many drawings of the same prompts, and between these and as many drawings of other prompts:
+1,000): to as many drawings of the same prompts, and from those to as many drawings of other prompts:
 
 | level | painted to drawn | drawn to other drawn | ratio |
 | --- | --- | --- | --- |
 {distances}
 
-{by_eye}The first 24 of these pictures, not chosen; in red where the measure saw what was not asked for:
+{by_eye}The first 24 of the {prompts} measured pictures; what was seen instead of the request is in red:
 
 ![contact sheet](../../docs/pictures/storybook-{subject}.jpg)
 
-## Make it again
+## Reproduce it
 
 ```
 python -m models.training {subject}

@@ -1,9 +1,9 @@
-"""Measure how far two sets of pictures are apart, detail by detail.
+"""Measure how far apart two sets of pictures are, at each level of detail.
 
 The sliced Wasserstein distance between patches of Laplacian pyramids, after Karras et al. 2018, "Progressive
-Growing of GANs", section 5: 128 patches of 7 by 7 pixels of every picture and level, each set normalised by
-channel, 512 random directions, and a thousand times the mean distance. The level of the full size compares
-fine detail, the least one large shapes.
+Growing of GANs", section 5: 128 patches of 7 by 7 pixels from every picture and level, each set normalised
+by channel, 512 random directions, and a thousand times the mean distance. The full-size level compares fine
+detail, the smallest level large shapes.
 """
 
 from __future__ import annotations
@@ -23,12 +23,12 @@ PATCH_PX = 7
 PATCHES = 128
 DIRECTIONS = 512
 LEAST_PX = 16
-"""No level has a side of less."""
+"""No level has a shorter side than this."""
 _AT_ONCE = 64
 
 
 def laplacian_pyramid(pixels: Floats) -> list[Floats]:
-    """Return what each halving of (h, w, 3) loses, the finest first, and what is left at last."""
+    """Return what each halving of (h, w, 3) loses, finest first, and then what is left."""
     levels = []
     while min(pixels.shape[:2]) >= 2 * LEAST_PX:
         smaller = np.asarray(cv2.pyrDown(pixels), dtype=np.float32)
@@ -40,7 +40,7 @@ def laplacian_pyramid(pixels: Floats) -> list[Floats]:
 
 
 def take_patches(pictures: Iterable[Image.Image], seed: int = 0) -> Patches:
-    """Take patches at random from every level of every picture; the pictures are all of one size."""
+    """Take patches at random from every level of every picture; all pictures have one size."""
     rng = np.random.default_rng(seed)
     taken: dict[str, list[Floats]] = {}
     for picture in pictures:
@@ -57,7 +57,7 @@ def take_patches(pictures: Iterable[Image.Image], seed: int = 0) -> Patches:
 def distances(one: Patches, other: Patches, seed: int = 0) -> dict[str, float]:
     """Return the distance at every level, times 1,000. Raises ValueError for sets of different sizes."""
     if one.keys() != other.keys() or any(len(one[name]) != len(other[name]) for name in one):
-        raise ValueError("the two sets must hold as many pictures, of one size")
+        raise ValueError("both sets must have the same number of pictures, all of the same size")
     return {name: 1_000 * _distance(one[name], other[name], seed) for name in one}
 
 
@@ -75,7 +75,7 @@ def _distance(one: Floats, other: Floats, seed: int) -> float:
 
 
 def _normalised(patches: Floats) -> Floats:
-    """Give every channel of the set the mean 0 and the deviation 1, and lay each patch out flat."""
+    """Scale every channel of the set to mean 0 and deviation 1, and flatten each patch."""
     spread = patches.std(axis=(0, 1)) + 1e-6
     flat: Floats = ((patches - patches.mean(axis=(0, 1))) / spread).reshape(len(patches), -1)
     return flat

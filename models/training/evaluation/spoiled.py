@@ -1,8 +1,8 @@
 """Turn drawn places into pictures of no place: blurred, smeared, warped, mixed, shuffled, scattered, doubled.
 
-A painter that has not learnt whole pictures makes such ones. The classifier is trained with them as a class
-of their own, so that they do not count as the kind of place that their colours suggest. Every function takes
-and returns (n, 3, h, w) in -1..1, and draws its chances from torch's global generator.
+A model that has not learnt whole pictures paints like this. The classifier is trained with them as a separate
+class, so that they do not count as the kind of place that their colours suggest. Every function takes and
+returns (n, 3, h, w) in -1..1, and takes its random numbers from torch's global generator.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import torch
 from torch.nn.functional import conv2d, grid_sample, interpolate, pad
 
 BLUR_PX = (5.0, 12.0)
-"""Standard deviations; what is still a place, however soft, has at most 2 px of it."""
+"""Standard deviations; a soft picture that still counts as a place has at most 2 px."""
 PATCHES_PX = (8, 16, 32)
 SMEAR_PX = (36, 84)
 WARP_PX = (18.0, 32.0)
@@ -35,7 +35,7 @@ def blur(pictures: torch.Tensor) -> torch.Tensor:
 
 
 def smear(pictures: torch.Tensor) -> torch.Tensor:
-    """Draw the colours out along one direction, across or down."""
+    """Smear the colours along one direction, across or down."""
     length = int(_between(*SMEAR_PX))
     kernel = torch.full((length,), 1 / length)
     return _filter(pictures, kernel[None, :] if torch.rand(()) < 0.5 else kernel[:, None])
@@ -70,7 +70,7 @@ def mix(pictures: torch.Tensor) -> torch.Tensor:
 
 
 def ghost(pictures: torch.Tensor) -> torch.Tensor:
-    """Lay the picture over itself, moved and mirrored: what a painter makes that cannot choose a layout."""
+    """Lay the picture over itself, moved and mirrored, like a model that cannot choose a layout."""
     copies = []
     for _ in range(GHOSTS):
         moved = pictures.roll(int(torch.randint(-GHOST_PX, GHOST_PX + 1, ())), 3)
@@ -79,7 +79,7 @@ def ghost(pictures: torch.Tensor) -> torch.Tensor:
 
 
 def scatter(pictures: torch.Tensor) -> torch.Tensor:
-    """Take each pixel from somewhere near it: confetti."""
+    """Take each pixel from somewhere near it, which looks like confetti."""
     return _scattered(pictures, _between(*SCATTER_PX))
 
 
@@ -106,7 +106,7 @@ def coarsen(pictures: torch.Tensor) -> torch.Tensor:
 Way = Callable[[torch.Tensor], torch.Tensor]
 TRAINED_ON: tuple[Way, ...] = (blur, smear, warp, shuffle_patches, mix, scatter, ghost)
 NEVER_SHOWN: tuple[Way, ...] = (coarsen,)
-"""Kept back, to see whether the classifier knows a spoiled picture of a sort that it was not trained on."""
+"""Held out, to see whether the classifier recognises a kind of spoiled picture that it was not trained on."""
 
 
 def spoil(pictures: torch.Tensor) -> torch.Tensor:
@@ -121,7 +121,7 @@ def _between(low: float, high: float) -> float:
 
 
 def _filter(pictures: torch.Tensor, kernel: torch.Tensor) -> torch.Tensor:
-    """Filter every channel alike, the edges repeated."""
+    """Filter every channel with the same kernel, and repeat the edges."""
     height, width = kernel.shape
     left, top = (width - 1) // 2, (height - 1) // 2
     padded = pad(pictures, (left, width - 1 - left, top, height - 1 - top), mode="replicate")

@@ -1,4 +1,4 @@
-"""The heads of animals, and what they have behind the body: tails and a dragon's wings."""
+"""The heads of animals, and what is behind their bodies: tails and a dragon's wings."""
 
 from collections.abc import Callable
 
@@ -47,7 +47,7 @@ def _skull(fur: Paint) -> str:
 
 
 def _eyes(x: float = 40, y: float = 164, iris: str = DARK) -> str:
-    """Draw dark eyes in white, that show on any fur."""
+    """Draw dark eyes on white, which show up on any fur."""
     out = ""
     for side in (-1, 1):
         middle = 192 + side * x
@@ -69,7 +69,7 @@ def _nose(fill: RGB, y: float = 190, rx: float = 19, ry: float = 14) -> str:
 
 
 def _pale(figure: Figure) -> Paint:
-    """Return the tones of a muzzle: cream, or grey where the fur is white or black."""
+    """Return the tones of a muzzle: cream, or a grey if the fur is white, black or grey."""
     return paint(
         {"white": (232, 228, 232), "black": (196, 190, 200), "grey": (226, 230, 240)}.get(
             figure.fur or "", CREAM

@@ -1,4 +1,4 @@
-"""Picture-book figures: the whole picture put together."""
+"""Assemble the whole picture of a picture-book figure."""
 
 from PIL import Image
 
@@ -29,7 +29,7 @@ BACKDROP: RGB = (211, 211, 211)
 
 
 def figure_svg(figure: Figure, width: int = WIDTH, height: int = HEIGHT, backdrop: RGB = BACKDROP) -> str:
-    """Return the picture of a figure as an SVG document. No shadow: it would be cut out with the figure."""
+    """Return a figure's picture as an SVG document, without a shadow, which would be cut out with it."""
     parts = (
         draw_cape(figure),
         draw_animal_back(figure) if figure.is_animal else draw_back_hair(figure),

@@ -1,4 +1,4 @@
-"""Captions for figures: only what is in the picture is ever named."""
+"""Captions for figures, which name only things that are in the picture."""
 
 import random
 import zlib
@@ -30,7 +30,7 @@ QUALITY = (
 )
 SETTING = ("full body", "plain light gray studio background")
 ADJECTIVES = ("brave", "happy", "tiny", "mysterious", "noble", "kind", "cheerful", "cute", "wise", "friendly")
-"""Adjectives that no picture shows; captions have them now and then, so that they disturb nothing."""
+"""Adjectives that no picture shows; some captions have them, so that in a prompt they disturb nothing."""
 GROWN = ("knight", "wizard", "witch", "king", "queen", "farmer", "pirate", "elf", "explorer")
 WEARING = ("in", "in", "wearing", "wearing", "dressed in", "with")
 HOLDING = ("holding", "holding", "carrying", "with", "with")
@@ -65,14 +65,14 @@ def caption_figure(figure: Figure, rng: random.Random) -> str:
 
 
 def _word(words: tuple[str, ...], rng: random.Random) -> str | None:
-    """Return the usual word three times in four, else one of the others; None where there are none."""
+    """Return the usual word three times in four, else one of the others; None if there are none."""
     if len(words) < 2 or rng.random() < 0.75:
         return words[0] if words else None
     return rng.choice(words[1:])
 
 
 def _noun(figure: Figure, rng: random.Random) -> tuple[str, str | None]:
-    """Word who it is with an adjective or two, and the fur where it is left for a phrase of its own."""
+    """Return the noun with its adjectives, and the fur if that gets a separate phrase."""
     noun = _word(ROLE_WORDS[figure.role], rng) or figure.role
     phrase = None
     if figure.fur is not None and rng.random() < 0.75:
@@ -96,7 +96,7 @@ def _noun(figure: Figure, rng: random.Random) -> tuple[str, str | None]:
 
 
 def _garment(figure: Figure, rng: random.Random) -> str | None:
-    """Word the garment with its colour; now and then either alone, or neither."""
+    """Return the garment with its colour; sometimes only one of the two, or neither."""
     garment = _word(GARMENT_WORDS[figure.garment], rng)
     color = _word(COLOR_WORDS.get(figure.garment_color, (figure.garment_color,)), rng)
     lot = rng.random()

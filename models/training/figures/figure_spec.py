@@ -1,4 +1,4 @@
-"""Specify what a picture-book figure is made of, and draw figures by lot."""
+"""Specify what a picture-book figure is made of, and sample random figures."""
 
 import random
 from dataclasses import dataclass
@@ -58,7 +58,7 @@ ITEMS = ("sword", "staff", "book", "lantern", "shield")
 EXPRESSIONS = ("smile", "grin")
 POSES = ("hanging", "waving")
 
-# The garments a role is likelier to wear, each three times as likely as the rest.
+# The garments that a role is likelier to wear, each 2.7 times as likely as any other.
 ROLE_GARMENTS: dict[str, tuple[str, ...]] = {
     "knight": ("armor",),
     "wizard": ("robe",),
@@ -111,9 +111,9 @@ HAIR_STYLES = tuple(dict.fromkeys(style for styles in ROLE_HAIR.values() for sty
 
 @dataclass(frozen=True)
 class Figure:
-    """One figure: what a caption may say, then the looks it leaves unsaid.
+    """One figure. Captions may mention every field but `skin`.
 
-    People have hair and a skin, animals have a fur; a robot has none of these.
+    People have hair and skin, and animals have fur; a robot has none of these.
     """
 
     role: str
@@ -145,7 +145,7 @@ def garment_rgb(color: str) -> RGB:
 
 
 def sample_figure(rng: random.Random) -> Figure:
-    """Draw one figure by lot; every role may wear every garment in every colour."""
+    """Sample a random figure; every role may wear every garment in every colour."""
     role = rng.choice(ROLES)
     weights = [4 if name in ROLE_GARMENTS[role] else 1.5 for name in GARMENTS]
     garment = rng.choices(GARMENTS, weights)[0]
@@ -167,7 +167,7 @@ def sample_figure(rng: random.Random) -> Figure:
 
 
 def _hair_weights(role: str) -> tuple[float, ...]:
-    """Return the odds of each of HAIR_COLORS."""
+    """Return the sampling weight of each of HAIR_COLORS."""
     if role in AGED:
         return (0, 0, 0, 0, 1, 1)
     if role in ("wizard", "king"):

@@ -1,4 +1,4 @@
-"""The words that captions have for what a figure is made of: the usual one first, then what people also say."""
+"""The words that captions use for what a figure is made of: the usual word first, then its synonyms."""
 
 from __future__ import annotations
 

@@ -75,7 +75,7 @@ def draw_head(figure: Figure) -> str:
 
 
 def draw_eyes(x: float, y: float, lashes: bool = False) -> str:
-    """Draw two large dark eyes with a light in each, `x` px either side of the middle."""
+    """Draw two large dark eyes with a highlight in each, `x` px on either side of the middle."""
     out = ""
     for side in (-1, 1):
         middle = 192 + side * x

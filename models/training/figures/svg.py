@@ -105,7 +105,7 @@ def dot(x: float, y: float, r: float, fill: str, line: str = "none", width: floa
 
 
 def solid(d: str, tones: Paint, shade: str = "", light: str = "", extra: str = "") -> str:
-    """Return a shape with a shade and a light kept inside its outline."""
+    """Return a shape with a shade and a highlight clipped to its outline."""
     name = f"c{zlib.crc32(d.encode())}"
     inner = (path(shade, tones.shade) if shade else "") + (path(light, tones.light) if light else "")
     return (

@@ -1,10 +1,12 @@
-"""Train the decoder of the fixed latents: what a network adds to their linear inverse."""
+"""Train the decoder of the fixed latents: a network that adds details to their linear inverse."""
 
 from __future__ import annotations
 
 import copy
 import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch.nn.functional import interpolate, l1_loss
@@ -16,7 +18,7 @@ from models.training.networks.muon import MuonAdamW
 from models.training.training_pictures import Bucket
 
 CROP = (6, 8)
-"""Latents of a crop, down and across. Crops lie on the patches' grid, as every decoded picture does."""
+"""A crop's size in latents, down and across. Crops lie on the patch grid, as every decoded picture does."""
 BATCH = 16
 RATE = 1e-3
 WARM_UP_STEPS = 30
@@ -24,14 +26,14 @@ PLATEAU_SHARE = 0.4
 LAST_RATE_SHARE = 0.02
 AVERAGE = 0.995
 LATENT_NOISE = 0.3
-"""The decoder is also given latents with up to this much noise: it has to clean what the denoiser leaves."""
+"""The most noise added to the decoder's latents: it must clean up what the denoiser leaves."""
 GRADIENT_WEIGHT = 2.0
 HELD_OUT_EVERY = 24
 _HELD_OUT_PICTURES = 8
 
 
 def build_autoencoder(basis: PatchBasis) -> PatchAutoencoder:
-    """Build an autoencoder of these latents, which decodes to their linear inverse until it is trained."""
+    """Build an autoencoder for these latents, which decodes to their linear inverse until it is trained."""
     vae: PatchAutoencoder = PatchAutoencoder(latent_channels=basis.channels)
     with torch.no_grad():
         vae.mean.copy_(basis.mean)
@@ -47,29 +49,88 @@ def rate_share(step: int, steps: int) -> float:
 
 
 def gradients(pixels: torch.Tensor) -> torch.Tensor:
-    """Return the differences of neighbouring pixels, down and across, in one row."""
+    """Return the differences of neighbouring pixels, down and across, as one flat tensor."""
     down, across = pixels[..., 1:, :] - pixels[..., :-1, :], pixels[..., 1:] - pixels[..., :-1]
     return torch.cat([down.flatten(), across.flatten()])
 
 
-def _crops(buckets: list[Bucket], generator: torch.Generator) -> tuple[torch.Tensor, torch.Tensor]:
-    """Cut latents (16, c, 6, 8) and their pixels (16, 3, 192, 256) from pictures that are not held out."""
-    weights = torch.tensor([float(len(bucket.specs)) for bucket in buckets])
+def cut_crops(
+    buckets: list[Bucket], looks: Callable[[Any], int], generator: torch.Generator
+) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
+    """Yield latents (16, c, 6, 8) and their pixels (16, 3, 192, 256) in -1..1, endlessly.
+
+    A picture is chosen as often as its spec has `looks`, and never if it is held out.
+    """
+    shares = [torch.tensor([float(looks(spec)) for spec in bucket.specs]) for bucket in buckets]
+    for share in shares:
+        share[::HELD_OUT_EVERY] = 0
+    sums = torch.stack([share.sum() for share in shares])
     down, across = CROP
-    cut = []
-    for _ in range(BATCH):
-        bucket = buckets[int(torch.multinomial(weights, 1, generator=generator))]
-        n = int(torch.randint(0, len(bucket.pixels), (), generator=generator))
-        if n % HELD_OUT_EVERY == 0:
-            n = (n + 1) % len(bucket.pixels)
-        _, height, width = bucket.latents[n].shape
-        y = int(torch.randint(0, height - down + 1, (), generator=generator))
-        x = int(torch.randint(0, width - across + 1, (), generator=generator))
-        top, left, high, wide = (FACTOR_PX * latents for latents in (y, x, down, across))
-        pixels = bucket.pixels[n, :, top : top + high, left : left + wide]
-        cut.append((bucket.latents[n, :, y : y + down, x : x + across], pixels))
-    latents, pixels = (torch.stack(parts).float() for parts in zip(*cut, strict=True))
-    return latents, pixels / 127.5 - 1
+    while True:
+        cut = []
+        for _ in range(BATCH):
+            which = int(torch.multinomial(sums, 1, generator=generator))
+            bucket, n = buckets[which], int(torch.multinomial(shares[which], 1, generator=generator))
+            _, height, width = bucket.latents[n].shape
+            y = int(torch.randint(0, height - down + 1, (), generator=generator))
+            x = int(torch.randint(0, width - across + 1, (), generator=generator))
+            top, left, high, wide = (FACTOR_PX * latents for latents in (y, x, down, across))
+            pixels = bucket.pixels[n, :, top : top + high, left : left + wide]
+            cut.append((bucket.latents[n, :, y : y + down, x : x + across], pixels))
+        latents, pixels = (torch.stack(parts).float() for parts in zip(*cut, strict=True))
+        yield latents, pixels / 127.5 - 1
+
+
+def decode_noisily(
+    vae: PatchAutoencoder, latents: torch.Tensor, generator: torch.Generator, device: str
+) -> torch.Tensor:
+    """Decode latents (n, c, h, w) with up to LATENT_NOISE of noise to pixels (n, 3, 32 h, 32 w)."""
+    noise = LATENT_NOISE * torch.rand(len(latents), 1, 1, 1, generator=generator)
+    noisy = (latents + noise * torch.randn(latents.shape, generator=generator)).to(device)
+    noisy = noisy.contiguous(memory_format=torch.channels_last)
+    linear = decode_linearly(noisy, vae.mean, vae.components, vae.gain)
+    with mixed_precision(device):
+        details = vae.details(noisy, linear)
+    painted: torch.Tensor = interpolate(linear, scale_factor=2, mode="bilinear") + details.float()
+    return painted
+
+
+def reconstruction_loss(painted: torch.Tensor, pixels: torch.Tensor) -> torch.Tensor:
+    """Return L1 on pixels plus twice L1 on their gradients."""
+    error: torch.Tensor = l1_loss(painted, pixels)
+    return error + GRADIENT_WEIGHT * l1_loss(gradients(painted), gradients(pixels))
+
+
+@torch.no_grad()
+def follow(average: torch.nn.Module, learnt: torch.nn.Module, step: int) -> None:
+    """Move the averaged weights towards the learnt ones."""
+    decay = min(AVERAGE, (step + 1) / (step + 10))
+    torch._foreach_lerp_(list(average.parameters()), list(learnt.parameters()), 1 - decay)
+
+
+def begin(vae: PatchAutoencoder, rate: float, device: str) -> tuple[PatchAutoencoder, dict[str, Any]]:
+    """Return a copy to train, and what training changes: `learnt` details, `average` and `optimizer`."""
+    learnt = copy.deepcopy(vae).to(device, memory_format=torch.channels_last)
+    average = copy.deepcopy(learnt.details).requires_grad_(False)
+    optimizer = MuonAdamW(learnt.details, ("levels.0.enter", "paint"), rate, rate)
+    return learnt, {"learnt": learnt.details, "average": average, "optimizer": optimizer}
+
+
+def resume(parts: dict[str, Any], checkpoint: Path, device: str) -> int:
+    """Restore the parts from their checkpoint, if there is one. Return the number of steps done."""
+    if not checkpoint.exists():
+        return 0
+    state = torch.load(checkpoint, map_location=device)
+    for name, part in parts.items():
+        part.load_state_dict(state[name])
+    return int(state["step"])
+
+
+def store(parts: dict[str, Any], checkpoint: Path, steps_done: int) -> None:
+    """Replace the parts' checkpoint, so that an interruption leaves the old one."""
+    partial = checkpoint.with_suffix(".partial")
+    torch.save({name: part.state_dict() for name, part in parts.items()} | {"step": steps_done}, partial)
+    partial.replace(checkpoint)
 
 
 @torch.no_grad()
@@ -88,44 +149,30 @@ def decoder_error(vae: PatchAutoencoder, bucket: Bucket, basis: PatchBasis) -> t
 def train_decoder(
     vae: PatchAutoencoder,
     buckets: list[Bucket],
+    looks: Callable[[Any], int],
     basis: PatchBasis,
     folder: Path,
     steps: int,
     seed: int,
     device: str = "cpu",
 ) -> None:
-    """Minimize L1 on pixels and twice as much on their gradients, by Muon. Resumes.
+    """Minimize the reconstruction loss with Muon. Resumes from its checkpoint.
 
-    Leaves the averaged weights in `vae`.
+    `looks` is `Subject.looks_in_a_round`. Leaves the averaged weights in `vae`.
     """
-    learnt = copy.deepcopy(vae).to(device, memory_format=torch.channels_last)
-    average = copy.deepcopy(learnt.details).requires_grad_(False)
-    optimizer = MuonAdamW(learnt.details, ("levels.0.enter", "paint"), RATE, RATE)
-    checkpoint, first = folder / "decoder.pt", 0
-    if checkpoint.exists():
-        state = torch.load(checkpoint, map_location=device)
-        learnt.details.load_state_dict(state["learnt"])
-        average.load_state_dict(state["average"])
-        optimizer.load_state_dict(state["optimizer"])
-        first = state["step"]
+    learnt, parts = begin(vae, RATE, device)
+    average, optimizer, checkpoint = parts["average"], parts["optimizer"], folder / "decoder.pt"
+    first = resume(parts, checkpoint, device)
     generator = torch.Generator().manual_seed(seed + first)
+    crops = cut_crops(buckets, looks, generator)
     started, running = time.monotonic(), 0.0
     for step in range(first, steps):
-        latents, pixels = _crops(buckets, generator)
-        noise = LATENT_NOISE * torch.rand(BATCH, 1, 1, 1, generator=generator)
-        noisy = latents + noise * torch.randn(latents.shape, generator=generator)
-        noisy, pixels = noisy.to(device), pixels.to(device)
-        noisy = noisy.contiguous(memory_format=torch.channels_last)
-        linear = decode_linearly(noisy, learnt.mean, learnt.components, learnt.gain)
-        with mixed_precision(device):
-            details = learnt.details(noisy, linear)
-        painted = interpolate(linear, scale_factor=2, mode="bilinear") + details.float()
-        error = l1_loss(painted, pixels)
-        loss = error + GRADIENT_WEIGHT * l1_loss(gradients(painted), gradients(pixels))
-        optimizer.step(loss, rate_share(step, steps))
-        with torch.no_grad():
-            decay = min(AVERAGE, (step + 1) / (step + 10))
-            torch._foreach_lerp_(list(average.parameters()), list(learnt.details.parameters()), 1 - decay)
+        latents, pixels = next(crops)
+        pixels = pixels.to(device)
+        painted = decode_noisily(learnt, latents, generator, device)
+        optimizer.step(reconstruction_loss(painted, pixels), rate_share(step, steps))
+        follow(average, learnt.details, step)
+        error = l1_loss(painted.detach(), pixels)
         running = error.item() if step == first else 0.98 * running + 0.02 * error.item()
         if step % 100 == 99 or step == steps - 1:
             vae.details.load_state_dict(average.state_dict())
@@ -135,9 +182,5 @@ def train_decoder(
                 f" (linear {inverse:.4f}) {time.monotonic() - started:.0f} s",
                 flush=True,
             )
-            stored = {"learnt": learnt.details.state_dict(), "average": average.state_dict()}
-            stored |= {"optimizer": optimizer.state_dict(), "step": step + 1}
-            partial = checkpoint.with_suffix(".partial")
-            torch.save(stored, partial)
-            partial.replace(checkpoint)
+            store(parts, checkpoint, step + 1)
     vae.details.load_state_dict(average.state_dict())

@@ -1,11 +1,11 @@
-"""Train the denoiser: v-prediction with zero terminal SNR, by Muon, on latents of whole pictures."""
+"""Train the denoiser: v-prediction with zero terminal SNR, using Muon, on latents of whole pictures."""
 
 from __future__ import annotations
 
 import copy
 import random
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
@@ -38,7 +38,7 @@ LAST_RATE_SHARE = 0.02
 AVERAGE = 0.998
 UNCONDITIONED_SHARE = 0.1
 NOISY_SHARE, ALL_NOISE_SHARE = 0.6, 0.06
-"""Shares of timesteps around 650, where shapes are found, and at 999, where only the words set the light."""
+"""Shares of timesteps around 650, where shapes form, and at 999, where only the words set the light."""
 
 
 def build_unet(subject: Subject) -> UNet2DConditionModel:
@@ -74,7 +74,7 @@ def build_sampler() -> DPMSolverMultistepScheduler:
 
 @dataclass
 class Trainee:
-    """The network that learns, its averaged copy, which ships, and the text encoder, which is finished."""
+    """The network being trained, its averaged copy, which ships, and the text encoder, which is frozen."""
 
     unet: UNet2DConditionModel
     average: UNet2DConditionModel
@@ -106,9 +106,9 @@ def draw_timesteps(count: int) -> torch.Tensor:
 
 
 def caption_batch(subject: Subject, specs: list[Any], rng: random.Random) -> tuple[list[str], list[bool]]:
-    """Word each spec afresh, and say which ones describe their picture.
+    """Write a new caption for each spec, and return which captions describe their picture.
 
-    A tenth are empty or only a negative prompt, for the unguided half.
+    A tenth are empty or only a negative prompt, for the unguided prediction.
     """
     captions, described = [], []
     for spec in specs:
@@ -125,25 +125,28 @@ def caption_batch(subject: Subject, specs: list[Any], rng: random.Random) -> tup
 def share_guidance(
     target: torch.Tensor, without: torch.Tensor, described: torch.Tensor, share: float
 ) -> torch.Tensor:
-    """Return targets (n, c, h, w) with this share of what the words add to `without`, unguided predictions.
+    """Return targets (n, c, h, w) with this share of what words add to `without`, the unguided predictions.
 
-    Classifier-free guidance multiplies what the words add. A model whose words add 0.4 of it paints at a
-    guidance of 7.5 what another paints at 3, where colours are even. Pictures that are not `described`, (n,),
-    keep their target: they teach the unguided half.
+    Classifier-free guidance multiplies what the words add. A model that learns 0.4 of it paints at a guidance
+    of 7.5 what another paints at 3, where colours are even. Pictures that are not `described`, (n,), keep
+    their target: they teach the unguided prediction.
     """
     shared = without + share * (target - without)
     return torch.where(described.to(target.device)[:, None, None, None], shared, target)
 
 
-def batches(buckets: list[Bucket], rng: random.Random) -> Iterator[tuple[torch.Tensor, list[Any]]]:
-    """Yield endless batches, each of one size, every picture once before any twice."""
+def batches(
+    buckets: list[Bucket], looks: Callable[[Any], int], rng: random.Random
+) -> Iterator[tuple[torch.Tensor, list[Any]]]:
+    """Yield endless batches, each of one size; a round shows each picture as often as `looks` returns."""
+    rounds = [[n for n, spec in enumerate(bucket.specs) for _ in range(looks(spec))] for bucket in buckets]
     orders: list[list[int]] = [[] for _ in buckets]
-    counts = [len(bucket.specs) for bucket in buckets]
+    counts = [len(shown) for shown in rounds]
     while True:
         which = rng.choices(range(len(buckets)), counts)[0]
         size = min(BATCH, counts[which])
         if len(orders[which]) < size:
-            orders[which] = rng.sample(range(counts[which]), counts[which])
+            orders[which] = rng.sample(rounds[which], counts[which])
         chosen = [orders[which].pop() for _ in range(size)]
         bucket = buckets[which]
         yield bucket.latents[chosen].float(), [bucket.specs[n] for n in chosen]
@@ -159,7 +162,7 @@ def train(
     seed: int,
     device: str = "cpu",
 ) -> None:
-    """Train, or go on from the last checkpoint in `folder`, to `steps` steps of 64 pictures.
+    """Train to `steps` steps of 64 pictures, from the last checkpoint in `folder` if there is one.
 
     `steps` may be raised while a run is in its first half, before the learning rate falls.
     """
@@ -176,7 +179,7 @@ def train(
         first, trained_s = state["step"], state["trained_s"]
     rng = random.Random(seed + first)
     torch.manual_seed(seed + first)
-    stream = batches(buckets, rng)
+    stream = batches(buckets, subject.looks_in_a_round, rng)
 
     def tokenize(captions: list[str]) -> torch.Tensor:
         tokens = tokenizer(captions, padding="max_length", truncation=True, return_tensors="pt")

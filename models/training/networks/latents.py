@@ -1,8 +1,8 @@
 """Fixed linear latents: principal components of 16x16-pixel patches of the half-size picture.
 
 Learning an autoencoder end to end takes longer than the diffusion model itself; a linear basis is found in
-seconds. Half size makes a 512x384 picture 192 tokens instead of 768, so that a small denoiser learns whole
-pictures. The trained decoder gives back the full size and the crisp edges.
+seconds. At half size a 512x384 picture is 192 tokens instead of 768, so that a small denoiser can learn whole
+pictures. The trained decoder restores the full size and the crisp edges.
 """
 
 from __future__ import annotations

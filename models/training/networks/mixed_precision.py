@@ -1,4 +1,4 @@
-"""Compute in bfloat16 where the device is faster in it."""
+"""Compute in bfloat16 if the device is faster with it."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import torch
 
 
 def is_fast_in_bfloat16(device: str) -> bool:
-    """Return whether bfloat16 is faster there than single precision.
+    """Return whether bfloat16 is faster than single precision on this device.
 
     A CPU without the instructions (AVX512-BF16, AMX) emulates them, and is ten times slower.
     """
@@ -14,5 +14,5 @@ def is_fast_in_bfloat16(device: str) -> bool:
 
 
 def mixed_precision(device: str) -> torch.autocast:
-    """Return the context that a network is trained in: bfloat16 where that is faster."""
+    """Return the context to train a network in: bfloat16 if that is faster."""
     return torch.autocast(device, torch.bfloat16, enabled=is_fast_in_bfloat16(device))

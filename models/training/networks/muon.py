@@ -34,7 +34,7 @@ def orthogonalize(matrix: torch.Tensor) -> torch.Tensor:
 
 
 class Muon(torch.optim.Optimizer):
-    """Update parameters of two dimensions, or kernels of four, by orthogonalized Nesterov momentum."""
+    """Update matrices, or kernels of four dimensions, by orthogonalized Nesterov momentum."""
 
     def __init__(self, parameters: Iterable[torch.nn.Parameter], lr: float) -> None:
         super().__init__(parameters, {"lr": lr})
@@ -82,7 +82,7 @@ def split_parameters(
 
 
 class MuonAdamW:
-    """A combination of both optimizers, at one learning rate."""
+    """A combination of both optimizers, each with its own peak learning rate."""
 
     def __init__(
         self, network: torch.nn.Module, first_and_last: tuple[str, ...], muon_rate: float, adam_rate: float
@@ -93,7 +93,7 @@ class MuonAdamW:
         self._optimizers = ((Muon(hidden, muon_rate), muon_rate), (adam, adam_rate))
 
     def step(self, loss: torch.Tensor, rate_share: float) -> None:
-        """Take one step down `loss` at this share of the peak learning rates, gradients clipped at norm 1."""
+        """Take one step down `loss` at this share of the peak rates, with gradients clipped to norm 1."""
         for optimizer, _ in self._optimizers:
             optimizer.zero_grad()
         loss.backward()
@@ -108,6 +108,6 @@ class MuonAdamW:
         return [optimizer.state_dict() for optimizer, _ in self._optimizers]
 
     def load_state_dict(self, states: list[dict[str, object]]) -> None:
-        """Go on from a stored state."""
+        """Restore a stored state."""
         for (optimizer, _), state in zip(self._optimizers, states, strict=True):
             optimizer.load_state_dict(state)

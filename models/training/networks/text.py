@@ -1,4 +1,4 @@
-"""A small CLIP tokenizer, trained on the captions, and the text encoder that is learnt with the UNet."""
+"""Build a small CLIP tokenizer, trained on the captions, and the text encoder whose output the UNet reads."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ def _captions(subject: Subject, count: int, seed: int) -> Iterator[str]:
     rng = random.Random(seed)
     for _ in range(count):
         yield subject.caption(subject.sample(rng), rng)
-    # The two alphabets, so that unknown words fall apart into letters instead of vanishing.
+    # The letters and digits, so that unknown words are split into letters instead of vanishing.
     yield " ".join("abcdefghijklmnopqrstuvwxyz0123456789")
     yield subject.negative_prompt
 
 
 def build_tokenizer(subject: Subject, folder: Path, seed: int) -> CLIPTokenizer:
-    """Build a byte-pair vocabulary in CLIP's own form.
+    """Build a byte-pair vocabulary in CLIP's own format.
 
     Raises RuntimeError if it does not survive a round trip.
     """
@@ -58,7 +58,7 @@ def build_tokenizer(subject: Subject, folder: Path, seed: int) -> CLIPTokenizer:
         CLIPTokenizer(vocab=vocabulary, merges=merges, model_max_length=MAX_TOKENS).save_pretrained(target)
     tokenizer = CLIPTokenizer.from_pretrained(target)
     if len(tokenizer) < VOCABULARY // 2:
-        raise RuntimeError(f"the tokenizer came back with {len(tokenizer)} words")
+        raise RuntimeError(f"the tokenizer was loaded with only {len(tokenizer)} words")
     return tokenizer
 
 

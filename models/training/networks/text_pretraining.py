@@ -1,8 +1,8 @@
-"""Pretrain the text encoder: to find from the words alone everything that the words say of a picture.
+"""Pretrain the text encoder to predict, from a caption alone, everything it says about a picture.
 
-Left to the denoiser's loss, a text encoder learns the nouns and never which of three colours is the
+Trained only by the denoiser's loss, a text encoder learns the nouns but never which of three colours is the
 garment's: most of that loss is about noise, and a wrong colour costs little of the rest. Naming the
-attributes of a caption is the same lesson a thousand times cheaper, and needs no pictures.
+attributes of a caption teaches the same a thousand times more cheaply, and needs no pictures.
 """
 
 from __future__ import annotations
@@ -23,11 +23,11 @@ BATCH = 64
 PEAK_RATE = 1.5e-3
 WARM_UP_STEPS = 50
 FULL_LENGTH_SHARE = 0.25
-"""The pipeline pads to the full length, and the denoiser reads those tokens too; shorter ones save time."""
+"""The share of batches padded to the full length, as the denoiser reads them; shorter ones save time."""
 
 
 class AttributeHeads(torch.nn.Module):
-    """One linear guess for each attribute, from the mean over the tokens (batch, length, HIDDEN)."""
+    """One linear classifier for each attribute, on the mean over the tokens (batch, length, HIDDEN)."""
 
     def __init__(self, attributes: Mapping[str, tuple[Any, ...]]) -> None:
         super().__init__()
@@ -41,16 +41,16 @@ class AttributeHeads(torch.nn.Module):
         return {name: head(pooled) for name, head in self.heads.items()}
 
     def truth(self, name: str, specs: list[Any]) -> torch.Tensor:
-        """Return (batch,) the index of each spec's own value."""
+        """Return (batch,): the index of each spec's value."""
         return torch.tensor([self.values[name].index(getattr(spec, name)) for spec in specs])
 
 
 def pretrain(
     subject: Subject, tokenizer: CLIPTokenizer, text: CLIPTextModel, folder: Path, steps: int, seed: int
 ) -> None:
-    """Train by AdamW, warm-up and linear decay.
+    """Train with AdamW, a warm-up and a linear decay.
 
-    The result is stored in `folder`, and read back when it is there.
+    The result is stored in `folder`, and read back if it is there.
     """
     stored = folder / "text.pt"
     if stored.exists():
@@ -81,5 +81,5 @@ def pretrain(
         optimizer.step()
         if step % 50 == 49:
             named = ", ".join(f"{name} {share:.2f}" for name, share in right.items())
-            print(f"text {step + 1}/{steps} named rightly: {named}", flush=True)
+            print(f"text {step + 1}/{steps} named correctly: {named}", flush=True)
     torch.save(text.state_dict(), stored)

@@ -34,11 +34,11 @@ class Canvas:
         self._body: list[str] = []
 
     def fade(self, top: Colour, bottom: Colour, a: float = 1.0, b: float = 1.0) -> str:
-        """Draw a vertical gradient fill over a shape's own box."""
+        """Return a vertical gradient fill over a shape's own box."""
         return self.stops(((0.0, top, a), (1.0, bottom, b)))
 
     def stops(self, stops: Sequence[tuple[float, Colour, float]], radial: bool = False) -> str:
-        """Draw a gradient fill of (offset, colour, opacity) stops."""
+        """Return a gradient fill of (offset, colour, opacity) stops."""
         name = f"g{len(self._defs)}"
         inner = "".join(
             f'<stop offset="{o:.3f}" stop-color="{css(c)}" stop-opacity="{a:.3f}"/>' for o, c, a in stops
@@ -90,7 +90,7 @@ class Canvas:
         )
 
     def curve(self, y: float, amp: float, length: float = 300.0) -> Curve:
-        """Return a gentle rolling height line around ``y``, ``length`` design pixels a wave."""
+        """Return a gently rolling height line around ``y``, with ``length`` design pixels per wave."""
         k = math.tau / (length * self.u)
         p, q = self.rng.uniform(0, math.tau), self.rng.uniform(0, math.tau)
 
@@ -117,7 +117,7 @@ class Canvas:
         self.rect(0, y - half, self.w, 2 * half, fill)
 
     def image(self) -> Image.Image:
-        """Rasterise."""
+        """Rasterise the picture."""
         svg = (
             f'<svg xmlns="http://www.w3.org/2000/svg" width="{self.w:.0f}" height="{self.h:.0f}">'
             f"<defs>{''.join(self._defs)}</defs>{''.join(self._body)}</svg>"

@@ -1,4 +1,4 @@
-"""Corals, weed and a starfish on the floor of the sea."""
+"""Corals, weed and a starfish on the sea floor."""
 
 from __future__ import annotations
 

@@ -48,7 +48,7 @@ def _fence(c: Canvas, foot: float, gap: tuple[float, float]) -> None:
 
 
 def _arch(c: Canvas, x: float, foot: float, rose: Colour) -> None:
-    """Draw an arch over the path, grown over with leaves and roses."""
+    """Draw an arch over the path, overgrown with leaves and roses."""
     u, half, tall = c.u, 56 * c.u, 150 * c.u
     leaf, dark = c.pal.at("leaf", 0.95, -0.02), c.pal.at("leaf", 0.95, 0.26)
     y = foot - tall + half

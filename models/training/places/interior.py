@@ -39,7 +39,7 @@ def opening(c: Canvas) -> Opening:
 
 
 def look_out(c: Canvas) -> None:
-    """Set the horizon and the sun so that they can be seen through the window; call it before the sky."""
+    """Set the horizon and the sun so that they show through the window; call this before drawing the sky."""
     hole = opening(c)
     c.horizon = hole.y + 0.84 * hole.h
     c.sun_x = hole.middle + c.side * hole.w * 0.22
@@ -55,7 +55,7 @@ def outside(c: Canvas) -> None:
 
 
 def shell(c: Canvas, wall: Colour, floor: str) -> None:
-    """Draw the back wall with the hole of the window, and the floor."""
+    """Draw the back wall with a hole for the window, and the floor."""
     hole, foot = opening(c), FLOOR * c.h
     back = c.fade(mix(wall, (255, 255, 255), 0.06), mix(wall, c.pal.at("trunk", 1), 0.06))
     c.path(
@@ -126,7 +126,7 @@ def window_frame(c: Canvas, curtain: Colour | None) -> None:
 
 
 def sunlight(c: Canvas) -> None:
-    """Draw the light of the window on the floor, on a bright day."""
+    """Draw the light from the window on the floor, on a bright day."""
     if c.place.time == "night" or c.place.weather not in ("clear", "cloudy"):
         return
     u, o, way = c.u, opening(c), -c.side

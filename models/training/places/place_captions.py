@@ -112,7 +112,7 @@ def _describe(place: Place, rng: random.Random) -> str:
 
 
 def caption_place(place: Place, rng: random.Random) -> str:
-    """Word ``place`` in one of many ways, sometimes wrapped in prompt boilerplate."""
+    """Return one of many captions for ``place``, sometimes wrapped in prompt boilerplate."""
     text = _describe(place, rng)
     roll = rng.random()
     if roll < 0.35:
@@ -125,5 +125,5 @@ def caption_place(place: Place, rng: random.Random) -> str:
 
 
 def is_held_out(place: Place) -> bool:
-    """Return whether this kind, time and weather are kept back from training."""
+    """Return whether this kind, time and weather are held out from training."""
     return zlib.crc32(f"{place.kind}|{place.time}|{place.weather}".encode()) % 12 == 0

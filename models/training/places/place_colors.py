@@ -118,7 +118,7 @@ class Palette:
         self.fade = 1.25 if weather == "fog" else 1.0
 
     def indoors(self) -> Palette:
-        """Return these colours as a lamp shows them in a house at night; by day nothing changes."""
+        """Return these colours as seen indoors by lamplight at night; by day nothing changes."""
         inside = copy(self)
         if self.time == "night":
             inside.mood = replace(self.mood, ambient=rgb("3c2438"), tint=0.36, dim=0.62)

@@ -50,7 +50,7 @@ def _quay(c: Canvas, top: float) -> None:
 
 
 def _sail(c: Canvas, x: float, y: float, w: float, h: float, way: float, band: Colour | None) -> None:
-    """Draw a square sail that the wind fills towards ``way``; its yard is at y."""
+    """Draw a square sail that the wind fills towards ``way``; its yard is at ``y``."""
     u = c.u
     lit, dark = c.pal.at("sail", 0.97), c.pal.at("sail", 0.97, 0.22)
     belly = way * w * 0.16

@@ -11,7 +11,7 @@ _FISH = (("ff9a2c", "fff4e0"), ("ffd83c", "3a5fd0"), ("ff5d7a", "ffe0a0"))
 
 
 def underwater(c: Canvas) -> None:
-    """Draw the floor of the sea between corals, with fish and the light of the surface."""
+    """Draw the sea floor between corals, with fish and light from the surface."""
     u, seed = c.u, c.place.seed
     top, middle, low, ray = (rgb(code) for code in WATER[c.place.time])
     c.rect(0, 0, c.w, c.h, c.stops(((0.0, top, 1), (0.22, middle, 1), (0.85, low, 1))))
@@ -64,7 +64,7 @@ def _reef(c: Canvas, y: float, tall: float, colour: Colour) -> None:
 
 
 def _ripples(c: Canvas, floor: Curve, colour: Colour) -> None:
-    """Draw the waves of the sand."""
+    """Draw ripples in the sand."""
     u = c.u
     for i in range(round(6 * c.w / (512 * u))):
         x = (i + c.rng.uniform(0.1, 0.9)) * c.w / round(6 * c.w / (512 * u))

@@ -1,4 +1,4 @@
-"""Colours as the water shows them."""
+"""Colours as seen under water."""
 
 from __future__ import annotations
 
@@ -15,6 +15,6 @@ WATER = {
 
 
 def wet(c: Canvas, colour: Colour, share: float = 0.14) -> Colour:
-    """Return a colour as the water shows it at this time."""
+    """Return a colour as seen under water at this time."""
     low = rgb(WATER[c.place.time][1])
     return mix(c.pal.lit(colour), low, share)

@@ -41,7 +41,7 @@ ROUNDS = 400
 WRONG_ARTICLES = re.compile(
     r"\ba [aeiou]|\ban (?!underwater)[^aeio]|\ban? (armor|mountains|woods|dunes)\b", re.IGNORECASE
 )
-# Words that name the weather or the time, whatever the kind of place.
+# Words that name the weather or the time, for any kind of place.
 WEATHER_WORDS = {
     "rain": r"rain\w*",
     "fog": r"fog\w*|mist\w*",
@@ -56,7 +56,7 @@ def words_in(text: str, vocabulary: Any) -> set[str]:
 
 
 def named(text: str, vocabulary: dict[str, tuple[str, ...]]) -> set[str]:
-    """Return what of a vocabulary the text names, by any of its words; a longer one hides those in it."""
+    """Return the names whose words are in the text; a longer word hides those that it contains."""
     owners: dict[str, set[str]] = {}
     for name, words in vocabulary.items():
         for word in words:

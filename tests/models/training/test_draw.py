@@ -1,4 +1,4 @@
-"""The training pictures written out: as many as asked for, each with its caption, repeatable by seed."""
+"""Write the training pictures: as many as requested, each with its caption, repeatable by seed."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The evaluation's parts, with the renderer in the place of a model."""
+"""The parts of the evaluation, with the renderer instead of a model."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from models.training.subjects import SUBJECTS
 
 
 def render(prompts: list[HeldOutPrompt], seeds: list[int]) -> list[Image.Image]:
-    """A model that never errs; the seed moves its figures a little."""
+    """Act as a model that makes no mistakes; the seed changes its pictures a little."""
     if hasattr(prompts[0].spec, "garment_color"):
         moved = [
             dataclasses.replace(p.spec, pose=POSES[seed % 2], expression=EXPRESSIONS[seed // 900_000])

@@ -1,4 +1,4 @@
-"""The file of known words that training writes: every word of its captions, and what to offer."""
+"""The file of known words that training writes: every word of its captions, and the suggestions."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The one command, whole, with as little of everything as will run."""
+"""Run the whole training command with the smallest settings that work."""
 
 from __future__ import annotations
 
@@ -36,6 +36,7 @@ def test_a_model_is_made_from_nothing_and_paints(subject: str, tmp_path: Path) -
         "--text-steps=2",
         "--steps=2",
         "--decoder-steps=2",
+        "--sharpening-steps=1",
         "--threads=1",
     ]
     finished = subprocess.run([*command, *tiny], capture_output=True, text=True, timeout=280, check=False)

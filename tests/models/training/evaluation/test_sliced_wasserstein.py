@@ -1,4 +1,4 @@
-"""The distance between sets of pictures: none from themselves, more the more they are spoiled."""
+"""The distance between sets of pictures: zero to themselves, and larger the more they are spoiled."""
 
 from __future__ import annotations
 
@@ -54,5 +54,5 @@ def test_flat_pictures_have_a_distance_too() -> None:
 
 @pytest.mark.parametrize("others", [places(3, 1), [Image.new("RGB", (64, 64))] * 4])
 def test_sets_that_cannot_be_compared_are_refused(others: list[Image.Image]) -> None:
-    with pytest.raises(ValueError, match="as many pictures"):
+    with pytest.raises(ValueError, match="same number of pictures"):
         distances(take_patches(places(4, 1)), take_patches(others))

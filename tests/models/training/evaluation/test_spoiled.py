@@ -1,4 +1,4 @@
-"""Spoiled pictures: of the same size and colours, with the place gone."""
+"""Spoiled pictures: the same size and colours, without the place."""
 
 from __future__ import annotations
 

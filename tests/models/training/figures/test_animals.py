@@ -1,4 +1,4 @@
-"""Animals: a head, a tail and a fur of their own, and no trace of people's hair."""
+"""Animals: each has its own head, tail and fur, and none has human hair."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from models.training.figures.figure_spec import ANIMAL_FURS, FURS, ROLE_HAIR, RO
 
 
 def an(animal: str, seed: int = 0) -> Figure:
-    """Some figure of this animal."""
+    """Return a figure of this animal."""
     rng = random.Random(seed)
     while (figure := sample_figure(rng)).role != animal:
         pass

@@ -1,4 +1,4 @@
-"""Rendered figures: always the same, of the size asked for, and clear of the frame."""
+"""Rendered figures: always the same, of the requested size, and clear of the frame."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def test_no_shadow_or_glow_lies_on_the_backdrop(seed: int) -> None:
         np.asarray(rasterise(figure_svg(figure, backdrop=(c, c, c)), WIDTH, HEIGHT)).astype(int).mean(2)
         for c in (255, 0)
     )
-    # Only an edge, a pixel or two wide, lets the backdrop through, and never an area.
+    # Only edges, a pixel or two wide, let the backdrop through, never an area.
     glassy = ((white - black > 5) & (white - black < 250)).astype(np.uint8)
     assert cv2.erode(glassy, np.ones((4, 4), np.uint8)).sum() == 0
 

@@ -1,4 +1,4 @@
-"""The captions' words: one or more for all that a figure is made of, the usual one first."""
+"""The captions' words: one or more for every part of a figure, the usual one first."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The decoder starts at the linear inverse of the latents, adds to it by training, and resumes."""
+"""The decoder starts as the linear inverse of the latents, improves by training, and resumes."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from torch.nn.functional import interpolate
 
 from deployments.diffusion.model.patch_autoencoder import PatchAutoencoder
 from models.training.networks import autoencoder
-from models.training.networks.autoencoder import build_autoencoder, decoder_error, train_decoder
+from models.training.networks.autoencoder import build_autoencoder, cut_crops, decoder_error, train_decoder
 from models.training.networks.latents import PatchBasis
 from models.training.subjects import SUBJECTS
 from models.training.training_pictures import Bucket, sample_specs, to_pixels
 
 STEPS = 40
 NARROW = partial(PatchAutoencoder, block_out_channels=(12, 8, 8, 8, 8, 8), blocks=1)
-"""So many steps of the one that ships take a minute."""
+"""A small version: STEPS steps of the shipped one take a minute."""
 
 
 @pytest.fixture(scope="module")
@@ -37,6 +37,24 @@ def basis(pixels: torch.Tensor) -> PatchBasis:
 @pytest.fixture
 def bucket(pixels: torch.Tensor, basis: PatchBasis) -> Bucket:
     return Bucket(pixels, basis.encode(pixels.float() / 127.5 - 1).half(), [None] * len(pixels))
+
+
+def often(spec: object) -> int:
+    return 1
+
+
+def test_crops_show_what_is_learnt_slowly_oftener_and_nothing_held_out(
+    bucket: Bucket, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(autoencoder, "BATCH", 200)
+    gray = torch.tensor([0, 100, 200], dtype=torch.uint8)[:, None, None, None].expand_as(bucket.pixels)
+    shown = Bucket(gray, bucket.latents, ["held out", "often", "seldom"])
+    stream = cut_crops([shown], lambda spec: {"often": 4}.get(spec, 1), torch.Generator().manual_seed(0))
+    latents, pixels = next(stream)
+    assert latents.shape == (200, 8, 6, 8) and pixels.shape == (200, 3, 192, 256)
+    levels = ((pixels.flatten(1)[:, 0] + 1) * 127.5).round().int().tolist()
+    assert levels.count(0) == 0
+    assert 140 < levels.count(100) < 180, "about 4 of 5"
 
 
 def test_an_untrained_decoder_is_the_linear_inverse(bucket: Bucket, basis: PatchBasis) -> None:
@@ -62,13 +80,13 @@ def test_training_brings_it_nearer_to_the_pictures_and_resumes(
     vae = build_autoencoder(basis)
     learnt = Bucket(bucket.pixels[1:], bucket.latents[1:], bucket.specs[1:])
     before, _ = decoder_error(vae, learnt, basis)
-    train_decoder(vae, [bucket], basis, tmp_path, STEPS, seed=0)
+    train_decoder(vae, [bucket], often, basis, tmp_path, STEPS, seed=0)
     after, _ = decoder_error(vae, learnt, basis)
     assert after < before
     assert f"decoder {STEPS}/{STEPS}" in capsys.readouterr().out
     assert torch.equal(vae.mean, basis.mean)
 
     again = build_autoencoder(basis)
-    train_decoder(again, [bucket], basis, tmp_path, STEPS, seed=0)  # From its checkpoint.
+    train_decoder(again, [bucket], often, basis, tmp_path, STEPS, seed=0)  # From its checkpoint.
     trained = vae.state_dict()
     assert all(torch.equal(trained[name], value) for name, value in again.state_dict().items())

@@ -1,4 +1,4 @@
-"""Learn what the words add in part, so that guidance acts as a share of its scale."""
+"""Learn part of what the words add, so guidance acts at part of its scale; show some places more often."""
 
 from __future__ import annotations
 
@@ -7,8 +7,9 @@ import random
 import pytest
 import torch
 
-from models.training.networks.diffusion import caption_batch, share_guidance
+from models.training.networks.diffusion import BATCH, batches, caption_batch, share_guidance
 from models.training.subjects import SUBJECTS
+from models.training.training_pictures import Bucket
 
 
 def guided(without: torch.Tensor, with_words: torch.Tensor, scale: float) -> torch.Tensor:
@@ -37,3 +38,22 @@ def test_a_caption_describes_its_picture_or_is_only_a_negative_prompt(name: str)
     for caption, about in zip(captions, described, strict=True):
         assert about != (set(caption.split(", ")) <= negative | {""}), caption
     assert 5 <= described.count(False) <= 40
+
+
+def test_a_round_shows_every_picture_and_those_that_are_slow_to_learn_oftener() -> None:
+    subject, rng = SUBJECTS["background"], random.Random(0)
+    specs = [subject.sample_for_training(rng) for _ in range(BATCH)]
+    slow = [spec for spec in specs if subject.looks_in_a_round(spec) > 1]
+    assert slow
+    assert len(slow) < len(specs)
+    bucket = Bucket(torch.empty(0), torch.arange(BATCH).half(), specs)
+    shown: list[int] = []
+    for latents, described in batches([bucket], subject.looks_in_a_round, rng):
+        assert [specs[int(n)] for n in latents] == described
+        shown += [int(n) for n in latents]
+        if len(shown) >= 12 * BATCH:
+            break
+    once = [shown.count(n) for n, spec in enumerate(specs) if spec not in slow]
+    often = [shown.count(n) for n, spec in enumerate(specs) if spec in slow]
+    assert min(once) >= 1
+    assert sum(often) / len(often) > 1.5 * sum(once) / len(once)

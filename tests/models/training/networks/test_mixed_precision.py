@@ -1,4 +1,4 @@
-"""Check in which precision a network is trained on a CPU with bfloat16 instructions, and without."""
+"""Check the training precision on a CPU with and without bfloat16 instructions."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The tokenizer keeps every word and swallows any; the text encoder reads what it gives."""
+"""The tokenizer keeps every known word and accepts any; the text encoder reads its output."""
 
 from __future__ import annotations
 

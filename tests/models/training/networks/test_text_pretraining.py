@@ -1,4 +1,4 @@
-"""The text encoder learns to name what captions say, and what it learnt is kept."""
+"""The text encoder learns to name what captions say, and its weights are kept."""
 
 from __future__ import annotations
 

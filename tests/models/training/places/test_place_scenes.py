@@ -1,4 +1,4 @@
-"""The kinds of place: each drawn by itself, each with what tells it from the others."""
+"""The kinds of place: each has its own drawing and its own features."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from models.training.places.place_spec import KINDS, LAYOUTS, lay_out
 
 
 def drawn(kind: str, time: str = "noon", layout: int = 0) -> NDArray[np.float64]:
-    """The picture's pixels, 0..1."""
+    """Return the picture's pixels, from 0 to 1."""
     return np.asarray(draw_place(lay_out(kind, time, "clear", layout), 512, 384)) / 255
 
 
@@ -33,7 +33,7 @@ def test_a_ship_lies_on_water_before_a_quay() -> None:
         picture = drawn("ship", layout=layout)
         sea, quay = picture[260:270, 8:60].mean(axis=(0, 1)), picture[-30:].mean(axis=(0, 1))
         assert sea[2] > sea[0], "the sea is blue"
-        assert quay[0] > quay[2], "the quay is of wood"
+        assert quay[0] > quay[2], "the quay is wooden"
 
 
 def test_below_the_sea_light_falls_from_above_on_sand() -> None:
