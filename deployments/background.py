@@ -1,4 +1,4 @@
-"""Paint a place from a description of it, wrapped in the contract's words."""
+"""Paint a place from its description, wrapped in the contract's prompt terms."""
 
 from __future__ import annotations
 

@@ -1,9 +1,9 @@
-"""Bounds on the numbers of a configuration.
+"""Bounds on the numbers in a configuration.
 
-Pydantic checks them when a file is read, and names what it refuses.
+Pydantic checks them when it reads a file, and names the value that it refuses.
 
-The upper bounds are far beyond any real need: they stop slips, such as milliseconds in place of seconds.
-Each interval is finite, so that neither infinity nor NaN lies in it.
+The upper bounds are far beyond any real need: they catch slips, such as milliseconds given as seconds.
+Each interval is finite, so it contains neither infinity nor NaN.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ MOST_BYTES = 1 << 50
 
 Count = Annotated[int, Field(ge=1, le=MOST)]
 CountOrNone = Annotated[int, Field(ge=0, le=MOST)]
-"""Zero means that there is none of it."""
+"""Zero means none."""
 Rows = Annotated[int, Field(ge=1, le=4_096)]
 Steps = Annotated[int, Field(ge=1, le=10_000)]
 Guidance = Annotated[float, Field(ge=0, le=1_000)]
@@ -28,6 +28,6 @@ Bytes = Annotated[int, Field(ge=1, le=MOST_BYTES)]
 BytesOrNone = Annotated[int, Field(ge=0, le=MOST_BYTES)]
 Seconds = Annotated[float, Field(gt=0, le=YEAR_S)]
 SecondsOrNone = Annotated[float, Field(ge=0, le=YEAR_S)]
-"""Zero means that nothing is waited for."""
+"""Zero means no time at all."""
 Factor = Annotated[float, Field(ge=0, le=1_000)]
 Share = Annotated[float, Field(ge=0, le=1)]

@@ -1,4 +1,4 @@
-"""Paint a figure from a description of it, wrapped in the contract's words."""
+"""Paint a figure from its description, wrapped in the contract's prompt terms."""
 
 from __future__ import annotations
 

@@ -1,36 +1,36 @@
 """Define everything that can go wrong with a request, as one tree.
 
 ScenewrightError
-├── InvalidRequest        the words or pictures sent cannot be used            422 invalid_request
-│   ├── CutoutFailed      `cutout` was insisted on and the matte is poor       422 cutout_failed
-│   ├── UnsupportedTask   the model cannot do what was asked of it             422 unsupported_task
-│   └── ContentRefused    the words or the picture are not allowed here        422 content_refused
-├── Overloaded            no room; come back after `retry_after_s`             429 overloaded
+├── InvalidRequest        the prompt or pictures sent cannot be used           422 invalid_request
+│   ├── CutoutFailed      `cutout` was required and the matte is poor          422 cutout_failed
+│   ├── UnsupportedTask   the model cannot do what was requested               422 unsupported_task
+│   └── ContentRefused    the prompt or the picture is not allowed here        422 content_refused
+├── Overloaded            no capacity now; retry after `retry_after_s`         429 overloaded
 ├── GenerationFailed      the model failed, or never made a usable picture     502 generation_failed
 ├── NotReady              the model is loading, or missing for now             503 not_ready
 │   └── ModelUnusable     only other files or settings would help              503 not_ready
-├── OutOfMemory           the device has no room even for this request alone   503 out_of_memory
+├── OutOfMemory           the device lacks memory for even this request alone  503 out_of_memory
 ├── DeadlineExceeded      the time the caller gave has run out                 504 deadline_exceeded
-└── InternalError         a fault of ours, or of a library: the log has it     500 internal
+└── InternalError         a bug of ours or of a library; see the log           500 internal
 
-The status and code beside each are applied in one table, serve/http/error_responses.py. Every class passes
-all of its arguments to `super().__init__`: one that does not loses its class on the way through a Ray
-handle.
+One table, serve/http/error_responses.py, maps each class to the status and code shown beside it. Every class
+passes all of its arguments to `super().__init__`. An error that does not loses its class when it passes
+through a Ray handle.
 """
 
 from __future__ import annotations
 
-TOO_LONG = "this layer takes longer than the time that was given for it"
-TOO_MUCH_AHEAD = "there is too much to paint before this to have it done in time"
+TOO_LONG = "this layer takes longer than the time allowed for it"
+TOO_MUCH_AHEAD = "too much work is ahead of this layer to finish it by its deadline"
 DEADLINE_PASSED = "the deadline passed before this layer was painted"
-"""Refusals for lack of time, by admission control at the edge and by the engine in a replica."""
-NO_LORAS = "this model takes no LoRAs"
+"""Messages of refusals for lack of time, by admission control at the edge or by the engine in a replica."""
+NO_LORAS = "this model does not support LoRAs"
 
 
 class ScenewrightError(Exception):
     """The root of the tree.
 
-    `message` is shown to the caller as it is: no paths, class names or values of other requests.
+    `message` is shown to the caller unchanged, so it holds no paths, class names or values of other requests.
     """
 
     def __init__(self, message: str, param: str | None = None, retry_after_s: float | None = None) -> None:
@@ -68,11 +68,11 @@ class GenerationFailed(ScenewrightError):
 
 
 class NotReady(ScenewrightError):
-    """The cause can pass: a file that is missing or unreadable for now, a hub that cannot be reached."""
+    """The cause may pass: a file is missing or unreadable for now, or a hub cannot be reached."""
 
 
 class ModelUnusable(NotReady):
-    """The cause cannot pass: corrupt files, another kind of model, a setting that cannot be followed here."""
+    """The cause will not pass: corrupt files, the wrong kind of model, or a setting that cannot work here."""
 
 
 class OutOfMemory(ScenewrightError):

@@ -1,8 +1,8 @@
-"""Say how a piece of work failed, so that each caller raises an error of its own.
+"""Describe how a piece of work failed, so that each caller can raise its own error.
 
-An exception of a library may not be copied, pickled or printed: its constructor may take keywords alone, its
-arguments may hold locks, its `__str__` may raise. So none is handed on. A Failure keeps what may be seen, and
-makes a fresh error for each caller.
+A library's exception is not safe to copy, pickle or print: its constructor may take only keywords, its
+arguments may hold locks, and its `__str__` may raise. So none is passed on. A Failure keeps what callers may
+see, and makes a fresh error for each of them.
 """
 
 from __future__ import annotations
@@ -32,12 +32,12 @@ KINDS: tuple[type[ScenewrightError], ...] = (
     errors.DeadlineExceeded,
     errors.InternalError,
 )
-"""Classes before their bases. Only these cross a process: a subclass may have a constructor of its own."""
+"""Classes before their bases. Only these cross processes: a subclass may have a different constructor."""
 
 
 @dataclass(frozen=True, eq=False)
 class Failure:
-    """One way in which work ended. `cause` stays in this process: it is logged, and never pickled."""
+    """The failure of a piece of work. `cause` stays in this process: it is logged, and never pickled."""
 
     kind: type[ScenewrightError]
     message: str
@@ -53,9 +53,9 @@ class Failure:
 
 
 def failure_of(error: BaseException, otherwise: type[ScenewrightError], message: str) -> Failure:
-    """Return what callers may see of `error`: its own words if it is ours, else `otherwise` with `message`.
+    """Return what callers may see of `error`: its own message if it is ours, else `otherwise` with `message`.
 
-    The local variables of its frames are cleared: they may hold a picture, or half a device's memory.
+    Clears the local variables of its frames, which may hold a picture or half of the device's memory.
     """
     _clear(error)
     for kind in KINDS:
@@ -71,16 +71,16 @@ def failure_of(error: BaseException, otherwise: type[ScenewrightError], message:
 async def in_thread(
     work: Callable[Arguments, Result], *args: Arguments.args, **kwargs: Arguments.kwargs
 ) -> Result:
-    """Run `work` in a thread. Raises only errors of ours, whatever `work` raises.
+    """Run `work` in a thread. Raises only ScenewrightError, whatever `work` raises.
 
-    asyncio never wakes a task whose thread raised StopIteration, and takes CancelledError for a cancel.
+    asyncio never wakes a task whose thread raised StopIteration, and treats CancelledError as a cancellation.
     """
 
     def guarded() -> Result | Failure:
         try:
             return work(*args, **kwargs)
         except BaseException as error:
-            return failure_of(error, errors.InternalError, "something went wrong inside of a replica")
+            return failure_of(error, errors.InternalError, "an internal error occurred in a replica")
 
     done = await asyncio.to_thread(guarded)
     if isinstance(done, Failure):
@@ -89,7 +89,7 @@ async def in_thread(
 
 
 def _attribute(error: BaseException, name: str, kind: Any) -> Any:
-    """Return an attribute of an error; None where a subclass lacks it, or makes something else of it."""
+    """Return an attribute of an error, or None if a subclass lacks it or gives it another type."""
     try:
         value = getattr(error, name)
     except BaseException:
@@ -98,7 +98,7 @@ def _attribute(error: BaseException, name: str, kind: Any) -> Any:
 
 
 def _clear(error: BaseException | None) -> None:
-    """Clear the frames of an error and of what led to it."""
+    """Clear the frames of an error and of the errors that led to it."""
     seen: set[int] = set()
     while error is not None and id(error) not in seen:
         seen.add(id(error))

@@ -1,4 +1,4 @@
-"""Share one engine, made from plain configuration, between the character's and the background's replicas."""
+"""Define what character and background replicas share: an engine built from plain configuration."""
 
 from __future__ import annotations
 
@@ -41,16 +41,16 @@ from deployments.reports.load_report import CachedLayers, LoadTracker
 from deployments.reports.routing_stats import RoutingStats
 
 NO_LORAS_FIT = "without_loras"
-"""Declared of a picture that was painted without its LoRAs, since the device had no room for them."""
+"""Marks a picture that was painted without its LoRAs because the device had no memory for them."""
 PicturesOfJob = tuple[StartPicture | None, References | None, PosePicture | None]
 
 
 @dataclass(frozen=True)
 class GeneratorConfig:
-    """Choose a real model or the simulated one by `backend`; only the chosen one's part counts.
+    """Choose a real model or the simulated one by `backend`; the other one's settings are ignored.
 
-    `quality_terms`: whether a description is wrapped in the words that Stable Diffusion paints better with,
-    and gets its negative prompt. null: for Stable Diffusion 1, 2 and XL alone.
+    `quality_terms`: whether to wrap a description in terms that make Stable Diffusion paint better, and to
+    give it the default negative prompt. null: only for Stable Diffusion 1, 2 and XL.
     """
 
     __pydantic_config__: ClassVar[dict[str, str]] = {"extra": "forbid"}
@@ -84,9 +84,9 @@ class Generator(ABC):
     kind: ClassVar[LayerKind]
 
     def __init__(self, config: GeneratorConfig, calibrations: str | None = None) -> None:
-        """`calibrations`: the folder of this node where they are kept from start to start, if they are."""
+        """`calibrations`: the folder on this node that keeps calibrations between starts, if there is one."""
         painter = _build_painter(config, self.kind)
-        freeze()  # Before the model is loaded: it can be unloaded.
+        freeze()  # Before the model is loaded: it may be unloaded, and frozen objects are never freed.
         self._loras = LoraCache(painter.lora_size, painter.read_lora, config.model.lora_budget_bytes)
         self._engine = Engine(
             painter,
@@ -107,8 +107,8 @@ class Generator(ABC):
         self._cached_layers = CachedLayers(keeps=config.keeps_layers)
 
     def __del__(self) -> None:
-        """End what works beside it. Ray Serve calls it before it ends a replica."""
-        if hasattr(self, "_engine"):  # Else its construction has failed.
+        """Stop the engine. Ray Serve calls this before it ends a replica."""
+        if hasattr(self, "_engine"):  # Missing if the construction failed.
             self._engine.stop()
 
     @abstractmethod
@@ -118,11 +118,11 @@ class Generator(ABC):
     async def stream(
         self, job: LayerJob, files: Mapping[str, bytes] | None = None
     ) -> AsyncGenerator[LayerEvent, None]:
-        """Yield places in the queue if the job wants `queue_events`, then each step, then the layer.
+        """Yield queue positions if the job wants `queue_events`, then each step, then the layer.
 
-        `files`: those that the job names, by their names.
+        `files`: the contents of the files that the job names, by name.
         """
-        # Before it is counted: what fails at once is neither work that arrived nor work that was done.
+        # Before the job is counted: one that fails at once counts as neither arrived nor finished work.
         self._engine.require_ready()
         start, references, pose = await self._pictures_of(job, files or {})
         as_requested = False
@@ -156,7 +156,7 @@ class Generator(ABC):
             self._cached_layers.end(job, as_requested)
 
     async def paint(self, job: LayerJob, files: Mapping[str, bytes] | None = None) -> LayerResult:
-        """Return the layer alone. Raises the errors of deployments.errors."""
+        """Return the layer without its events. Raises the errors of deployments.errors."""
         async with aclosing(self.stream(job, files)) as events:
             async for event in events:
                 if isinstance(event, LayerResult):
@@ -166,11 +166,11 @@ class Generator(ABC):
     async def painted(
         self, job: LayerJob, files: Mapping[str, bytes] | None = None
     ) -> AsyncGenerator[LayerResult, None]:
-        """Yield the layer alone, in a stream: over gRPC its caller hears at once whether it is accepted."""
+        """Yield only the layer, as a stream: over gRPC the caller then learns at once if it is accepted."""
         yield await self.paint(job, files)
 
     async def _pictures_of(self, job: LayerJob, files: Mapping[str, bytes]) -> PicturesOfJob:
-        """Return what the job starts from, what it shall resemble, and its pose."""
+        """Return the job's start picture, its reference pictures and its pose."""
         if not job.files and not job.pose:
             return None, None, None
 
@@ -178,13 +178,13 @@ class Generator(ABC):
             start = read_start(job, files, self._latent_factor)
             return start, read_references(job, files), read_pose(job, files)
 
-        # One at a time: a large picture takes much memory while it is read.
+        # One at a time: a large picture takes a lot of memory while it is read.
         return await asyncio.get_running_loop().run_in_executor(self._reader, read)
 
     async def check_health(self) -> None:
         """Raise if this replica must be replaced.
 
-        Serve calls it every second, and acts on the third failure.
+        Ray Serve calls this every second, and acts on the third failure in a row.
         """
         self._engine.check_health()
 
@@ -194,7 +194,7 @@ class Generator(ABC):
     async def record_autoscaling_stats(self) -> dict[str, float]:
         """Return LoadReport's fields for autoscaling. Ray Serve calls it by this name.
 
-        Nothing of a replica that cannot paint: it must not look like an idle one.
+        Empty for a replica that cannot paint, which must not look like an idle one.
         """
         if not self._engine.readiness().ready:
             return {}

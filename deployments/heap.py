@@ -1,4 +1,4 @@
-"""Keep what a process starts with out of later garbage collections."""
+"""Exclude the objects that a process starts with from later garbage collections."""
 
 from __future__ import annotations
 
@@ -8,10 +8,11 @@ _frozen: list[bool] = []
 
 
 def freeze() -> None:
-    """Let later collections take milliseconds: torch alone brings hundreds of thousands of objects.
+    """Keep later collections down to milliseconds: torch alone adds hundreds of thousands of objects.
 
-    Call before the first request: what is frozen is never let go, pictures of requests under way included.
-    Only the first call counts. A fork that its server has frozen freezes what it has imported itself.
+    Call this before the first request: frozen objects are never freed, including pictures of requests under
+    way. Only the first call has an effect. A process forked from the fork server, which has frozen its own
+    objects, freezes what it imported since.
     """
     if not _frozen:
         _frozen.append(True)

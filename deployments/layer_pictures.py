@@ -1,4 +1,4 @@
-"""Read the pictures that a layer is painted from: what it starts from, what it resembles, its pose."""
+"""Read the pictures that a layer is painted from: its start picture, its references and its pose."""
 
 from __future__ import annotations
 
@@ -15,17 +15,17 @@ from deployments.imaging.skeleton import draw_skeleton
 from deployments.messages import LayerJob, Pixels
 
 MOST_PX = 1 << 30
-"""Bounded where they were taken in: what is read here was written by a merger's replica."""
+"""Uploads were bounded on arrival: the files read here were written by a merger's replica."""
 LONGEST_SIDE_PX = 1024
-"""The longest side of a reference that is kept while its layer waits: encoders read less."""
+"""The longest side of a reference kept while its layer waits. Encoders read smaller pictures than this."""
 
 
 def read_start(job: LayerJob, files: Mapping[str, bytes], multiple_of: int) -> StartPicture | None:
-    """Return what a job starts from, None where it starts from noise. Blocks, and holds much memory.
+    """Return a job's start picture, or None if it starts from noise. Blocks, and takes a lot of memory.
 
-    `files` by their names. The sides of the model's pictures are multiples of `multiple_of`. What is
-    transparent in the image is white; in the mask it is black, which stays as it is. Raises InvalidRequest
-    naming the one at fault.
+    `files` are by name. The sides of the model's pictures are multiples of `multiple_of`. Transparent pixels
+    become white in the image and black in the mask, where black means unchanged. Raises InvalidRequest naming
+    the file at fault.
     """
     if job.image is None:
         return None
@@ -49,9 +49,9 @@ def read_start(job: LayerJob, files: Mapping[str, bytes], multiple_of: int) -> S
 
 
 def read_references(job: LayerJob, files: Mapping[str, bytes]) -> References | None:
-    """Return the pictures that a job's layer shall resemble. Blocks, and holds much memory.
+    """Return the reference pictures of a job's layer, if any. Blocks, and takes a lot of memory.
 
-    `files` by their names. What is transparent is white. Raises InvalidRequest naming the one at fault.
+    `files` are by name. Transparent pixels become white. Raises InvalidRequest naming the file at fault.
     """
     if not job.references:
         return None
@@ -63,9 +63,9 @@ def read_references(job: LayerJob, files: Mapping[str, bytes]) -> References | N
 
 
 def read_pose(job: LayerJob, files: Mapping[str, bytes]) -> PosePicture | None:
-    """Return the control picture of a job's pose, in the layer's own size. Blocks.
+    """Return the control picture of a job's pose at the layer's size, or None if it has none. Blocks.
 
-    `files` by their names. Raises InvalidRequest naming the one at fault.
+    `files` are by name. Raises InvalidRequest naming the file at fault.
     """
     size = job.width_px, job.height_px
     if job.pose:

@@ -1,4 +1,4 @@
-"""Find the file that this process logs to, so that a message that points to the log can name it."""
+"""Find the file that this process logs to, so that messages about the log can name it."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ OURS = logging.getLogger("deployments")
 
 
 def see_log() -> str:
-    """Point to the log by its path; without a path where this process logs to no file."""
+    """Return a pointer to the log, with its path if this process logs to a file."""
     path = log_file()
-    return f"the replica's log says why: {path}" if path else "the replica's log says why"
+    return f"see the replica's log: {path}" if path else "see the replica's log"
 
 
 def log_file() -> str | None:
-    """Return the path of the file that the records of this package go to; None where they go to none."""
+    """Return the path of the file that this package's records go to, or None if they go to none."""
     logger: logging.Logger | None = OURS
     while logger is not None:
         for handler in logger.handlers:
@@ -27,7 +27,7 @@ def log_file() -> str | None:
 
 
 def log_through(other: logging.Logger) -> None:
-    """Write the records of this package to the files of `other` too, from its level on."""
+    """Also write this package's records to the files of `other`, at its level and above."""
     for handler in other.handlers:
         if _path(handler) and handler not in OURS.handlers:
             OURS.setLevel(other.level)

@@ -1,8 +1,8 @@
-"""Compute the cost of a piece of the merger's work: megapixels for its tenant, and the memory it will take.
+"""Compute what a piece of the merger's work costs: megapixels for its tenant, and the memory it will take.
 
 Memory was measured over PNG, JPEG and WebP of every colour mode, with all options on: at most 16.5 bytes a
-pixel of the two files, and 36 a pixel of the frame. Upscaled, at most 20.3 a pixel besides: WebP of noise, or
-a visible mark. A cut-out as WebP would take 45, and is refused.
+pixel of the two files, and 36 a pixel of the frame. Upscaling adds at most 20.3 a pixel, for a WebP of noise
+or a visible mark. An upscaled cut-out as WebP would take 45, and is refused.
 """
 
 from __future__ import annotations
@@ -28,19 +28,19 @@ LAYER_BYTES_A_PX = 17
 READ_BYTES_A_PX = 30
 CUTOUT_BYTES_A_PX = 40
 FIGURE_BYTES_A_PX = 10
-"""Bytes a pixel of the frame, for each further figure: as it is, lit, and in the frame once more."""
+"""Bytes a pixel of the frame for each further figure: the figure, its lit copy, and another frame copy."""
 SHEET_BYTES_A_PX = 60
 UPSCALED_BYTES_A_PX = 21
 COMPARED_PX = 384 * 384
-"""The pixels of a figure that is compared, at most: a larger one is made smaller."""
+"""The most pixels of a figure that is compared: a larger one is made smaller."""
 COPIES = 3
-"""Copies of a file's bytes: as it came, without its metadata, and in the decoder."""
+"""Copies of a file's bytes: as received, without its metadata, and in the decoder."""
 PREVIEW_MEGAPIXELS, PREVIEW_BYTES = 0.1, 8 << 20
 MEGA = 1e6
 
 
 def written_px(job: MergeJob, characters_px: Sequence[int], background_px: int) -> int:
-    """Return the pixels of every picture that a merge writes. `characters_px`: of each figure."""
+    """Return the pixels of all pictures that a merge writes. `characters_px` has those of each figure."""
     frame_px = job.options.width_px * job.options.height_px
     picture_px = upscaled_px(frame_px, job.output)
     if not job.layers:
@@ -50,21 +50,22 @@ def written_px(job: MergeJob, characters_px: Sequence[int], background_px: int) 
 
 
 def upscaled_px(pixels: int, output: OutputOptions) -> int:
-    """Return the pixels of a picture's file, of the pixels that it is painted or composed with."""
+    """Return the pixels of a picture's file, given those that it is painted or composed with."""
     return round(pixels * output.upscale**2)
 
 
 def upscaling_bytes(pixels: int, output: OutputOptions) -> int:
-    """Return the memory that upscaling such a picture takes, and writing it: none where it stays as it is."""
+    """Return the bytes that it takes to upscale such a picture and write it; 0 if it is not upscaled."""
     return 0 if output.upscale == 1.0 else UPSCALED_BYTES_A_PX * upscaled_px(pixels, output)
 
 
 def merge_memory_bytes(
     frame_px: int, layers_px: int, files_bytes: int = 0, figures: int = 1, upscaling: int = 0
 ) -> int:
-    """Return the most that one merge takes.
+    """Return the most memory that one merge takes.
 
-    `layers_px`: of all pictures; `files_bytes`: of all files; `upscaling`: the bytes that it takes.
+    `layers_px` are the pixels of all pictures, `files_bytes` the bytes of all files, and `upscaling` the
+    bytes that upscaling takes.
     """
     a_px = FRAME_BYTES_A_PX + FIGURE_BYTES_A_PX * (figures - 1)
     return a_px * frame_px + FILE_BYTES_A_PX * layers_px + COPIES * files_bytes + upscaling
@@ -89,7 +90,7 @@ def upload_work(job: UploadJob) -> QueuedWork:
     options = job.merge.options
     layers_px = sum(job.characters_px) + job.background_px
     files_bytes = _files_bytes(job)
-    # The files' own tags may name a frame as large as is allowed.
+    # The files' own tags may ask for the largest frame that is allowed.
     frame_px = max(options.width_px * options.height_px, job.max_frame_px**2 if _uses_tags(job) else 0)
     upscaling = upscaling_bytes(frame_px, job.merge.output)
     memory_bytes = merge_memory_bytes(frame_px, layers_px, files_bytes, len(job.characters), upscaling)
@@ -97,7 +98,7 @@ def upload_work(job: UploadJob) -> QueuedWork:
 
 
 def work_in_transit(job: UploadJob) -> QueuedWork:
-    """Return a merge's work to its sender: the replica holds the files until it is done."""
+    """Return a merge's work as its sender counts it: the replica holds the files until the merge is done."""
     return QueuedWork(job.merge.tenant, upload_megapixels(job), _files_bytes(job), later=True)
 
 
@@ -112,17 +113,17 @@ def work_of_reading(job: PictureJob) -> QueuedWork:
 
 
 def read_on_the_way(job: PictureJob) -> QueuedWork:
-    """Return a picture's work to its sender: the replica holds the file until it is done."""
+    """Return a picture's work as its sender counts it: the replica holds the file until it is read."""
     return QueuedWork(job.tenant, read_megapixels(job.pixels), len(job.data), later=True)
 
 
 def read_megapixels(pixels: int) -> float:
-    """Return what a picture costs its tenant: what is read and what is written."""
+    """Return the megapixels that a picture costs its tenant: those read plus those written."""
     return 2 * pixels / MEGA
 
 
 def upload_megapixels(job: UploadJob) -> float:
-    """Return what a merge of files costs its tenant: what is read and what is written."""
+    """Return the megapixels that a merge of files costs its tenant: those read plus those written."""
     read_px = sum(job.characters_px) + job.background_px
     return (read_px + written_px(job.merge, job.characters_px, job.background_px)) / MEGA
 
@@ -144,13 +145,13 @@ def _alone(layer: LayerResult, output: OutputOptions, tenant: str, bytes_a_px: i
 
 
 def sheet_work(job: SheetJob, layers: Sequence[LayerResult]) -> QueuedWork:
-    """Return the work of a sheet: each layer cut out and written, and all of them written once more."""
+    """Return the work of a sheet: each layer is cut out and written, then all are written as the atlas."""
     pixels = sum(map(px_of, layers))
     return QueuedWork(job.tenant, 2 * pixels / MEGA, sheet_memory_bytes(pixels))
 
 
 def sheet_memory_bytes(pixels: int) -> int:
-    """Return the most that a sheet takes. `pixels`: of all its poses as they are painted."""
+    """Return the most memory that a sheet takes. `pixels` are those of all its poses as painted."""
     return SHEET_BYTES_A_PX * pixels
 
 
@@ -162,7 +163,7 @@ def compare_work(job: CompareJob, layer: LayerResult) -> QueuedWork:
 
 
 def compared_megapixels(layer: LayerResult) -> float:
-    """Return what comparing a figure costs its tenant."""
+    """Return the megapixels that comparing a figure costs its tenant."""
     return min(px_of(layer), COMPARED_PX) / MEGA
 
 
@@ -172,7 +173,7 @@ def preview_work(tenant: str, characters: int = 1) -> QueuedWork:
 
 
 def px_of(layer: LayerResult) -> int:
-    """Return the pixels of a painted layer."""
+    """Return the number of pixels of a painted layer."""
     high, wide = layer.pixels.shape[:2]
     return int(high * wide)
 

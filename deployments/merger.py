@@ -1,6 +1,6 @@
-"""The merger's replica: two layers in, one encoded picture out, on a CPU.
+"""The merger's replica: painted layers in, one encoded picture out, on a CPU.
 
-Its work waits for its turn, tenant by tenant, and for the memory that it will take (work_queue.py).
+Each piece of work waits for its tenant's turn and for the memory that it will take (work_queue.py).
 """
 
 from __future__ import annotations
@@ -65,9 +65,9 @@ from deployments.queueing.work_queue import QueuedThreads
 class MergerConfig:
     """The merger's settings.
 
-    `matting` None: what the keyer cannot cut out is pasted. `signing` None: no C2PA.
+    `matting` None: figures that the keyer cannot cut out are pasted. `signing` None: no C2PA.
 
-    `work_bytes`: the memory for all that is merged at once; `at_once`: how many merges at most.
+    `work_bytes`: the memory for all merges that run at once; `at_once`: the most of them.
     """
 
     __pydantic_config__: ClassVar[dict[str, str]] = {"extra": "forbid"}
@@ -85,9 +85,10 @@ DEFAULT = MergerConfig()
 
 
 class Merger:
-    """Keep nothing of a request, so any may merge anything; pixels come straight from the generators.
+    """A replica that keeps nothing of a request, so any replica can merge any scene.
 
-    Raises ValueError where its configuration needs what this machine lacks.
+    Pixels come straight from the generators. Raises ValueError if its configuration needs something that this
+    machine lacks.
     """
 
     def __init__(self, config: MergerConfig = DEFAULT) -> None:
@@ -99,7 +100,7 @@ class Merger:
         self._queue = QueuedThreads(config.at_once, config.work_bytes)
 
     async def merge(self, job: MergeJob, character: LayerResult, background: LayerResult) -> MergeResult:
-        """Merge two layers. Raises CutoutFailed where `cutout` was insisted on and there is no good matte."""
+        """Merge two layers. Raises CutoutFailed if `cutout` was required and there is no good matte."""
         return await self._queue.run(
             scene_work(job, (character,), background), self._merging.merge, job, character, background
         )
@@ -112,34 +113,34 @@ class Merger:
         return await self._queue.run(work, self._merging.merge_group, job, background, characters)
 
     async def merge_files(self, job: UploadJob) -> MergeResult:
-        """Merge picture files. Raises InvalidRequest naming the one at fault, and CutoutFailed."""
+        """Merge picture files. Raises InvalidRequest naming the file at fault, and CutoutFailed."""
         return await self._queue.run(upload_work(job), self._merging.merge_files, job)
 
     async def read_picture(self, job: PictureJob) -> Picture:
-        """Read a picture file and write it as a plain PNG. Raises InvalidRequest naming the one at fault."""
+        """Read a picture file and write it as a plain PNG. Raises InvalidRequest naming `job.param`."""
         return await self._queue.run(work_of_reading(job), self._read_picture, job)
 
     async def encode(self, output: OutputOptions, layer: LayerResult, tenant: str = "") -> Picture:
-        """Encode one layer alone, as a file."""
+        """Encode one layer as a file."""
         return await self._queue.run(encoding_work(layer, output, tenant), self._encode, output, layer)
 
     async def cut_out(self, output: OutputOptions, layer: LayerResult, tenant: str = "") -> Picture:
-        """Cut out the figure of one layer alone, RGBA. Raises CutoutFailed, or InvalidRequest for a JPEG."""
+        """Cut out the figure of one layer, as RGBA. Raises CutoutFailed, or InvalidRequest for a JPEG."""
         return await self._queue.run(cutout_work(layer, output, tenant), self._cut_out, output, layer)
 
     async def compare(self, job: CompareJob, layer: LayerResult) -> float:
-        """Return how like its reference a figure is, 0 to 1."""
+        """Return how closely a figure resembles its reference, 0 to 1."""
         return await self._queue.run(compare_work(job, layer), self._comparer.compare, job, layer.pixels)
 
     async def sheet(self, job: SheetJob, *layers: LayerResult) -> SheetResult:
-        """Set the poses of a figure into one atlas. Raises CutoutFailed."""
+        """Arrange the poses of a figure in one atlas. Raises CutoutFailed."""
         work = sheet_work(job, layers)
         return await self._queue.run(work, self._sheet, job, layers)
 
     async def preview(
         self, options: MergeOptions, character: bytes, background: bytes, tenant: str = ""
     ) -> bytes:
-        """Preview the scene, from small pictures of its layers: a small JPEG."""
+        """Preview the scene as a small JPEG, from small pictures of its layers."""
         return await self._queue.run(preview_work(tenant), compose_preview, options, character, background)
 
     async def group_preview(
@@ -150,15 +151,15 @@ class Merger:
         characters: Sequence[bytes],
         tenant: str = "",
     ) -> bytes:
-        """Preview a scene of several characters: a small JPEG."""
+        """Preview a scene of several characters as a small JPEG."""
         work = preview_work(tenant, len(characters))
         return await self._queue.run(work, compose_group_preview, options, figures, background, characters)
 
     def note_judged(self, outcome: str) -> None:
-        """Note how a picture was judged: passed, flagged or refused. Here it is not."""
+        """Record how a picture was judged: passed, flagged or refused. This base class records nothing."""
 
     def _judged(self, *pictures: Pixels | Image.Image, param: str | None = None) -> Safety | None:
-        """Return how these were judged, None where that is off. Raises ContentRefused."""
+        """Judge these pictures, or return None if the check is off. Raises ContentRefused."""
         if self._safety is None:
             return None
         try:

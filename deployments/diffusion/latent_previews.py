@@ -1,4 +1,4 @@
-"""A picture's predicted end, shown early and small: a linear map from latents to colours, and a JPEG."""
+"""Draw small previews of the predicted picture: a linear map from latents to colours, and a JPEG."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ from deployments.diffusion.painter import Preview
 from deployments.messages import Pixels
 
 BASIS_FILE = "latent_basis.safetensors"
-"""Beside a bundled model: its latents are gain * components @ (patch - mean) of 16x16 patches, of the picture
-or, in a model of latent factor 32, of the picture at half its size."""
+"""A file of each bundled model. The latents are gain * components @ (patch - mean) of 16x16 patches of the
+picture, or of the picture at half its size if the model's latent factor is 32."""
 SHRINK = 4
-"""Pixels of the picture along one of the preview."""
+"""Picture pixels along one side of a preview pixel."""
 # Fitted by ComfyUI (latent_formats.py) over the scaled latents of each family: rows are latent channels.
 SD_MAP = [
     [0.3512, 0.2297, 0.3227],
@@ -38,21 +38,24 @@ XL_MAP = [
 XL_SHIFT = [0.1084, -0.0175, -0.0011]
 QUALITY = 75
 LEAST_SIGNAL = 1e-3
-"""At the first step of a zero-SNR schedule there is none, and dividing by it gives nothing to see."""
+"""Lower bound for the signal in a division: a zero-SNR schedule has none at its first step."""
 
 Floats = NDArray[np.floating[Any]]
 
 
 @dataclass(frozen=True)
 class LatentMap:
-    """colours = latents @ matrix + shift: (channels, cell * cell * 3) and (cell * cell * 3,), in -1..1."""
+    """The linear map colours = latents @ matrix + shift, with colours in -1..1.
+
+    `matrix` is (channels, cell * cell * 3), and `shift` is (cell * cell * 3,).
+    """
 
     matrix: Floats
     shift: Floats
     cell: int = 1
 
     def draw(self, latents: Any) -> Pixels:
-        """Return a preview of the first of a tensor, (n, channels, h, w)."""
+        """Return a preview of the first picture in a tensor of latents (n, channels, h, w)."""
         return self(latents[0].float().cpu().numpy())
 
     def __call__(self, latents: Floats) -> Pixels:
@@ -77,10 +80,10 @@ def latent_map(folder: Path | None, channels: int, xl: bool) -> LatentMap | None
 def expected_latents(solver: Any, timestep: Any, latents: Any, prediction: Any) -> Any:
     """Return the clean latents that a prediction implies.
 
-    DDPM's relations; Salimans & Ho 2022 for the velocity; x0 = x - sigma * v for a flow (Lipman et al. 2023,
-    arXiv 2210.02747).
+    The formulas are those of DDPM, of Salimans & Ho 2022 for the velocity, and x0 = x - sigma * v for a flow
+    (Lipman et al. 2023, arXiv 2210.02747).
 
-    What scale_model_input gives is the variance-preserving sample, whichever way the solver keeps its own.
+    `scale_model_input` returns the variance-preserving sample, whichever form the solver itself keeps.
     """
     kind = solver.config.get("prediction_type", "flow_prediction")
     if kind == "flow_prediction":
@@ -113,7 +116,7 @@ def encode_preview(pixels: Pixels) -> bytes:
 
 
 def _cell(folder: Path) -> int:
-    """Return how many of the preview's pixels lie along a latent's patch of 16: each level but one halves."""
+    """Return the preview pixels along one side of a latent. Each VAE level but one halves the picture."""
     try:
         levels = json.loads((folder / "vae" / "config.json").read_text(encoding="utf-8-sig"))
         halvings: int = len(levels["block_out_channels"]) - 1

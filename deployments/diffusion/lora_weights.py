@@ -11,7 +11,7 @@ from deployments.messages import LoraUse
 
 @dataclass(frozen=True, eq=False)
 class LoraWeights:
-    """A LoRA on the model's device: what it changes in each network's layers, by their names."""
+    """A LoRA on the model's device: its changes to each network's layers, by their names."""
 
     networks: Mapping[str, Mapping[str, Any]]
     size_bytes: int

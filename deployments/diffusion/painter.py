@@ -1,4 +1,4 @@
-"""The interface of the engine to a model: begin, step, decode. Both painters and their simulation have it."""
+"""The engine's interface to a model: begin, step, decode. All painters have it, the simulated one too."""
 
 from __future__ import annotations
 
@@ -14,23 +14,23 @@ from deployments.messages import Backend, LoraUse, Pixels, Recipe
 
 WHOLE = (0.0, 1.0)
 Guidance = Literal["computed", "cached", "none"]
-"""`cached`: the step adds the difference, prediction with its prompt less that without, of a step before."""
+"""`cached`: the step reuses an earlier difference between the predictions with and without the prompt."""
 Preview = Pixels | Future[Pixels | None]
-"""The predicted picture, small; or what will be it, elsewhere than on the model's thread."""
+"""A small version of the predicted picture, or the future of one that is drawn on another thread."""
 
 
 @dataclass(frozen=True)
 class PaintRequest:
-    """One picture in the model's own terms; prompts are final here.
+    """One picture in the model's own terms. Its prompts are final.
 
-    `negative_prompt` None is none at all: what the model then reads in its place, such as zeros in Stable
-    Diffusion XL, is its own affair, and an empty one is not always the same.
-    `guidance_interval`: the part of the steps, as fractions from the first, that guidance is applied in
-    (Kynkäänniemi et al. 2024, arXiv 2404.07724); the steps outside it cost half. `guidance_cache`: one of so
-    many steps computes the guidance; the others take it again, and cost half too.
-    `start`: the picture that it starts from, where it is not noise alone. `references`: those that it shall
-    resemble; `pose`: that of its figure. `loras` change it, and no other. `read_scale`: below 1 the pictures
-    that it reads beside its own latents are scaled by it, since the device had no room for them.
+    A `negative_prompt` of None means that there is none. The model decides what it reads instead, such as
+    zeros in Stable Diffusion XL, which is not always the same as reading an empty prompt.
+    `guidance_interval` is the range of steps, as fractions of all, in which guidance is applied
+    (Kynkäänniemi et al. 2024, arXiv 2404.07724). Steps outside it cost half. One step in `guidance_cache`
+    computes the guidance. The others reuse it, and cost half too.
+    `start` is the picture to start from, None for noise alone. `references` are pictures that it should
+    resemble, and `pose` is that of its figure. `loras` change this picture alone. A `read_scale` below 1
+    scales down the pictures that the model reads beside its own latents, since the device had no room.
     """
 
     prompt: str
@@ -50,18 +50,18 @@ class PaintRequest:
 
     @property
     def steps(self) -> int:
-        """Return how many steps are taken, as far as known before the scheduler is asked."""
+        """Return the number of steps, as far as it is known without the scheduler."""
         steps = self.num_inference_steps
         return steps if self.start is None else self.start.steps(steps)
 
 
 @dataclass(eq=False)
 class Painting:
-    """One picture under way. Everything that changes during a request lives here, and on nothing shared.
+    """One picture in progress. All state that changes during a request is here, none in shared objects.
 
-    `fault` is what went wrong in this picture's own part of a step; its peers' parts were done. After a step
-    in `preview_steps`, counted from 1, there may be a `preview`. `sampler`: the solver's name, where there is
-    one.
+    `fault` is the error from this picture's own part of a step, which does not affect the others' parts.
+    After a step in `preview_steps`, counted from 1, there may be a `preview`. `sampler` is the solver's name,
+    if any.
     """
 
     request: PaintRequest
@@ -81,7 +81,7 @@ class Painting:
 
     @property
     def caches_guidance(self) -> bool:
-        """Return whether any of its steps takes the guidance of one before."""
+        """Return whether any step reuses the guidance of an earlier one."""
         if self.request.guidance_cache < 2:
             return False
         return any(self._guidance_at(step) == "cached" for step in range(self.steps))
@@ -94,22 +94,22 @@ class Painting:
 
     @property
     def rows(self) -> int:
-        """Return how many rows of the next forward are this picture's: two where it computes guidance."""
+        """Return this picture's rows in the next forward: two if it computes guidance, else one."""
         return 2 if self.guidance_now == "computed" else 1
 
     @property
     def calls(self) -> int:
-        """Return how many forwards a step of this picture has a part in."""
+        """Return how many forwards one step of this picture takes part in."""
         return 1
 
     @property
     def forward_key(self) -> Hashable:
-        """Return what two pictures of one size must have equal to share a forward."""
+        """Return the key that must be equal for two pictures of one size to share a forward."""
         return None
 
     @property
     def recipe(self) -> Recipe:
-        """Return all that its model was given."""
+        """Return everything that the model was given for this picture."""
         request = self.request
         recipe = Recipe(
             request.prompt,
@@ -132,14 +132,14 @@ class Painting:
         return recipe
 
     def close(self) -> None:
-        """Free what it holds of the device: nobody wants it any more. On the model's thread."""
+        """Free the device memory it holds, once no caller wants it. Called on the model's thread."""
 
 
 def guidance_at(step: int, steps: int, interval: tuple[float, float], every: int) -> Guidance:
-    """Return where the guidance of one of `steps` steps, counted from 0, comes from.
+    """Return where the guidance of step `step` of `steps`, counted from 0, comes from.
 
-    `interval`: the part of the steps that has guidance, as fractions; `every`: at how many steps one computes
-    it, 1 for all of them. The first of the interval always does.
+    `interval` is the range of steps that have guidance, as fractions. One step in `every` computes it, and so
+    does the first step of the interval.
     """
     begin, end = interval
     if not begin <= step / steps < end:
@@ -149,7 +149,7 @@ def guidance_at(step: int, steps: int, interval: tuple[float, float], every: int
 
 
 def forward_rows(paintings: Sequence[Painting]) -> list[int]:
-    """Return the rows of each forward of the next step: at least one for each kind of call."""
+    """Return the rows of each forward of the next step. Each kind of call needs at least one forward."""
     alike: dict[Hashable, list[Painting]] = {}
     for painting in paintings:
         alike.setdefault(painting.forward_key, []).append(painting)
@@ -161,14 +161,14 @@ def forward_rows(paintings: Sequence[Painting]) -> list[int]:
 
 
 def guided_rows(request: PaintRequest, guides: bool = True) -> int:
-    """Return the rows of the first forward where guidance doubles them. `guides`: whether the model does."""
+    """Return the rows of the first forward. `guides`: whether guidance adds a row in this model."""
     return Painting(request, request.num_inference_steps, guides and request.guidance_scale > 1).rows
 
 
 def preview_steps(wanted: int, steps: int) -> frozenset[int]:
     """Return the steps, counted from 1 and evenly spread, that have a preview.
 
-    The picture itself follows the last.
+    The last step has none, since the picture itself follows it.
     """
     return frozenset(round(number * steps / (wanted + 1)) for number in range(1, wanted + 1)) - {0, steps}
 
@@ -177,7 +177,10 @@ SomePainting = TypeVar("SomePainting", bound=Painting)
 
 
 class Painter(Protocol[SomePainting]):
-    """Used from one thread, and not the event loop's. `load` raises NotReady, the acts OutOfMemory."""
+    """A model that paints, used from one thread other than the event loop's.
+
+    `load` raises NotReady. The calls that run the model raise OutOfMemory.
+    """
 
     @property
     def model(self) -> str: ...
@@ -192,48 +195,48 @@ class Painter(Protocol[SomePainting]):
 
     @property
     def example_start(self) -> StartPicture | None:
-        """Return what a warm-up picture starts from, where the model paints from nothing else."""
+        """Return a start picture for the warm-up if the model cannot paint without one, else None."""
 
     @property
     def fixed_rows(self) -> int | None:
-        """Return the row count that every forward is filled up to; None where it varies."""
+        """Return the row count that every forward is padded to; None if it varies."""
 
     @property
     def fingerprint(self) -> str:
-        """Identify the weights that are loaded: where it differs, so may the pictures."""
+        """Identify the loaded weights: if it differs, the pictures may too."""
 
     def load(self) -> None: ...
 
     def first_forwards(self, request: PaintRequest) -> Sequence[int]:
-        """Return the rows of each forward of such a picture's first step, alone. From any thread."""
+        """Return the rows of each forward in the first step of such a picture alone. From any thread."""
 
     @property
     def compile_states(self) -> Mapping[str, int]:
-        """Return how many forwards were compiled in the background, wait or failed. From any thread."""
+        """Return how many background-compiled forwards are in each state. From any thread."""
 
     def start_compiling(self) -> None:
-        """Compile in the background what was painted so far, and what will be, where that is configured."""
+        """Compile in the background the forwards run so far and those to come, if that is configured."""
 
     def stop_compiling(self) -> None:
-        """End what compiles in the background, at once. From any thread."""
+        """Stop background compilation at once. From any thread."""
 
     def lora_size(self, use: LoraUse) -> int:
-        """Foresee the bytes of a LoRA. From any thread. Raises InvalidRequest where it cannot be used."""
+        """Predict the bytes of a LoRA. From any thread. Raises InvalidRequest if it cannot be used."""
 
     def read_lora(self, use: LoraUse) -> LoraWeights:
-        """Read a LoRA onto the device. From any thread, but one at a time; raises as `lora_size` does."""
+        """Read a LoRA onto the device. From any thread, one at a time. Raises as `lora_size` does."""
 
     def begin(self, request: PaintRequest) -> SomePainting:
-        """Read the words, draw the noise."""
+        """Encode the prompt and draw the initial noise."""
 
     def step(self, paintings: Sequence[SomePainting]) -> None:
-        """Run one forward over all of them. Where it raises, none of them has changed."""
+        """Run one step of all of them. If it raises, none of them has changed."""
 
     def decode(self, paintings: Sequence[SomePainting]) -> list[Pixels]:
         """Return RGB pixels of finished paintings of one size. Changes none of them."""
 
     def measure(self, rows: int) -> float:
-        """Return seconds of one forward over so many rows at the native size."""
+        """Return the seconds of one forward of `rows` rows at the native size."""
 
     def free(self) -> None:
         """Free what can be freed after an OutOfMemory."""

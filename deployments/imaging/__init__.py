@@ -1,1 +1,1 @@
-"""Pixels to pixels: each module is one act on pictures, and none of them knows a model, a request or Ray."""
+"""Turn pixels into pixels: each module does one thing to pictures, without models, requests or Ray."""

@@ -1,6 +1,6 @@
 """Merge layers, or files, into one picture: compose them, judge the picture, then finish it.
 
-To finish is to enhance, upscale, mark and encode it, and its layers if they are requested.
+Finishing means to enhance, upscale, mark and encode the picture, and its layers if they are requested.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ LOSSLESS = OutputOptions("png")
 
 @dataclass(frozen=True)
 class Origin:
-    """The provenance of the picture and of each of its layers, and their pixels."""
+    """The provenance of the picture and of each of its layers, and the layers' pixels."""
 
     picture: Provenance
     layers: Mapping[str, Provenance]
@@ -57,7 +57,7 @@ def group_origin(
     background: Provenance,
     place: Pixels,
 ) -> Origin:
-    """Return the origin of a scene of several figures, each by its index."""
+    """Return the origin of a scene of several figures, each named by its index."""
     names = [f"character-{index}" for index in range(len(figures))]
     return Origin(
         picture,
@@ -67,7 +67,7 @@ def group_origin(
 
 
 class Merging:
-    """Merge. `network` cuts out what the keyer cannot; `judge` raises ContentRefused."""
+    """Merge pictures. `network` cuts out what the keyer cannot; `judge` may raise ContentRefused."""
 
     def __init__(
         self, network: Matte | None, writer: PictureWriter, judge: Callable[..., Safety | None]
@@ -122,7 +122,7 @@ class Merging:
         return self._finished(made, job.merge, origin, started, *origin.pixels.values())
 
     def merge_files(self, job: UploadJob) -> MergeResult:
-        """Merge picture files. Raises InvalidRequest naming the one at fault."""
+        """Merge picture files. Raises InvalidRequest naming the file at fault."""
         if job.merge.figures:
             return self._merge_several_files(job)
         started = time.perf_counter()
@@ -147,7 +147,7 @@ class Merging:
         started: float,
         *files: Pixels,
     ) -> MergeResult:
-        """Judge a composition, the layers that are given out, and `files` that it came from; finish it."""
+        """Judge a composition, with its layers if they are returned and else with `files`; then finish it."""
         parts = origin.pixels.values() if job.layers else files
         safety = self._judge(made.picture, *parts)
         merged = finish(made, job, origin, self._writer, started)
@@ -171,7 +171,7 @@ def finish(
         job.output,
         origin.picture,
         ingredients=origin.pixels,
-        # The best Huffman tables belong to the original's merge: 4 ms for a fiftieth of the bytes.
+        # The original's merge optimizes its Huffman tables: 4 ms save a fiftieth of the bytes.
         optimize=isinstance(made, Composition) and made.mode == "paste",
         mark=job.attribution,
     )
@@ -218,7 +218,7 @@ def _layers(made: Composition, origin: Origin, writer: PictureWriter) -> dict[st
 
 
 def _group_layers(made: GroupComposition, origin: Origin, writer: PictureWriter) -> dict[str, Picture]:
-    """Return the clean layers of several figures as files, each figure's three by its index."""
+    """Return the clean layers of several figures as files, each figure's three named by its index."""
     place, figures = group_tags(made)
 
     def file(pixels: Pixels, provenance: Provenance, tag: str) -> Picture:

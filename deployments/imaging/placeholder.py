@@ -18,7 +18,7 @@ LABEL = "placeholder"
 LONGEST_TEXT = 160
 BACKDROP = (226, 228, 232)
 RANGES = ((0.5, 0.07, 1.3, 0.52), (0.6, 0.05, 2.1, 0.4), (0.68, 0.03, 0.9, 0.28))
-"""Far to near, in fractions of the picture: the ridge's height, its swing, its waves; and its lightness."""
+"""Hill ranges, far to near: the ridge's height, swing and waves across the picture, and its lightness."""
 
 Plane = NDArray[np.floating[Any]]
 
@@ -26,8 +26,8 @@ Plane = NDArray[np.floating[Any]]
 def placeholder(kind: LayerKind, width_px: int, height_px: int, words: str) -> Pixels:
     """Draw (height_px, width_px, 3) RGB, labelled: a cloaked figure on a plain backdrop, or hills and sky.
 
-    `words` choose the hue, and stand under the label as far as they fit. The same arguments
-    give the same pixels.
+    `words` choose the hue, and are written under the label as far as they fit. The same arguments give the
+    same pixels.
     """
     hue = zlib.crc32(words.encode("utf-8", "replace")) / 2**32
     canvas = _figure(width_px, height_px, hue) if kind == "character" else _hills(width_px, height_px, hue)
@@ -66,7 +66,7 @@ def _hills(width_px: int, height_px: int, hue: float) -> Plane:
 
 
 def _span_px(width_px: int, height_px: int) -> float:
-    """Return the width to draw the figure in: it keeps its shape in a frame that is too wide for it."""
+    """Return the width to draw the figure in, so that it keeps its shape in a wide frame."""
     return min(width_px, 0.75 * height_px)
 
 
@@ -94,7 +94,7 @@ def _shade(hue: float, lightness: Plane) -> Plane:
 
 
 def _write(image: Image.Image, text: str, down: float, room_px: int, size_px: int, shrink: bool) -> None:
-    """Centre one white line at `down` (0..1) of the height; one too long is set smaller, or cut short."""
+    """Centre one line of white text at `down` (0..1) of the height; shrink or cut one that is too long."""
     font, text = load_font(size_px, " ".join(text[:LONGEST_TEXT].split()))
     length_px = font.getlength(text)
     if shrink and length_px > room_px:

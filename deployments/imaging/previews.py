@@ -1,4 +1,4 @@
-"""Preview a scene, from small pictures of its half-painted layers."""
+"""Preview a scene from small pictures of its half-painted layers."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ QUALITY = 75
 
 
 def compose_preview(options: MergeOptions, character: bytes, background: bytes) -> bytes:
-    """Return a JPEG of the frame's shape, at most 384 wide. What cannot be cut out yet is pasted."""
+    """Return a JPEG in the frame's proportions, at most 384 px wide. It pastes what cannot be cut out yet."""
     picture = compose(_decode(character), _decode(background), _small(options)).picture
     return encode(picture, OutputOptions("jpeg", QUALITY)).data
 
@@ -27,7 +27,7 @@ def compose_preview(options: MergeOptions, character: bytes, background: bytes) 
 def compose_group_preview(
     options: MergeOptions, figures: Sequence[FigureOptions], background: bytes, characters: Sequence[bytes]
 ) -> bytes:
-    """Return the same of several characters."""
+    """Return the same for several characters."""
     pictures = [_decode(character) for character in characters]
     made = compose_group(pictures, _decode(background), _small(options), figures)
     return encode(made.picture, OutputOptions("jpeg", QUALITY)).data

@@ -1,4 +1,4 @@
-"""Check that a painted picture is one at all, and no black, white or empty frame."""
+"""Check that a painted picture is usable, and not a black, white or empty frame."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ LEAST_STD = 5
 
 
 def flaw(pixels: Pixels) -> str | None:
-    """Return why the picture is unusable ("too dark", "too bright", "flat"), or None when it is fine.
+    """Return why the picture is unusable ("too dark", "too bright", "flat"), or None if it is fine.
 
-    `pixels` is (h, w, channels) uint8; mean and standard deviation are those over all of its values together.
+    `pixels` is (h, w, channels) uint8; the mean and the standard deviation are over all of its values.
     """
     count = pixels.size
     # Both sums are whole numbers far below 2**53, so the limits are compared exactly, in integers.

@@ -1,4 +1,4 @@
-"""Draw a pose as OpenPose's skeleton on black, which ControlNets for poses were trained on.
+"""Draw a pose as OpenPose's skeleton on black, the pictures that pose ControlNets were trained on.
 
 The limbs, their order and their colours are those of OpenPose's body model of 18 points (Cao et al. 2017,
 arXiv 1611.08050), drawn as the package controlnet_aux draws them.
@@ -18,8 +18,8 @@ LIMBS = (
     *((1, 2), (1, 5), (2, 3), (3, 4), (5, 6), (6, 7), (1, 8), (8, 9), (9, 10), (1, 11), (11, 12), (12, 13)),
     *((1, 0), (0, 14), (14, 16), (0, 15), (15, 17)),
 )
-"""Pairs of points: nose, neck, right shoulder, elbow, wrist, the left ones, right hip, knee, ankle, the left
-ones, right and left eye, right and left ear."""
+"""Pairs of points, in this order: nose, neck, right shoulder, elbow, wrist, the same on the left, right hip,
+knee, ankle, the same on the left, right eye, left eye, right ear, left ear."""
 COLOURS = (
     *((255, 0, 0), (255, 85, 0), (255, 170, 0), (255, 255, 0), (170, 255, 0), (85, 255, 0), (0, 255, 0)),
     *((0, 255, 85), (0, 255, 170), (0, 255, 255), (0, 170, 255), (0, 85, 255), (0, 0, 255), (85, 0, 255)),
@@ -28,11 +28,11 @@ COLOURS = (
 """RGB of each point, and of each limb."""
 LIMB_LIGHT = 0.6
 THICK_PX, AT_PX = 4, 512
-"""Half a limb's thickness, and a point's radius, in a picture of this shorter side."""
+"""Half a limb's thickness, also a point's radius, in a picture whose shorter side is AT_PX."""
 
 
 def draw_skeleton(keypoints: Sequence[Keypoint], width_px: int, height_px: int) -> Pixels:
-    """Draw (height_px, width_px, 3) RGB of 18 points. One of confidence 0 is left out, with its limbs."""
+    """Draw (height_px, width_px, 3) RGB of 18 points. A point of confidence 0 is left out, with its limbs."""
     picture = np.zeros((height_px, width_px, 3), np.uint8)
     thick = max(1, round(THICK_PX * min(width_px, height_px) / AT_PX))
     points = [(x * width_px, y * height_px) if there > 0 else None for x, y, there in keypoints]

@@ -1,6 +1,6 @@
-"""Set the poses of a figure into one atlas: trimmed, at one scale, their feet at one point.
+"""Arrange the poses of a figure in one atlas: trimmed, at one scale, with their feet at one point.
 
-The JSON beside it has the hash shape of TexturePacker, which game engines read.
+The JSON beside it has TexturePacker's hash format, which game engines read.
 """
 
 from __future__ import annotations
@@ -19,16 +19,16 @@ from deployments.imaging.marks.provenance import of_layers
 from deployments.messages import LayerResult, OutputOptions, Pixels, SheetJob, SheetResult
 
 PADDING_PX = 2
-"""Clear pixels around each pose, so that an engine that blends neighbours shows none of the next one."""
+"""Clear pixels around each pose, so that an engine that blends neighbouring pixels shows no other pose."""
 LEAST_ALPHA = 1
 SOLID_ALPHA = 127
 FEET = 0.04
-"""The share of a figure's height, from below, whose middle is where it stands."""
+"""The share of a figure's height, from the bottom, that counts as feet: it stands at their middle."""
 
 
 @dataclass(frozen=True)
 class Pose:
-    """A trimmed figure (h, w, 4), and its feet in it: x, y in pixels."""
+    """A trimmed figure (h, w, 4), and where its feet are: x, y in pixels."""
 
     pixels: Pixels
     feet: tuple[int, int]
@@ -36,7 +36,7 @@ class Pose:
 
 @dataclass(frozen=True)
 class Sheet:
-    """An atlas (h, w, 4), the poses in it by name, and what an engine reads of it."""
+    """An atlas (h, w, 4), and where each pose is in it by name, as an engine reads it."""
 
     atlas: Pixels
     frames: Mapping[str, Any]
@@ -69,7 +69,7 @@ def make_sheet(
 
 
 def trimmed(cutout: Cutout) -> Pose | None:
-    """Return the pose of a figure that was cut out; None where there is nothing to be seen."""
+    """Return the pose of a figure that was cut out, or None if nothing of it is visible."""
     pixels = cutout.rgba()
     rows = np.flatnonzero((pixels[..., 3] >= LEAST_ALPHA).any(axis=1))
     columns = np.flatnonzero((pixels[..., 3] >= LEAST_ALPHA).any(axis=0))
@@ -80,7 +80,7 @@ def trimmed(cutout: Cutout) -> Pose | None:
 
 
 def arrange(poses: Mapping[str, Pose]) -> Sheet:
-    """Return the sheet of some poses, in their order. Every frame has one source size and one pivot."""
+    """Return the sheet of some poses, in their order. All frames share one source size and one pivot."""
     sizes = [(pose.pixels.shape[1], pose.pixels.shape[0]) for pose in poses.values()]
     places, (wide, high) = _packed(sizes)
     atlas = np.zeros((high, wide, 4), np.uint8)
@@ -116,7 +116,7 @@ def _feet(alpha: Pixels) -> tuple[int, int]:
 
 
 def _packed(sizes: Sequence[tuple[int, int]]) -> tuple[list[tuple[int, int]], tuple[int, int]]:
-    """Place boxes (w, h) in rows, the highest first: the place of each, and the size of all."""
+    """Pack boxes (w, h) in rows, the tallest first. Return each one's position and the size of the whole."""
     area = sum((w + 2 * PADDING_PX) * (h + 2 * PADDING_PX) for w, h in sizes)
     widest = max(max(w for w, _ in sizes) + 2 * PADDING_PX, math.ceil(1.1 * math.sqrt(area)))
     places: list[tuple[int, int]] = [(0, 0)] * len(sizes)

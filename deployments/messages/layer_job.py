@@ -1,4 +1,4 @@
-"""Define one layer to paint: what it asks for, what it costs and has used, and when two are equal."""
+"""Define one layer to paint: its parameters, what it costs and has used, and when two are equal."""
 
 from __future__ import annotations
 
@@ -12,20 +12,20 @@ from typing import Any
 from deployments.messages.value_types import Fallback, Keypoint, LayerKind, Priority
 
 SMALL_PX = 256 * 256
-"""A step of a smaller picture is taken to need as long as one of this area: a forward has a fixed cost.
+"""A step of a smaller picture counts as long as one of this area, since a forward has a fixed cost.
 On one core a step of the bundled background model takes 16 ms at 64 px, 25 at 256 and 58 at 512."""
 
 
 def generator_name(kind: LayerKind, model: str = "") -> str:
-    """Return the name of the generator that paints with a model of a layer; without one, with its first."""
+    """Return the name of the generator that paints layers with a model; without one, with the default."""
     return f"{kind}:{model}" if model else kind
 
 
 @dataclass(frozen=True, kw_only=True)
 class LoraUse:
-    """A LoRA of the operator's folder, and how far it changes a picture.
+    """A LoRA from the operator's folder, and how strongly it changes a picture.
 
-    `sha256`: of its file's bytes. `param`: where its request names it.
+    `sha256` is the hash of its file's bytes. `param` is the path at which the request names it.
     """
 
     name: str
@@ -35,10 +35,10 @@ class LoraUse:
 
 
 class SentWithTimeLeft:
-    """Pickle `deadline_at`, a time of the process's own monotonic clock, as the seconds that are left.
+    """Pickle `deadline_at`, a time on the process's own monotonic clock, as the seconds that are left.
 
-    Two machines' clocks differ, so no time of day crosses a process: the receiver counts what
-    is left from when it has the message, as gRPC does.
+    The clocks of two machines differ, so no time of day is sent: the receiver counts the seconds left from
+    the moment it has the message, as gRPC does.
     """
 
     deadline_at: float
@@ -54,22 +54,22 @@ class SentWithTimeLeft:
 class LayerJob(SentWithTimeLeft):
     """One layer to paint, in the caller's own words; the replica wraps them into its prompt.
 
-    `negative_prompt` None means the layer's default one. `deadline_at` is a time of this process's monotonic
-    clock, in seconds. `previews` are sent on the way, spread evenly. `guidance_interval`: the part of the
-    steps, as fractions, that is guided. `no_store`: neither answered from an equal job's layer nor kept for
-    one. `tenant`: whose share of the replicas it takes; empty where callers share one. `queue_events`:
-    its caller hears of its place in the queue. `figure`: which of its scene's several characters it is.
-    `model`: the id of that one of its layer's models that paints it; empty for the first, which is the
-    default.
-    `image` and `mask`: the names of the files that it starts from, each the SHA-256 of its bytes; the files
-    go beside the job. `strength`: how far it goes from them. `loras` change this picture alone.
-    `cast`, `cast_version`: who of the cast it shows, empty for nobody; `reference`: the file of a picture of
-    that member, which the figure is compared with.
-    `references`: the names of the files of the pictures that it shall resemble, by `reference_scale`.
-    `pose`: a figure's keypoints in OpenPose's order, or `pose_image`, the name of a file with the control
-    picture; the model follows it by `pose_scale`.
-    `guidance_cache`: one of so many steps computes the guidance, and the others take it again.
-    `param`: the path of its layer in its request, where that is no scene's; empty for a layer alone.
+    `negative_prompt` None means the layer's default. `deadline_at` is a time on this process's monotonic
+    clock, in seconds. `previews` is how many previews to send, spread evenly. `guidance_interval` is the part
+    of the steps, as fractions, that is guided. `no_store`: the layer is neither taken from an equal job nor
+    kept for one. `tenant` owns the share of the replicas that it takes; empty if all callers share one.
+    `queue_events`: its caller receives queue positions. `figure` is the character's index in a scene of
+    several. `model` is the id of the layer's model that paints it; empty for the first, which is the default.
+    `image` and `mask` are the names of the files that it starts from, each the SHA-256 of its bytes; the
+    files are sent with the job. `strength` is how far it departs from them. `loras` change only this
+    picture.
+    `cast` and `cast_version` are the cast member that it shows, empty for none. `reference` is the file of a
+    picture of that member, which the figure is compared with.
+    `references` are the names of the files of the pictures that it should resemble, by `reference_scale`.
+    `pose` is a figure's keypoints in OpenPose's order. `pose_image` is the name of a file with the control
+    picture instead. The model follows either by `pose_scale`.
+    `guidance_cache`: one in so many steps computes the guidance, and the others reuse it.
+    `param` is the path of its layer in a request that is not for a scene; empty for a single layer.
     """
 
     request_id: str
@@ -115,12 +115,12 @@ class LayerJob(SentWithTimeLeft):
 
     @property
     def megapixel_steps(self) -> float:
-        """Return the cost to paint it, whatever the model."""
+        """Return the cost of painting it, whatever the model."""
         return self.width_px * self.height_px * self.steps / 1e6
 
     @property
     def cost(self) -> float:
-        """Return the megapixel-steps by which its time is foreseen: of SMALL_PX a step at least."""
+        """Return the megapixel-steps that predict its time, with at least SMALL_PX for each step."""
         return self.step_cost * self.steps
 
     @property
@@ -129,7 +129,7 @@ class LayerJob(SentWithTimeLeft):
 
     @property
     def steps(self) -> int:
-        """Return how many of its steps are taken: fewer where it starts from a picture."""
+        """Return how many of its steps are taken: fewer if it starts from a picture."""
         steps = self.num_inference_steps
         return steps if self.image is None else max(1, int(steps * self.strength))
 
@@ -145,12 +145,12 @@ class LayerJob(SentWithTimeLeft):
 
     @property
     def files(self) -> tuple[str, ...]:
-        """Return the names of the files that must go beside it."""
+        """Return the names of the files that must be sent with it."""
         return tuple(self.files_by_param.values())
 
     @property
     def files_by_param(self) -> dict[str, str]:
-        """Return the names of the files that must go beside it, by the parameters that they were given as."""
+        """Return the names of the files that must be sent with it, by the parameters that named them."""
         named = {"image": self.image, "mask": self.mask}
         named |= {f"references.{index}": name for index, name in enumerate(self.references)}
         named["pose.image"] = self.pose_image
@@ -158,9 +158,9 @@ class LayerJob(SentWithTimeLeft):
 
     @property
     def picture_key(self) -> tuple[object, ...]:
-        """Return all that a picture depends on: jobs of one model with equal keys have equal pictures.
+        """Return all that a picture depends on: jobs for one model with equal keys have equal pictures.
 
-        `fallback` is in it, since it decides what a failure becomes.
+        The key includes `fallback`, since that decides what a failure becomes.
         """
         return (
             self.kind,
@@ -190,25 +190,25 @@ class LayerJob(SentWithTimeLeft):
 
     @cached_property
     def cache_key(self) -> str:
-        """Return the picture key as a short hash, to send to other processes. It goes along with the job."""
+        """Return the picture key as a short hash, to send to other processes. It is sent with the job."""
         return hashlib.blake2s(repr(self.picture_key).encode(), digest_size=8).hexdigest()
 
 
 MAX_REFERENCES = 4
 MAX_LORAS = 8
-"""The most LoRAs of one picture."""
+"""The most LoRAs for one picture."""
 MAX_LORA_SCALE = 10.0
 MAX_GUIDANCE_CACHE = 8
-"""The most steps that take one step's guidance, its own among them."""
+"""The most steps that share one step's guidance, including that step."""
 CACHED_GUIDANCE = "cached_guidance"
-"""Declared of a picture that took its guidance again in some steps, as its job has requested."""
+"""Marks a picture that reused guidance in some steps, as its job requested."""
 
 
 @dataclass(frozen=True)
 class Usage:
-    """Usage: seconds of the device, as the share of every forward, and megapixel-steps.
+    """Usage: device seconds, as the layer's share of every forward, and megapixel-steps.
 
-    Both are zero for what was painted before.
+    Both are zero for a layer that was painted before.
     """
 
     device_s: float = 0.0
@@ -218,10 +218,10 @@ class Usage:
         return Usage(self.device_s + other.device_s, self.megapixel_steps + other.megapixel_steps)
 
     def share(self, of: int) -> Usage:
-        """Return an equal share among so many."""
+        """Return one of `of` equal shares."""
         return Usage(self.device_s / of, self.megapixel_steps / of)
 
 
 def is_as_requested(degraded: Iterable[str]) -> bool:
-    """Return whether an equal job would get an equal picture: what was requested is declared too."""
+    """Return whether `degraded` lists nothing but cached guidance, which the job itself requested."""
     return set(degraded) <= {CACHED_GUIDANCE}

@@ -10,9 +10,9 @@ from deployments.messages.value_types import Backend, Keypoint, LayerKind, Pixel
 
 @dataclass(frozen=True)
 class QueueEvent:
-    """A place in the queue.
+    """A position in the queue.
 
-    `ahead` layers are before it on its replica, those under way among them; 0 when its turn has come.
+    `ahead` is the number of layers before it on its replica, including those under way; 0 at its turn.
     """
 
     kind: LayerKind
@@ -21,10 +21,10 @@ class QueueEvent:
 
 @dataclass(frozen=True)
 class StepEvent:
-    """A finished step: `step` of `steps` are done; `preview` is a small JPEG where the job wants one.
+    """A finished step: `step` of `steps` are done; `preview` is a small JPEG if the job wants one.
 
-    `batch_rows`: of the largest forward in the step, of all layers that shared it. Events are equal whatever
-    their peers.
+    `batch_rows` is the number of rows in the largest forward of the step, over all layers that shared it.
+    Comparing events ignores it.
     """
 
     kind: LayerKind
@@ -45,17 +45,17 @@ class LayerTimings:
 
 
 Unanswered = tuple[str, str, str, str, float, float]
-"""A name of its own, the tenant, the request, the layer's path, seconds of the device, megapixel-steps."""
+"""A unique name, the tenant, the request, the layer's path, device seconds, and megapixel-steps."""
 
 
 @dataclass(frozen=True)
 class Recipe:
     """The final input of a model, after wrapping and reducing: with the seed, enough to paint it again.
 
-    `image` and `mask`: the hashes of the files that it started from, and `strength` how far it went.
-    `references` and `pose_image`: those of the other files that it was painted by, each with its scale, and
-    `pose` the keypoints in place of such a file. `loras` changed it alone. `guidance_cache`: one of so many
-    steps computed the guidance.
+    `image` and `mask` are the hashes of the files that it started from, and `strength` is how far it departed
+    from them. `references` and `pose_image` are the hashes of the files that guided it, each with its scale;
+    `pose` has the keypoints in place of a pose file. `loras` changed only this picture. `guidance_cache`: one
+    in so many steps computed the guidance.
     """
 
     prompt: str
@@ -79,10 +79,10 @@ class Recipe:
 class LayerResult:
     """A painted layer.
 
-    `degraded` names what differs from the job, or from the exact picture; `warnings` what the caller should
-    know. `cached`: it was painted for another job, equal to this one. `cast`, `cast_version`: of its own job.
-    `consistency`: how like its reference the member of the cast is, 0 to 1; None where nobody measured it.
-    `usage`: what it took for this one.
+    `degraded` lists how it differs from the job, or from the exact picture; `warnings` say what the caller
+    should know. `cached`: it was painted for another job, equal to this one. `cast` and `cast_version` are
+    those of its own job. `consistency` is how closely the cast member resembles its reference, 0 to 1, or
+    None if it was not measured. `usage` is what this job used.
     """
 
     kind: LayerKind
@@ -102,12 +102,12 @@ class LayerResult:
 
 
 LayerEvent = QueueEvent | StepEvent | LayerResult
-"""The events of a layer: its place while it waits, its steps, and the layer itself at the end."""
+"""The events of a layer: its queue position while it waits, its steps, and finally the layer itself."""
 
 
 @dataclass(frozen=True)
 class Readiness:
-    """Readiness of a generator replica: whether it has painted its warm-up picture, and if not, why."""
+    """Readiness of a generator replica: whether it has painted its warm-up picture, and if not, why not."""
 
     ready: bool
     reason: str

@@ -1,4 +1,4 @@
-"""Define what the merger is asked for: to merge, to read a picture, to compare, to make a sheet."""
+"""Define the merger's jobs: merge layers, read a picture, compare a figure, make a sheet."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from deployments.messages.value_types import Feet, MergeMode, PictureFormat, Pos
 
 @dataclass(frozen=True)
 class OutputOptions:
-    """The output format. `quality` 1..100 counts for JPEG and WebP; `upscale`: the picture so much larger."""
+    """The output format. `quality` 1..100 applies to JPEG and WebP; `upscale` multiplies width and height."""
 
     format: PictureFormat = "jpeg"
     quality: int = 95
@@ -18,11 +18,11 @@ class OutputOptions:
 
 @dataclass(frozen=True)
 class MergeOptions:
-    """The frame, and how the character is set into it.
+    """The frame, and how the character is placed in it.
 
-    `position` as a number is the share of the frame's width at which the figure's middle stands. `contrast`
-    None: 1.1 for `paste`, else 1.0. `feet`: where the figure's pose has them in its picture; they
-    stand at the position, on the ground.
+    `position` as a number is where the figure's middle stands, as a fraction of the frame's width. `contrast`
+    None means 1.1 for `paste`, else 1.0. `feet` is where the figure's pose has its feet in its picture; they
+    are placed at the position, on the ground.
     """
 
     mode: MergeMode = "auto"
@@ -44,9 +44,9 @@ MAX_DEPTH = 100.0
 class FigureOptions:
     """Placement of one of several figures.
 
-    `position` None: beside the others, spread evenly. `scale` multiplies that of the merge. A figure of more
-    `depth` stands behind one of less; of equal ones the later in the list is in front. `feet`: as in the
-    merge.
+    `position` None: spread evenly beside the others. `scale` multiplies the merge's scale. A figure with more
+    `depth` stands behind one with less; at equal depth the later in the list is in front. `feet`: as in
+    MergeOptions.
     """
 
     position: Position | float | None = None
@@ -57,10 +57,10 @@ class FigureOptions:
 
 @dataclass(frozen=True)
 class MergeJob:
-    """One merge of two painted layers into an encoded picture; `attribution` is the mark's text, or None.
+    """One merge of painted layers into an encoded picture; `attribution` is the mark's text, or None.
 
-    `tenant` and `priority` say whose turn it is, as in a LayerJob. `figures`: one for each of several
-    characters, and none for a character alone, which stands as the options say.
+    `tenant` and `priority` decide its turn, as in a LayerJob. `figures` has one entry for each of several
+    characters. It is empty for a single character, which is placed by `options`.
     """
 
     request_id: str
@@ -76,13 +76,13 @@ class MergeJob:
 
 @dataclass(frozen=True)
 class UploadJob:
-    """Picture files from elsewhere, as they came, and how to merge them.
+    """Uploaded picture files, as received, and how to merge them.
 
-    `given` names the fields of the merge's options that the caller set: layers of an earlier scene know the
-    rest themselves, up to a frame of `max_frame_px` a side. `further` characters stand beside the first, and
-    `given_figures` says the same of each of `merge.figures`. A file of more than `max_pixels` is refused
-    before it is decoded. `characters_px`, of each character, and `background_px` are the pixels that their
-    headers give, by which memory is kept for them.
+    `given` names the fields of the merge's options that the caller set: layers of an earlier scene carry the
+    rest themselves, up to a frame of `max_frame_px` a side. `further` characters stand beside the first;
+    `given_figures` names the fields that the caller set in each of `merge.figures`. A file of more than
+    `max_pixels` is refused before it is decoded. `characters_px`, one for each character, and `background_px`
+    are the pixel counts in the files' headers, by which memory is reserved.
     """
 
     merge: MergeJob
@@ -102,17 +102,17 @@ class UploadJob:
         return (self.character, *self.further)
 
     def character_name(self, index: int) -> str:
-        """Return the name of a figure's file in an error: `character`, of several `character.0` and so on."""
+        """Return a figure file's name for errors: `character`, or `character.0` and so on if several."""
         return f"character.{index}" if self.further else "character"
 
 
 @dataclass(frozen=True)
 class PictureJob:
-    """One picture file from elsewhere, to be read once and written anew.
+    """One uploaded picture file, to read once and write as a plain PNG.
 
-    `param` names it in errors. A file of more than `max_pixels` is refused before it is decoded; `pixels` are
-    those that its header gives, by which memory is kept for it. `paints_transparent`: it is a mask that is
-    transparent where OpenAI paints; it is written as one of ours, white there and black elsewhere.
+    `param` names it in errors. A file of more than `max_pixels` is refused before it is decoded; `pixels` is
+    the count in its header, by which memory is reserved. `paints_transparent`: it is a mask in OpenAI's form,
+    transparent where to paint, and is written in our form, white there and black elsewhere.
     """
 
     request_id: str
@@ -126,9 +126,10 @@ class PictureJob:
 
 @dataclass(frozen=True, kw_only=True)
 class CompareJob:
-    """A picture of a member of the cast, to compare a painted figure with.
+    """A picture of a cast member, to compare a painted figure with.
 
-    `reference`: its PNG file, of `max_pixels` at most, and `name` its SHA-256, by which it is known again.
+    `reference` is its PNG file, of at most `max_pixels`. `name` is the file's SHA-256, by which the merger
+    recognises it again.
     """
 
     name: str
@@ -140,7 +141,7 @@ class CompareJob:
 
 @dataclass(frozen=True, kw_only=True)
 class SheetJob:
-    """Layers of one figure to set into an atlas. `names`: of the poses, one for each layer."""
+    """Layers of one figure to arrange in an atlas. `names` are those of the poses, one for each layer."""
 
     request_id: str
     names: tuple[str, ...]

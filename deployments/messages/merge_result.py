@@ -1,4 +1,4 @@
-"""Define what the merger sends back: encoded pictures, and how the figures were set in."""
+"""Define what the merger sends back: encoded pictures, and how the figures were placed."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from deployments.messages.value_types import PictureFormat
 
 @dataclass(frozen=True)
 class Safety:
-    """Judgement of a picture: `score` 0..1, and whether that is over the threshold."""
+    """Judgement of a picture: its `score` 0..1, and whether that reaches the threshold."""
 
     score: float
     flagged: bool
@@ -18,7 +18,7 @@ class Safety:
 
 @dataclass(frozen=True)
 class Picture:
-    """An encoded picture. `safety` where it was judged; `upscaled`: how much larger than it was painted."""
+    """An encoded picture. `safety` is None if not judged; `upscaled` is the factor by which it grew."""
 
     format: PictureFormat
     width_px: int
@@ -30,7 +30,7 @@ class Picture:
 
 @dataclass(frozen=True, kw_only=True)
 class SheetResult:
-    """An atlas of poses. `frames`: where each is, as game engines read it; `poses`: each as its own file."""
+    """An atlas of poses. `frames` locate them, as game engines read it; `poses` has each as its own file."""
 
     atlas: Picture
     frames: dict[str, dict[str, Any]]
@@ -39,7 +39,7 @@ class SheetResult:
 
 @dataclass(frozen=True)
 class FigureResult:
-    """Figure of several as it was set in. `box` is its (x, y, width, height) in the frame."""
+    """The placement of one of several figures. `box` is its (x, y, width, height) in the frame."""
 
     mode: Literal["cutout", "paste"]
     confidence: float
@@ -50,14 +50,14 @@ class FigureResult:
 class MergeResult:
     """The merged picture. `box` is the character's (x, y, width, height) in the frame.
 
-    Of several characters `figures` has each, `box` is around all of them, `mode` is `paste` where one of them
-    was pasted, and `confidence` the least; the layers are `character-0`, `mask-0`, `painted-0` and so on.
+    With several characters, `figures` has each one, `box` surrounds them all, `mode` is `paste` if any was
+    pasted, and `confidence` is the lowest. Its layers are `character-0`, `mask-0`, `painted-0` and so on.
 
-    `layers` are given where requested, clean: `character` (RGBA) as cut out, `background` as painted, `mask`
-    the character's alpha, `painted` the character before it was cut out. Merged with the same options,
-    `character` and `background` are the picture again.
+    `layers` has the clean layers if they were requested: `character` (RGBA) as cut out, `background` as
+    painted, `mask` (the character's alpha), and `painted`, the character before it was cut out. Merging
+    `character` and `background` with the same options gives the picture again.
 
-    `warnings` say what the caller should know, first of all why an `auto` merge was pasted.
+    `warnings` say what the caller should know, such as why an `auto` merge was pasted.
     """
 
     picture: Picture

@@ -1,4 +1,4 @@
-"""Name the choices and the plain values that messages are made of."""
+"""Define the choices and the plain values that messages are made of."""
 
 from __future__ import annotations
 
@@ -15,9 +15,8 @@ PictureFormat = Literal["jpeg", "png", "webp"]
 Backend = Literal["diffusers", "simulated"]
 Priority = Literal["interactive", "batch"]
 Keypoint = tuple[float, float, float]
-"""x and y as fractions of the picture's width and height, and a confidence; 0 is a point that is not
-there."""
+"""x and y as fractions of the picture's width and height, and a confidence; 0 means there is no point."""
 Feet = tuple[float, float]
-"""Where a figure's soles are in its picture, as fractions of its width and height."""
+"""Where a figure's soles are in its picture, as fractions of the picture's width and height."""
 Pixels = NDArray[np.uint8]
 """(height, width, 3) RGB or (height, width, 4) RGBA."""

@@ -1,10 +1,10 @@
-"""Admit work by the memory it will take and by whose turn it is, and run it in threads.
+"""Admit work by the memory it will take and by tenants' turns, and run it in threads.
 
-The tenants' turns are those of start-time fair queueing (Goyal, Vin and Cheng 1996): each tenant's work is
-laid end to end on one virtual time, and the piece that begins first is next. One tenant never takes all of
-it. Large work leaves a place and an eighth of the memory to small work, so that a scene of somebody else is
-merged beside the largest upload instead of behind it. Memory that was freed is handed back to the system: the
-C library would keep it for later.
+Turns follow start-time fair queueing (Goyal, Vin and Cheng 1996): each tenant's work is laid end to end on
+one virtual time line, and the piece that starts first is next. One tenant never takes every slot. Large work
+leaves a slot and an eighth of the memory to small work, so that another tenant's scene is merged beside the
+largest upload instead of behind it. Freed memory is returned to the system, since the C library would keep it
+for later.
 """
 
 from __future__ import annotations
@@ -22,28 +22,28 @@ from deployments.errors import Overloaded
 from deployments.failures import in_thread
 
 SMALL_SHARE = 8
-"""Work that takes more than this fraction of the memory is large."""
+"""Work is large if it takes more than the memory divided by this number."""
 PATIENCE = 8
-"""Times that work may be passed over for its size before the memory it needs is kept free for it."""
+"""How many times work may be passed over for its size before memory is kept free for it."""
 SHARE = 4
-"""A tenant's waiting pieces at most, as a multiple of the places left (Choudhury and Hahne 1998)."""
-FULL = "too much of this tenant's work is waiting to be merged; come back shortly"
+"""The most pieces that a tenant may have waiting, per free place (Choudhury and Hahne 1998)."""
+FULL = "too much of this tenant's work is waiting to be merged; try again shortly"
 RETRY_AFTER_S = 2.0
 WORTH_BYTES = 64 << 20
-"""Less comes and goes all the time."""
+"""The least memory worth returning: smaller amounts come and go all the time."""
 Arguments = ParamSpec("Arguments")
 Result = TypeVar("Result")
 
 
 class FairQueue:
-    """Remember how much of each tenant's work was started. An idle tenant is owed nothing."""
+    """Track how much of each tenant's work was started. An idle tenant earns no credit."""
 
     def __init__(self) -> None:
         self._ends: dict[str, float] = {}
         self._virtual = 0.0
 
     def ordered(self, tenants: Iterable[str]) -> list[str]:
-        """Return the tenants, the one whose turn it is first; equals stay in the order given."""
+        """Return the tenants in the order of their turns. Ties keep the given order."""
         return sorted(dict.fromkeys(tenants), key=self._begin)
 
     def start(self, tenant: str, cost: float) -> None:
@@ -60,7 +60,8 @@ class FairQueue:
 class QueuedWork:
     """A piece of work.
 
-    `cost` in megapixels. `later`: the tenant's other work goes before it, and has half of the slots.
+    `cost` is in megapixels. `later` work comes after the tenant's other work, and takes half of the slots at
+    most.
     """
 
     tenant: str
@@ -78,7 +79,7 @@ class _Waiting:
 
 @dataclass
 class _Running:
-    """Work of one kind that is under way: all of it, or large work alone."""
+    """Work of one kind that is under way: all work, large work or later work."""
 
     bytes: int = 0
     count: Counter[str] = field(default_factory=Counter)
@@ -91,7 +92,7 @@ class _Running:
 
 
 class WorkQueue:
-    """Queue work on one event loop. `slots` pieces run at once, in `memory_bytes`; `places` may wait."""
+    """Queue work on one event loop. Up to `slots` pieces run at once in `memory_bytes`; `places` may wait."""
 
     def __init__(self, slots: int, memory_bytes: int, places: int | None = None) -> None:
         self._slots = slots
@@ -121,7 +122,7 @@ class WorkQueue:
         except asyncio.CancelledError:
             if mine.granted.cancelled():
                 self._waiting = [each for each in self._waiting if each is not mine]
-            else:  # Both happened at once.
+            else:  # Granted and cancelled at once.
                 self._give_back(work)
             raise
         return lambda: self._give_back(work)
@@ -145,7 +146,7 @@ class WorkQueue:
             chosen.granted.set_result(None)
 
     def _next(self) -> _Waiting | None:
-        """Return the first that fits, in fair order; count those that were passed over for it."""
+        """Return the first piece that fits, in fair order, and count those that it passes over."""
         self._waiting = [each for each in self._waiting if not each.granted.done()]
         passed: list[_Waiting] = []
         for tenant in self._order.ordered(each.work.tenant for each in self._waiting):
@@ -195,7 +196,7 @@ class WorkQueue:
 
 
 def return_freed_memory(used_bytes: int) -> None:
-    """Trim the heap where so much was used. Only glibc can do it."""
+    """Return freed heap memory to the system if enough was used. Only glibc can do this."""
     trim = _trim()
     if used_bytes >= WORTH_BYTES and trim is not None:
         trim(0)
@@ -210,7 +211,7 @@ def _trim() -> Any:
 
 
 class QueuedThreads(WorkQueue):
-    """A queue of work that is done in threads."""
+    """A queue whose work runs in threads."""
 
     async def run(
         self,
@@ -219,15 +220,15 @@ class QueuedThreads(WorkQueue):
         *args: Arguments.args,
         **kwargs: Arguments.kwargs,
     ) -> Result:
-        """Run `work` in a thread when its turn comes. Raises only errors of ours.
+        """Run `work` in a thread when its turn comes. Raises only ScenewrightError.
 
-        A thread cannot be stopped: where its caller leaves, its turn ends when the thread does.
+        A thread cannot be stopped: if its caller leaves, its turn ends only when the thread does.
         """
         release = await self.acquire(queued)
 
         def done(working: asyncio.Future[Result]) -> None:
             if not working.cancelled():
-                working.exception()  # Its caller may have left.
+                working.exception()  # Retrieve it: the caller may have left.
             return_freed_memory(queued.memory_bytes)
             release()
 

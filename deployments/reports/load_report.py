@@ -1,9 +1,9 @@
 """Report how much work a generator replica holds and how fast it does it, in seconds of this replica.
 
-A step costs in proportion to its picture's area, a small one's as much as one of SMALL_PX, and what a
-megapixel-step costs is learned from the time that the replica is busy. So it covers whatever
-the engine does to share its forwards, and needs no model of it. The layers that it paints or keeps are listed
-by their cache keys: an equal job costs nothing here.
+The cost of a step is proportional to its picture's area, with SMALL_PX as the least area. The seconds of a
+megapixel-step are learned from the time that the replica is busy, so they cover whatever the engine does to
+share its forwards, without a model of it. The layers that the replica paints or keeps are listed by their
+cache keys: an equal job costs nothing here.
 """
 
 from __future__ import annotations
@@ -20,21 +20,21 @@ from deployments.messages import LayerJob
 
 WINDOWS_S = (5, 10, 20, 40, 60)
 FORGETTING = 0.995
-"""A step: the cost of a megapixel-step is an average over about the last two hundred."""
+"""Decay per step: the cost of a megapixel-step is an average over about the last two hundred steps."""
 REMEMBERED = 64
-"""Finished jobs; the fastest of them shows how long one takes alone."""
+"""Finished jobs that are remembered. The fastest of them shows how long one takes alone."""
 SCALARS = ("backlog_s", "request_s", "service_s", "age_s", "jobs")
 REMEMBERED_LAYERS = 128
-"""Sent to every sender every second or so, at sixteen letters each."""
+"""The keys go to every request router about once a second, at sixteen letters each."""
 
 
 @dataclass(frozen=True)
 class LoadReport:
     """The load of one replica.
 
-    `backlog_s`: seconds of work under way or waiting. `request_s`: of one request, at the present sharing of
-    forwards; `service_s`: of one alone. `arrived`: requests in the last seconds of each of WINDOWS_S; nothing
-    was counted before `age_s` ago. Zero where nothing is known yet.
+    `backlog_s`: seconds of work under way or waiting. `request_s`: seconds of a typical request at the
+    present sharing of forwards; `service_s`: the same alone. `arrived`: requests within the last seconds of
+    each of WINDOWS_S; counting began `age_s` ago. Values are zero while nothing is known.
     """
 
     backlog_s: float
@@ -45,14 +45,14 @@ class LoadReport:
     jobs: int
 
     def as_numbers(self) -> dict[str, float]:
-        """Return a flat form, as Ray wants it; `from_numbers` reads it."""
+        """Return the flat form that Ray requires; `from_numbers` reads it."""
         numbers = {name: float(getattr(self, name)) for name in SCALARS}
         windows = zip(WINDOWS_S, self.arrived, strict=True)
         return numbers | {f"arrived_{window_s}s": float(count) for window_s, count in windows}
 
     @classmethod
     def from_numbers(cls, numbers: Mapping[str, float]) -> Self:
-        """Read the flat form. Raises KeyError where a number is missing."""
+        """Read the flat form. Raises KeyError if a number is missing."""
         scalars: dict[str, Any] = {name: numbers[name] for name in SCALARS}
         return cls(arrived=tuple(int(numbers[f"arrived_{window_s}s"]) for window_s in WINDOWS_S), **scalars)
 
@@ -71,9 +71,9 @@ class _Task:
 
 
 class LoadTracker:
-    """Track the load.
+    """Track the load of a replica.
 
-    `clock` gives seconds. Not for several threads: it lives on the replica's event loop.
+    `clock` returns seconds. This is not thread-safe: use it on the replica's event loop.
     """
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
@@ -88,7 +88,7 @@ class LoadTracker:
 
     @contextmanager
     def job(self, job: LayerJob) -> Iterator[Callable[[int], None]]:
-        """Hold the job's work while the block lasts; call what it gives with each step that is done."""
+        """Count the job's work while the block runs; call the yielded function with each finished step."""
         self._pass_time()
         task = _Task(
             self._clock(),
@@ -113,7 +113,7 @@ class LoadTracker:
             if task.steps_left == 0:
                 self._fastest.append((self._clock() - task.arrived_at) / task.units)
             elif task.steps_left == task.steps:
-                with suppress(ValueError):  # Forgotten, where it has lasted that long.
+                with suppress(ValueError):  # Already forgotten if the job took long enough.
                     self._arrivals.remove(task)  # Answered from a cache: it was no work.
         finally:
             self._pass_time()
@@ -141,7 +141,7 @@ class LoadTracker:
 
     @property
     def backlog_s(self) -> float:
-        """Return the seconds of work under way or waiting. Unlike `report` it goes over no old arrivals."""
+        """Return the seconds of work under way or waiting, without going over arrivals as `report` does."""
         return sum(task.step_units * task.steps_left for task in self._tasks) * self.megapixel_step_s
 
     def _arrived(self, now: float) -> tuple[int, ...]:
@@ -151,16 +151,16 @@ class LoadTracker:
 
     @property
     def megapixel_step_s(self) -> float:
-        """Return the seconds of a megapixel-step at the present sharing of forwards; zero before any."""
+        """Return the seconds of a megapixel-step at the present sharing of forwards; zero before any step."""
         return self._busy_s / self._done_units if self._done_units else 0.0
 
     @property
     def interactive_cost(self) -> float:
-        """Sum the work before another interactive request: under way or waiting."""
+        """Sum the work, under way or waiting, that comes before another interactive request."""
         return sum(task.step_units * task.steps_left for task in self._tasks if task.urgent)
 
     def _forget_old(self) -> None:
-        """Forget old arrivals, whether or not a report is requested."""
+        """Drop arrivals older than the longest window, whether or not a report is requested."""
         while self._arrivals and self._clock() - self._arrivals[0].arrived_at > WINDOWS_S[-1]:
             self._arrivals.popleft()
 
@@ -172,7 +172,7 @@ class LoadTracker:
 
 
 class CachedLayers:
-    """The most recently requested layers. `keeps`: whether a layer outlives its painting."""
+    """The most recently requested layers. `keeps`: whether a layer is kept after it is painted."""
 
     def __init__(self, keeps: bool) -> None:
         self._keeps = keeps
@@ -186,7 +186,7 @@ class CachedLayers:
                 del self._cache_keys[next(iter(self._cache_keys))]
 
     def end(self, job: LayerJob, as_requested: bool) -> None:
-        """Record that a layer ended. `as_requested`: it was painted, and nothing about it is degraded."""
+        """Record that a layer ended. `as_requested`: it was painted as its job requested."""
         if not (as_requested and self._keeps):
             self._cache_keys.pop(job.cache_key, None)
 

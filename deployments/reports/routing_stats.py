@@ -11,14 +11,13 @@ from deployments.messages import Unanswered
 
 @dataclass(frozen=True)
 class RoutingStats:
-    """Work is in megapixel-steps (LayerJob.cost). `interactive`: how much is under way or waits here, batch
-    work aside.
+    """The load of one replica. Work is in megapixel-steps (LayerJob.cost).
 
-    `megapixel_step_s`: seconds that one takes at the present sharing of forwards; zero where nothing was
-    painted yet. `least_megapixel_step_s`: surely no less. `cached`: likenesses of the layers that are painted
-    or kept here. `loaded`: whether the model is, or would have to be loaded first. `unready`: why it should
-    get no work, empty where it should. `unanswered`: layers that ended without an answer lately. `loras`: the
-    hashes of those that are held here.
+    `megapixel_step_s`: seconds that one takes at the present sharing of forwards; zero if nothing was painted
+    yet. `least_megapixel_step_s`: a lower bound on it. `interactive`: work under way or waiting here, without
+    batch work. `cached`: cache keys of the layers that are painted or kept here. `loaded`: whether the model
+    is loaded already. `unready`: why the replica should get no work; empty if it should. `unanswered`: layers
+    that ended without an answer lately. `loras`: hashes of the LoRAs that are held here.
     """
 
     megapixel_step_s: float
@@ -36,5 +35,5 @@ class RoutingStats:
 
     @classmethod
     def from_stats(cls, stats: Mapping[str, Any]) -> Self | None:
-        """Read that form. Return None where the replica has not reported yet."""
+        """Read that form. Return None if the replica has not reported yet."""
         return cls(**stats) if stats else None

@@ -1,4 +1,4 @@
-"""Jobs and generators that the replicas' tests share."""
+"""Fixtures shared by the replicas' tests: jobs and generators."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The layers of several figures are clean: merged again as they were they are that scene, else another."""
+"""Layers of several figures are clean: merged unchanged they give the same scene, otherwise another."""
 
 from __future__ import annotations
 
@@ -75,7 +75,7 @@ def job_of(options: MergeOptions, figures: list[FigureOptions]) -> MergeJob:
 def test_the_same_options_give_the_same_picture_to_the_pixel(
     cast: list[tuple[str, FigureOptions]], options: MergeOptions, again_given: bool
 ) -> None:
-    """Give the same picture whether the options are given again, or left out."""
+    """The picture is the same whether the options are given again or left out."""
     job = job_of(options, [standing for _, standing in cast])
     scene = painted_group(job, *(FIGURES[name] for name, _ in cast))
     silent = job_of(MergeOptions(), [FigureOptions()] * len(cast))

@@ -1,4 +1,4 @@
-"""A scene's layers are clean: merged again as they were they are that scene, and otherwise another."""
+"""A scene's layers are clean: merged unchanged they give the same scene, with other options another."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ def merged(
 def test_the_same_options_give_the_same_picture_to_the_pixel(
     figure: str, options: MergeOptions, enhance: bool, mark: str | None, given_: frozenset[str]
 ) -> None:
-    """Give the same picture whether the options are given again, or left out."""
+    """The picture is the same whether the options are given again or left out."""
     job = MergeJob("r", options, PNG, enhance, mark, layers=True)
     scene = painted(job, FIGURES[figure])
     assert scene.mode == ("paste" if options.mode == "paste" or figure == "not to be cut out" else "cutout")
@@ -74,7 +74,7 @@ def test_the_same_options_give_the_same_picture_to_the_pixel(
 def test_other_options_give_what_they_would_have_given(
     figure: str, first: MergeOptions, other: MergeOptions
 ) -> None:
-    """The character as painted makes any other scene, and as cut out any other that is cut out."""
+    """The painted character can make any other scene, the cut-out one any other cut-out scene."""
     character = FIGURES[figure]
     scene, wanted = (
         painted(MergeJob("r", requested, PNG, layers=True), character) for requested in (first, other)
@@ -111,7 +111,7 @@ def test_the_layers_are_as_painted() -> None:
     assert np.array_equal(figure[..., 3], pixels(scene.layers["mask"]))
     assert not figure[figure[..., 3] == 0].any(), "a viewer that ignores alpha shows no backdrop"
     alone = asyncio.run(MERGER.cut_out(PNG, layer(FULL)))
-    assert np.array_equal(figure, pixels(alone)), "as /v1/characters answers it"
+    assert np.array_equal(figure, pixels(alone)), "as /v1/characters returns it"
 
 
 def test_as_painted_it_is_pasted_exactly() -> None:
@@ -147,7 +147,7 @@ def test_layers_of_large_uploads_fit_into_an_upload_again(mode: Any, transparent
 
 
 def test_a_layer_that_was_flattened_is_a_picture_to_cut_out() -> None:
-    """An editor may keep its text. The confidence is that of the attempt, and not the text's."""
+    """An editor may keep the layer's text. The confidence is the new cut-out's, not the text's."""
     options = MergeOptions(width_px=256, height_px=128)
     scene = painted(MergeJob("r", options, PNG, layers=True))
     said = Image.open(BytesIO(scene.layers["character"].data)).info[KEY]

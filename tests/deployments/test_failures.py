@@ -14,7 +14,7 @@ from deployments.merger import Merger
 from deployments.messages import OutputOptions
 from tests.support.hostile_errors import HOSTILE, name_of
 
-SAID = "something went wrong inside of a replica"
+SAID = "an internal error occurred in a replica"
 
 
 def test_every_kind_is_known_before_its_base() -> None:

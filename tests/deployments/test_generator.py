@@ -72,8 +72,8 @@ async def test_a_replica_can_give_its_memory_back_between_jobs(
 async def test_its_health_is_the_engines(simulated: GeneratorConfig, monkeypatch: pytest.MonkeyPatch) -> None:
     generator = Character(simulated)
     await generator.check_health()
-    monkeypatch.setattr(generator._engine._watchdog, "fault", lambda now: "a step has been under way for 9 s")
-    with pytest.raises(Unhealthy, match="under way"):
+    monkeypatch.setattr(generator._engine._watchdog, "fault", lambda now: "a step has been running for 9 s")
+    with pytest.raises(Unhealthy, match="running for"):
         await generator.check_health()
 
 
@@ -98,7 +98,7 @@ async def test_it_reports_whether_its_model_is_loaded(simulated: GeneratorConfig
 
 async def test_batch_work_is_ahead_of_no_other_job(simulated: GeneratorConfig, make_job: MakeJob) -> None:
     generator = Character(simulated)
-    for priority, steps in (("batch", {0}), ("interactive", {3, 4})):  # One may be done by then.
+    for priority, steps in (("batch", {0}), ("interactive", {3, 4})):  # One step may be done by then.
         events = generator.stream(make_job(priority=priority))
         await anext(events)
         waiting_px = 1e6 * (await generator.record_routing_stats())["interactive"]
@@ -114,7 +114,7 @@ async def test_one_that_cannot_paint_says_so_and_does_not_look_idle(make_job: Ma
         with pytest.raises(NotReady):
             await generator.paint(make_job())
     assert await generator.record_autoscaling_stats() == {}
-    assert generator._load_tracker.report().arrived == (0,) * 5, "refused at once, it was no work"
+    assert generator._load_tracker.report().arrived == (0,) * 5, "a refused job is not counted as work"
 
 
 async def test_a_model_that_comes_later_is_loaded_then(
@@ -145,7 +145,7 @@ async def test_a_model_that_comes_later_is_loaded_then(
 def test_ended_it_ends_what_works_beside_it(
     simulated: GeneratorConfig, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Ray Serve calls it so, and one whose construction failed has nothing to end."""
+    """Ray Serve calls `__del__`; after a failed construction, there is nothing to end."""
     ended: list[SimulatedPainter] = []
     monkeypatch.setattr(SimulatedPainter, "stop_compiling", lambda painter: ended.append(painter))
     generator = Character(simulated)

@@ -1,4 +1,4 @@
-"""Freeze a heap once, in a fork of a frozen process too."""
+"""Freeze a heap only once, even in a fork of a frozen process."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ def frozen_as_before(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     yield
     gc.unfreeze()
     gc.collect()
-    gc.freeze()  # As it was (tests/support/frozen_heap.py).
+    gc.freeze()  # As before (tests/support/frozen_heap.py).
 
 
 def test_what_a_frozen_process_has_imported_since_is_frozen_too() -> None:

@@ -1,4 +1,4 @@
-"""Turn a job's references and its pose into what a painter reads."""
+"""Turn a job's references and pose into a painter's input."""
 
 from __future__ import annotations
 

@@ -13,7 +13,7 @@ from deployments.log_file import log_through, see_log
 
 @pytest.fixture
 def serves(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[logging.Logger]:
-    """Set Serve's own logger up as Ray Serve does in a replica; ours is as in a fresh process."""
+    """Set up Serve's logger as Ray Serve does in a replica, and ours as in a new process."""
     monkeypatch.setattr(log_file, "OURS", logging.Logger("deployments"))
     logger = logging.Logger("ray.serve", logging.INFO)
     written = logging.FileHandler(tmp_path / "replica.log", delay=True)
@@ -25,14 +25,14 @@ def serves(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[logging.
 
 
 def test_where_nothing_is_written_no_file_is_named(serves: logging.Logger) -> None:
-    assert see_log() == "the replica's log says why"
+    assert see_log() == "see the replica's log"
 
 
 def test_a_replica_names_the_file_that_has_its_records(serves: logging.Logger, tmp_path: Path) -> None:
     log_through(serves)
     log_through(serves)
     path = tmp_path / "replica.log"
-    assert see_log() == f"the replica's log says why: {path}"
+    assert see_log() == f"see the replica's log: {path}"
     log_file.OURS.info("the cause")
     log_file.OURS.debug("a detail")
     assert path.read_text() == "the cause\n"
@@ -44,4 +44,4 @@ def test_a_file_of_the_root_is_found_too(tmp_path: Path, monkeypatch: pytest.Mon
     ours = logging.Logger("deployments")
     ours.parent = root
     monkeypatch.setattr(log_file, "OURS", ours)
-    assert see_log() == f"the replica's log says why: {tmp_path / 'all.log'}"
+    assert see_log() == f"see the replica's log: {tmp_path / 'all.log'}"

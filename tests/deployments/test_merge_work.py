@@ -1,4 +1,4 @@
-"""Count what a piece of the merger's work costs its tenant."""
+"""Compute what a call to the merger costs its tenant."""
 
 from __future__ import annotations
 

@@ -79,7 +79,7 @@ async def test_the_layers_of_a_pasted_picture_are_as_painted() -> None:
     assert np.array_equal(parts["background"], BACKGROUND.pixels)
     assert np.array_equal(parts["painted"], CHARACTER.pixels)
     assert np.array_equal(parts["character"][..., :3], CHARACTER.pixels)
-    assert (parts["character"][..., 3] == 255).all(), "all of an opaque character is pasted"
+    assert (parts["character"][..., 3] == 255).all(), "an opaque character is pasted whole"
     assert (parts["mask"] == 255).all()
 
 

@@ -1,4 +1,4 @@
-"""The merger's replica: what it says of a merge, and the files it makes."""
+"""The merger's replica: its report of a merge, and the files it makes."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The merger and files from elsewhere: its own layers taken back, and what a file says of itself kept."""
+"""The merger with uploaded files: it accepts its own layers, and keeps what a file declares."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def opened(picture: Picture) -> Image.Image:
 
 
 async def test_a_scene_is_rebuilt_from_layers_painted_alone() -> None:
-    """A cut-out character and a background, as /v1/characters and /v1/backgrounds answer them."""
+    """Merge a cut-out character and a background, as /v1/characters and /v1/backgrounds return them."""
     scene = await Merger().merge(MergeJob("r", FRAME, PNG), layer(FIGURE), layer(PLACE))
     character = await Merger().cut_out(PNG, layer(FIGURE))
     background = await Merger().encode(PNG, layer(PLACE))
@@ -58,7 +58,7 @@ async def test_a_scene_is_rebuilt_from_layers_painted_alone() -> None:
 
 
 async def test_another_place_behind_the_same_figure() -> None:
-    """It is as sure that this is the figure, whatever is behind it."""
+    """The confidence in the cut-out is the same, whatever the background."""
     scene = await Merger().merge(MergeJob("r", FRAME, PNG, layers=True), layer(FIGURE), layer(PLACE))
     other = np.full((256, 512, 3), (40, 90, 200), np.uint8)
     again = await Merger().merge_files(upload(scene.layers["character"].data, png(other)))

@@ -1,4 +1,4 @@
-"""A replica's LoRAs under load: many names over few slots, with cancels, faults and a lack of memory."""
+"""A replica's LoRAs under load: many names, few slots, cancellations, faults and too little memory."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ from tests.support.tiny_models import tiny_sd1 as tiny_sd1
 
 NAMES, SLOTS = 200, 8
 NUMBERS = 2 * (2 * 4 * 32)
-"""The weights in each file: two layers of rank 4. Their alphas are no weights."""
+"""The weights in each file: two layers of rank 4, without their alphas."""
 NO_CACHE = GenerationConfig(calibration_s=0, warm_up_steps=1, result_cache_bytes=0, max_jobs=1_000)
 MakeJob = Callable[..., LayerJob]
 
@@ -52,7 +52,7 @@ def generator(tiny_sd1: Path, folder: Path) -> Generator:
         str(tiny_sd1), device="cpu", threads=1, lora_folder=str(folder), lora_budget_bytes=budget
     )
     generator = Character(GeneratorConfig(model, generation=NO_CACHE))
-    # Whatever pays on a busy machine.
+    # Whatever calibration finds on a busy machine.
     generator._engine._job_table.scheduler._row_limits = RowLimits(16)
     return generator
 
@@ -75,7 +75,7 @@ async def painted(generator: Generator, job: LayerJob) -> Any:
 
 
 def same(one: Any, other: Any) -> bool:
-    """Equal but for rounding to one of 256 levels."""
+    """Return whether they are equal, except for rounding to one of 256 levels."""
     return bool(np.abs(one - other).max() <= 1)
 
 
@@ -85,7 +85,7 @@ async def test_two_hundred_names_over_eight_slots_are_never_mixed_up(
     names = [str(number) for number in range(NAMES)]
     checked = names[::10]
     alone = {name: await painted(generator, job_of(name)) for name in checked}
-    assert not any(same(one, other) for one, other in pairwise(alone.values())), "each is another picture"
+    assert not any(same(one, other) for one, other in pairwise(alone.values())), "all differ"
     random.Random(5).shuffle(names)
     held: list[int] = []
 

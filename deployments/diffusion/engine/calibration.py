@@ -1,6 +1,6 @@
-"""Find how many rows a forward should hold: as many as still make it more efficient, by trying.
+"""Find by trial how many rows a forward should hold: as many as still make it more efficient.
 
-What was found is kept for the next start of the same model on the same machine.
+The result is kept for the next start of the same model on the same machine.
 """
 
 from __future__ import annotations
@@ -18,26 +18,26 @@ from pathlib import Path
 from deployments.errors import OutOfMemory
 
 LEAST_GAIN = 0.05
-"""In rows a second, for twice the rows. Below it a larger batch only makes its members wait."""
+"""Least gain in rows per second for twice the rows. Below it a larger batch only makes its members wait."""
 METHOD = "2"
-"""Another one measures another way: what it found is measured anew."""
+"""Version of the measuring method. What another version found is measured again."""
 PACKAGES = ("torch", "diffusers", "transformers")
-"""The packages that compute a forward: another version is measured anew."""
+"""The packages that compute a forward. After a change of version it is measured again."""
 
 
 @dataclass(frozen=True)
 class Calibration:
-    """The best row count. `seconds`: what a forward took, by its rows, for those that were tried."""
+    """The best row count. `seconds` has the time of a forward for each row count that was tried."""
 
     cap_rows: int
     seconds: dict[int, float]
 
 
 def calibrate(measure: Callable[[int], float], max_rows: int, budget_s: float) -> Calibration:
-    """Double the rows while that pays, there is room, and the budget of seconds is not spent.
+    """Double the rows while that pays, the device has room, and the budget of seconds is not spent.
 
-    `measure` gives the seconds of a forward over so many rows; the budget is of those seconds, and of what
-    the next is expected to take at the most. Raises OutOfMemory where not even one row fits.
+    `measure` returns the seconds of a forward of that many rows. The budget covers those seconds, and the
+    most that the next forward is expected to take. Raises OutOfMemory if not even one row fits.
     """
     seconds = {1: measure(1)}
     cap = 1
@@ -47,22 +47,22 @@ def calibrate(measure: Callable[[int], float], max_rows: int, budget_s: float) -
         except OutOfMemory:
             break
         if seconds[2 * cap] < 2 * seconds[cap] < (1 + LEAST_GAIN) * seconds[2 * cap]:
-            # So near, the first forward at a row count may have been a slow one.
+            # Measure again when it is this close: the first forward at a row count may have been slow.
             seconds[2 * cap] = min(seconds[2 * cap], measure(2 * cap))
         if 2 * seconds[cap] < (1 + LEAST_GAIN) * seconds[2 * cap]:
             break
         cap *= 2
-    # A guided picture has two rows, and those of one picture are never parted.
+    # A guided picture has two rows, and the rows of one picture are never split.
     return Calibration(max(cap, min(2, max_rows)), seconds)
 
 
 def kept_calibration(
     folder: Path | None, fingerprint: str, settings: object, measure: Callable[[], Calibration]
 ) -> Calibration:
-    """Return the calibration that `folder` has of a model, else measure and keep it.
+    """Return the model's calibration from `folder`, or measure it and keep it there.
 
-    `fingerprint`: of the model's weights and settings; `settings`: those of the calibration. A file that
-    cannot be read is measured again, and a folder that cannot be written to keeps nothing.
+    `fingerprint` is that of the model's weights and settings, and `settings` are those of the calibration. If
+    its file cannot be read, measure again. If the folder cannot be written to, keep nothing.
     """
     if folder is None or not fingerprint:
         return measure()

@@ -1,8 +1,8 @@
 """Divide the device's time among the requests that it was spent on.
 
-Each act of the model's thread (reading the words, a forward, a decode) is charged to the callers whose
-pictures were in it, also where it failed or where they left meanwhile. So all shares together are the time in
-which the device was busy.
+Each act of the model's thread (encoding a prompt, a forward, a decode) is charged to the callers whose
+pictures were in it, even if it failed or they left meanwhile. So the shares add up to the time in which the
+device was busy.
 """
 
 from __future__ import annotations
@@ -19,13 +19,13 @@ from deployments.messages import LayerJob, Unanswered, Usage
 UNANSWERED_S = 30.0
 """How long the usage of a request without an answer is reported: every reader has seen it by then."""
 MOST_UNANSWERED = 1_024
-"""The most entries. Beyond it those that took least are dropped: most ended in the queue."""
+"""The most such requests. Beyond it those that took least are dropped, since most ended in the queue."""
 MOST_TENANTS = 1_000
 OTHERS = "(others)"
 
 
 class DeviceTime:
-    """Charge acts on the model's thread, and report them on any other.
+    """Charge acts on the model's thread, and report the charges on any other.
 
     `clock` measures the acts, `now` how long ago a request ended; both are monotonic, in seconds.
     """
@@ -44,9 +44,9 @@ class DeviceTime:
 
     @contextmanager
     def charge(self, work_items: Sequence[WorkItem]) -> Iterator[None]:
-        """Charge the time of the block to the callers of these items, each by its rows in the forward.
+        """Charge the block's time to the callers of these items, in proportion to the items' rows.
 
-        Callers of one item have equal shares of it.
+        The callers of one item share its part equally.
         """
         parts = [(item, item.payers, _rows(item), _steps_done(item)) for item in work_items]
         rows = sum(part[2] for part in parts)
@@ -73,12 +73,12 @@ class DeviceTime:
         self._by_tenant[tenant] = self._by_tenant.get(tenant, 0.0) + used.device_s
 
     def by_tenant(self) -> dict[str, float]:
-        """Return the seconds since the start that were charged to each tenant."""
+        """Return the seconds charged to each tenant since the start."""
         with self._lock:
             return dict(self._by_tenant)
 
     def end_unanswered(self, job: LayerJob, listener: Listener) -> None:
-        """Note that a request has ended without its layer: it failed, or its caller left."""
+        """Record that a request ended without its layer: it failed, or its caller left."""
         with self._lock:
             self._unanswered.append((self._now(), secrets.token_hex(6), job, listener))
             if len(self._unanswered) > MOST_UNANSWERED:
@@ -87,7 +87,7 @@ class DeviceTime:
                 self._unanswered.remove(min(self._unanswered, key=self._took))
 
     def unanswered(self) -> tuple[Unanswered, ...]:
-        """Return what ended so lately. What is in a forward at this moment is left out until that is over."""
+        """Return the usage of requests that ended so recently, except those in a forward now under way."""
         with self._lock:
             self._forget_old()
             return tuple(
@@ -101,7 +101,7 @@ class DeviceTime:
         self._unanswered = [each for each in self._unanswered if each[0] >= oldest]
 
     def _took(self, entry: tuple[float, str, LayerJob, Listener]) -> tuple[bool, float]:
-        """Say how much an entry is worth keeping. Of one in a forward it is not known yet what it takes."""
+        """Rank an entry by its device time. One in a forward comes last, since its time is not known yet."""
         listener = entry[3]
         return listener in self._charging, listener.usage.device_s
 

@@ -1,10 +1,9 @@
 """The engine of a generator replica.
 
-Jobs come in on the event loop. One thread owns the model and paints them all at once, a step at a time
+Jobs arrive on the event loop. One thread owns the model and paints them together, one step at a time
 (deployments/diffusion/engine/step_loop.py).
 
-A job becomes a stream that ends in a LayerResult: of QueueEvents while it waits, where they are wanted, then
-of StepEvents.
+Each job becomes a stream of QueueEvents while it waits, if wanted, then StepEvents, then a LayerResult.
 """
 
 from __future__ import annotations
@@ -45,8 +44,9 @@ log = logging.getLogger(__name__)
 class Engine:
     """Paint jobs.
 
-    `flaw` names what is wrong with a picture, or None; `placeholder` paints the fallback picture. `make_room`
-    frees device memory that no picture needs, and returns whether there was any; it is called in any thread.
+    `flaw` returns what is wrong with a picture, or None. `placeholder` paints the fallback picture.
+    `make_room` frees device memory that no picture needs, and returns whether there was any. Any thread may
+    call it.
     """
 
     def __init__(
@@ -60,7 +60,7 @@ class Engine:
         make_room: Callable[[], bool] = lambda: False,
         calibrations: Path | None = None,
     ) -> None:
-        """`calibrations`: the folder where they are kept from start to start, if they are."""
+        """Create the engine. `calibrations` is the folder that keeps calibrations between starts, if any."""
         self._painter = painter
         self._config = config
         self._unload_after_idle_s = unload_after_idle_s
@@ -90,14 +90,14 @@ class Engine:
         self._idle: asyncio.TimerHandle | None = None
 
     def start(self) -> None:
-        """Load the model, paint a warm-up picture.
+        """Load the model and paint a warm-up picture.
 
-        Where that fails, `readiness` and `submit` say why, and it is tried again: see `check_health`.
+        If that fails, `readiness` and `submit` report why, and it is retried: see `check_health`.
         """
         self._thread.submit(self._model.start).result()
 
     def stop(self) -> None:
-        """End what works beside the painting."""
+        """Stop the background compilation."""
         self._painter.stop_compiling()
 
     def readiness(self) -> Readiness:
@@ -114,12 +114,12 @@ class Engine:
 
     @property
     def device_time(self) -> DeviceTime:
-        """Return to whom the device's time was charged."""
+        """Return the record of which callers the device's time was charged to."""
         return self._step_loop.device_time
 
     @property
     def compile_states(self) -> Mapping[str, int]:
-        """Return how many forwards were compiled in the background, wait or failed."""
+        """Return how many background-compiled forwards are in each state."""
         return self._painter.compile_states
 
     @property
@@ -132,9 +132,9 @@ class Engine:
         return self._job_table.scheduler.cost_model.least_megapixel_step_s
 
     def check_health(self) -> None:
-        """Check health.
+        """Check the replica's health.
 
-        Raises Unhealthy where only a new replica can help; a model that did not load is tried again.
+        Raises Unhealthy if only a new replica can help. Retries a model that failed to load, if that is due.
         """
         self._retry_if_due()
         fault = self._watchdog.fault(time.monotonic())
@@ -153,15 +153,15 @@ class Engine:
     ) -> AsyncGenerator[LayerEvent, None]:
         """Paint a job. Closing the iterator, or cancelling the task that reads it, stops it at its next step.
 
-        The steps of a picture that is tried again are reported again, from the first. Raises Overloaded or
-        DeadlineExceeded at once where it could not be done in time.
+        The steps of a picture that is retried are reported again, from the first. Raises Overloaded or
+        DeadlineExceeded at once if the job could not be done in time.
         """
         self.require_ready()
         if job.deadline_at < time.monotonic():
             raise DeadlineExceeded(DEADLINE_PASSED)
         request = PaintRequest(
             prompt,
-            negative_prompt or None,  # Without words there is none, and XL's zeros are not an empty text.
+            negative_prompt or None,  # For None XL reads zeros, which differ from an encoded empty prompt.
             job.num_inference_steps,
             job.guidance_scale,
             job.seed,
@@ -202,7 +202,7 @@ class Engine:
             self._done(loop)
 
     def _wake(self) -> None:
-        """Wake the model's thread. Raises NotReady where it takes no more work."""
+        """Wake the model's thread. Raises NotReady if it takes no more work."""
         try:
             self._thread.submit(self._run)
         except RuntimeError as error:
@@ -219,7 +219,7 @@ class Engine:
         except BaseException as error:
             self._watchdog.lose("the step loop has ended")
             self._step_loop.abandon(Failure(NotReady, "this replica is being replaced", None, 5, error))
-            # Last, as below: an error whose `bool` raises cannot be logged either.
+            # Last, since an error whose `bool` raises cannot be logged.
             log.critical("the step loop has ended", exc_info=error)
 
     def _busy(self) -> None:
@@ -233,13 +233,13 @@ class Engine:
             self._idle = loop.call_later(self._unload_after_idle_s, self._thread.submit, self._model.unload)
 
     def _why_not(self) -> Failure | None:
-        """Return why this replica should get no work now."""
+        """Return why this replica should get no work now, or None."""
         fault = self._watchdog.fault(time.monotonic())
         return self._model.unready if fault is None else Failure(NotReady, fault, None, 5)
 
     def _retry_if_due(self) -> None:
         if self._load_retries.begin_if_due(time.monotonic()):
-            with suppress(RuntimeError):  # A thread that takes no work any more is found by the next job.
+            with suppress(RuntimeError):  # If the thread takes no more work, the next job finds out.
                 self._thread.submit(self._model.start)
 
     def _adopt(self, calibration: Calibration) -> None:

@@ -1,7 +1,7 @@
 """Track every layer that waits or runs, under one lock.
 
-Event loops add and remove layers, the model's thread paints them. Equal jobs are one work item, and a layer
-painted before is not painted again.
+Event loops add and remove layers, and the model's thread paints them. Equal jobs share one work item, and a
+layer that is in the result cache is not painted again.
 """
 
 from __future__ import annotations
@@ -28,10 +28,10 @@ log = logging.getLogger(__name__)
 class JobTable:
     """The jobs of one engine.
 
-    `wake` is called, under the lock, when work comes while the model's thread rests. It may raise.
+    `wake` is called, under the lock, when work arrives while the model's thread rests. It may raise.
 
-    `first_forwards` gives the rows of each forward of a first step. `clock` is that of the deadlines
-    of the jobs that are put up.
+    `first_forwards` returns the rows of each forward of a first step. `clock` is the clock of the jobs'
+    deadlines.
     """
 
     def __init__(
@@ -56,10 +56,10 @@ class JobTable:
     def enter(
         self, job: LayerJob, request: PaintRequest, fingerprint: str, loop: asyncio.AbstractEventLoop
     ) -> LayerResult | tuple[WorkItem, Listener]:
-        """Return the layer, where an equal one is kept; else the work that it becomes, or joins.
+        """Return an equal layer from the cache, or else the work item that the job starts or joins.
 
-        Raises Overloaded or DeadlineExceeded where it could not be done by its deadline, and what `close` was
-        given once that was called.
+        Raises Overloaded or DeadlineExceeded if the job could not be done by its deadline. After `close`,
+        raises the failure that was given to it.
         """
         key = None if job.no_store else (fingerprint, job.picture_key)
         with self._lock:
@@ -77,15 +77,15 @@ class JobTable:
             item.result_key = key
             item.listeners.append(listener)
             if self._resting:
-                self._wake()  # Where it raises no thread can paint, so nothing is queued.
+                self._wake()  # If it raises, no thread can paint, so nothing is queued.
                 self._resting = False
             self._put(item)
         return item, listener
 
     def leave(self, item: WorkItem, listener: Listener) -> None:
-        """Remove a listener; drop the work item that nobody waits for any more."""
+        """Remove a listener, and drop the work item if no other caller waits for it."""
         with self._lock:
-            item.last_left = listener  # First: a forward that begins now is charged to somebody.
+            item.last_left = listener  # First, so that a forward that begins now is charged to a caller.
             item.listeners.remove(listener)
             if not item.listeners:
                 self._drop(item)
@@ -101,7 +101,7 @@ class JobTable:
     def places(self, chosen: Sequence[WorkItem]) -> list[tuple[list[Listener], Place]]:
         """Return the queue positions that changed since `chosen` was picked, each with its listeners.
 
-        Empty if nobody waits.
+        Empty if no job waits.
         """
         if len(chosen) == len(self.scheduler) and all(item.painting is not None for item in chosen):
             return []
@@ -112,13 +112,13 @@ class JobTable:
             return [(item.followers, item.place) for item in moved if item.place]
 
     def rest(self) -> bool:
-        """Return whether the model's thread may rest: the next work will wake it."""
+        """Return whether the model's thread may rest. If it may, the next job wakes it."""
         with self._lock:
             self._resting = not self._items
             return self._resting
 
     def stepped(self, item: WorkItem) -> bool:
-        """Update the steps left of a work item. Return whether it has none."""
+        """Update the steps that a work item has left. Return whether it has none."""
         painting = item.painting
         if painting is None:
             return False
@@ -130,7 +130,7 @@ class JobTable:
             return item.steps_left == 0
 
     def observe(self, key: BatchKey, forwards: Sequence[int], seconds: float) -> None:
-        """Record a step that succeeded, by the rows of each of its forwards."""
+        """Record the seconds of a successful step, given the rows of each of its forwards."""
         with self._lock:
             self.scheduler.observe(key, forwards, seconds)
 
@@ -141,7 +141,7 @@ class JobTable:
             return self.scheduler.cap_rows(key)
 
     def try_again(self, item: WorkItem, request: PaintRequest) -> None:
-        """Queue another attempt, in the place that the work item had, and as urgent as it was."""
+        """Queue another attempt at a work item, which stays as urgent as it was."""
         with self._lock:
             if item in self._items:
                 self._drop(item)
@@ -153,7 +153,7 @@ class JobTable:
     def end(self, item: WorkItem, news: News) -> list[Listener]:
         """Remove a work item.
 
-        Return the listeners to its one terminal state; none if it was removed before.
+        Return the listeners that get its one terminal state; none if it was already removed.
         """
         with self._lock:
             if item not in self._items:
@@ -164,7 +164,7 @@ class JobTable:
             return list(item.listeners)
 
     def close(self, failure: Failure) -> list[Listener]:
-        """Remove everything, and refuse what comes from now on. Return all listeners that waited."""
+        """Remove everything, and refuse later jobs with `failure`. Return all listeners that waited."""
         with self._lock:
             self._closed = failure
             listeners = [listener for item in self._items for listener in item.listeners]
@@ -173,7 +173,7 @@ class JobTable:
             return listeners
 
     def adopt(self, scheduler: Scheduler[WorkItem]) -> None:
-        """Schedule with this scheduler from now on, with all that waits."""
+        """Move all work items to this scheduler, and use it from now on."""
         with self._lock:
             for item in self._items:
                 scheduler.add(item)
@@ -200,7 +200,7 @@ class JobTable:
         return item
 
     def _plan(self, item: WorkItem) -> None:
-        """Set what the scheduler counts with before the first step of an attempt."""
+        """Set the values that the scheduler assumes before the first step of an attempt."""
         forwards = self._first_forwards(item.request)
         item.key = BatchKey(item.request.width_px, item.request.height_px)
         item.steps_left = item.request.steps
@@ -229,7 +229,7 @@ class JobTable:
 
 
 class OpenPaintings:
-    """The paintings that may hold something of the device."""
+    """The paintings that may hold device memory."""
 
     def __init__(self) -> None:
         self._paintings: list[Painting] = []
@@ -238,7 +238,7 @@ class OpenPaintings:
         self._paintings.append(painting)
 
     def close_all_but(self, wanted: Iterable[Painting | None]) -> None:
-        """Close and forget the others. Raises nothing."""
+        """Close and forget all paintings except `wanted`. Raises nothing."""
         kept = {id(painting) for painting in wanted}
         unwanted = [painting for painting in self._paintings if id(painting) not in kept]
         self._paintings = [painting for painting in self._paintings if id(painting) in kept]

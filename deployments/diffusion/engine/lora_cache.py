@@ -1,7 +1,7 @@
-"""Keep the LoRAs that were used last on the device, and read others beside the pictures under way.
+"""Keep the last used LoRAs on the device, and read others while pictures are being painted.
 
-A picture takes all of its LoRAs at once or waits, first come, first served. Those in use stay; of the others
-the least recently used make room.
+A picture gets all of its LoRAs at once or waits, first come, first served. LoRAs in use stay. Of the others
+the least recently used are dropped first.
 """
 
 from __future__ import annotations
@@ -36,14 +36,15 @@ log = logging.getLogger(__name__)
 Result = TypeVar("Result")
 
 SLICE_S = 0.00001
-"""How long the reading keeps the interpreter from the model's thread, which gives it up at each operation.
-Python's own 5 ms would hold up each of them as long. `scripts/bench lora` says what is left."""
-NO_ROOM = "the device has no room for a LoRA"
+"""Python's switch interval while a LoRA is read. The model's thread gives up the interpreter at each
+operation, and with the default of 5 ms would wait that long each time. `scripts/bench lora` measures the
+delay that is left."""
+NO_ROOM = "the device does not have enough memory for a LoRA"
 
 
 @dataclass(eq=False)
 class _Held:
-    """A LoRA that is held, or being read. `users`: pictures that wait for it or are painted with it."""
+    """A LoRA that is held or being read. `users` counts the pictures that wait for it or use it."""
 
     size_bytes: int
     reading: asyncio.Task[LoraWeights | Failure]
@@ -51,9 +52,10 @@ class _Held:
 
 
 class LoraCache:
-    """Hold `budget_bytes` of LoRAs. It lives on the replica's event loop; any thread may have it drop some.
+    """Hold up to `budget_bytes` of LoRAs, on the replica's event loop. Any thread may call `drop_unused`.
 
-    `size_of` foresees the bytes of one, `read` reads it; both block, and are called on a thread of their own.
+    `size_of` predicts the bytes of a LoRA, and `read` reads it. Both block, and are called on a separate
+    thread.
     """
 
     def __init__(
@@ -82,7 +84,7 @@ class LoraCache:
             return tuple(self._held)
 
     def drop_unused(self) -> bool:
-        """Free what no picture needs now. Return whether there was any. Any thread may call it."""
+        """Drop the LoRAs that no picture needs now. Return whether there were any. Any thread may call it."""
         with self._lock:
             unused = [sha256 for sha256, held in self._held.items() if not held.users]
             for sha256 in unused:
@@ -95,16 +97,16 @@ class LoraCache:
     ) -> AsyncGenerator[tuple[PictureLora, ...], None]:
         """Hold a picture's LoRAs while the block runs.
 
-        Raises InvalidRequest that names the one that cannot be used, or all where they are too large,
-        OutOfMemory where the device has no room for one even without those that nobody uses, and
-        DeadlineExceeded where they were not there by `deadline_at`, a time of the monotonic clock.
+        Raises InvalidRequest, naming the LoRA that cannot be used, or all of them if they are too large.
+        Raises OutOfMemory if the device has no room for one even after the unused ones were dropped, and
+        DeadlineExceeded if they are not ready by `deadline_at`, a time of the monotonic clock.
         """
         taken: list[_Held] = []
         try:
             try:
                 async with asyncio.timeout(max(0.0, deadline_at - time.monotonic())):
                     taken = await self._acquire(uses)
-                    # Shielded: others may wait for the same.
+                    # Shielded, since other pictures may wait for the same LoRA.
                     weights = [
                         _made(await asyncio.shield(held.reading), use)
                         for use, held in zip(uses, taken, strict=True)
@@ -118,7 +120,7 @@ class LoraCache:
             self._wake_next()
 
     async def _acquire(self, uses: Sequence[LoraUse]) -> list[_Held]:
-        """Wait for room, and begin to read what is not held."""
+        """Wait for room, and begin to read the LoRAs that are not held."""
         sizes: dict[str, int] = {}
         for use in uses:
             if held := self._held.get(use.sha256):
@@ -128,7 +130,7 @@ class LoraCache:
         if sum(sizes.values()) > self._budget_bytes:
             need, room = (f"{number / 1e6:.3g} MB" for number in (sum(sizes.values()), self._budget_bytes))
             param = uses[0].param.rpartition(".")[0]
-            message = f"its LoRAs need {need} of memory, and there is {room} for those of all pictures"
+            message = f"its LoRAs need {need} of memory, but those of all pictures may use only {room}"
             raise InvalidRequest(message, param or uses[0].param)
         turn = asyncio.Event()
         self._waiting.append(turn)
@@ -171,11 +173,11 @@ class LoraCache:
             with self._lock:
                 held = self._held.get(use.sha256)
                 if held is None or held.reading is not task:
-                    return  # It had to make room meanwhile.
+                    return  # It was dropped meanwhile.
                 outcome = None if task.cancelled() else task.result()
                 if isinstance(outcome, LoraWeights):
                     held.size_bytes = outcome.size_bytes
-                else:  # Not kept: it is tried again, its file may be another by then.
+                else:  # Not kept, so that the next use tries again: its file may have changed by then.
                     del self._held[use.sha256]
             self._wake_next()
 
@@ -183,15 +185,15 @@ class LoraCache:
         return task
 
     async def _on_thread(self, work: Callable[[LoraUse], Result], use: LoraUse) -> Result | Failure:
-        """Do it on the thread, once more where dropping what nobody uses made room.
+        """Run `work` on the thread, and once more if it ran out of memory and unused LoRAs could be dropped.
 
-        Raises nothing that `work` raises: several may wait for it.
+        Return what `work` raises as a Failure, since several callers may wait for it.
         """
 
         def guarded() -> Result | Failure:
             before, collects = sys.getswitchinterval(), gc.isenabled()
             sys.setswitchinterval(min(before, SLICE_S))
-            gc.disable()  # A collection would hold up the step.
+            gc.disable()  # A collection would delay the step.
             try:
                 return with_room()
             finally:
@@ -203,7 +205,7 @@ class LoraCache:
             try:
                 return work(use)
             except OutOfMemory as error:
-                full = failure_of(error, OutOfMemory, NO_ROOM)  # It lets go of what was read so far.
+                full = failure_of(error, OutOfMemory, NO_ROOM)  # This also frees what was read so far.
             except BaseException as error:
                 return failed(error)
             if not self.drop_unused():
@@ -226,7 +228,7 @@ class LoraCache:
 
 
 def _made(outcome: Result | Failure, use: LoraUse) -> Result:
-    """Return what was made. Raises what went wrong, with the parameter that names the LoRA."""
+    """Return the result, or raise its failure with the parameter that names the LoRA."""
     if not isinstance(outcome, Failure):
         return outcome
     error = outcome.error()

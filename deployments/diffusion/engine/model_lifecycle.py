@@ -1,4 +1,4 @@
-"""Load the model, calibrate it, paint a warm-up picture, unload it; say why it cannot paint meanwhile."""
+"""Load, calibrate, warm up and unload the model, and report why it cannot paint meanwhile."""
 
 from __future__ import annotations
 
@@ -18,14 +18,13 @@ from deployments.log_file import see_log
 log = logging.getLogger(__name__)
 
 LOAD_S = 36.0
-"""Least expected seconds of a load: at fifty times as long, half an hour, it counts as wedged."""
+"""Least expected seconds of a load. At fifty times that, half an hour, it counts as wedged."""
 
 
 class ModelLifecycle:
-    """Load and unload the model, on the model's thread. `unready`: why it cannot paint, None where it can.
+    """Load and unload the model, on the model's thread. `unready` is why it cannot paint, None if it can.
 
-    `adopt` is given what a calibration has found. `calibrations`: the folder where they are kept from start
-    to start, if they are.
+    `adopt` receives each calibration. `calibrations` is the folder that keeps them between starts, if any.
     """
 
     def __init__(
@@ -49,7 +48,7 @@ class ModelLifecycle:
         self.unready: Failure | None = Failure(NotReady, "the model has not been loaded yet", None, 5)
 
     def start(self) -> None:
-        """Load the model, calibrate it, paint the warm-up picture."""
+        """Load and calibrate the model, and paint the warm-up picture."""
         began = time.monotonic()
         if self._failure_of(self._warm_up) is None:
             self._load_s = max(LOAD_S, time.monotonic() - began)
@@ -58,18 +57,18 @@ class ModelLifecycle:
             self._painter.start_compiling()
 
     def load(self) -> Failure | None:
-        """Load the model again where it was unloaded; free where it is loaded."""
+        """Load the model again if it was unloaded. Return the failure, if any."""
         return self._failure_of(self._painter.load)
 
     def prove(self) -> Failure | None:
-        """Paint the warm-up picture, to see whether the model still can."""
+        """Paint the warm-up picture, to see whether the model still works. Return the failure, if any."""
         return self._failure_of(self._paint_warm_up)
 
     def unload(self) -> None:
         self._failure_of(self._painter.unload)
 
     def _failure_of(self, act: Callable[[], None]) -> Failure | None:
-        """Return how an act of the model failed, None where it did not. Raises nothing."""
+        """Run an act of the model, and return how it failed, None if it did not. Raises nothing."""
         self._watchdog.begin_act(time.monotonic(), self._load_s)
         try:
             act()
@@ -83,7 +82,7 @@ class ModelLifecycle:
         """Accept no work until an attempt to load the model succeeds."""
         cause = failure_of(error, GenerationFailed, see_log())
         if device_is_lost(error):
-            self._watchdog.lose("the device is lost to this process")
+            self._watchdog.lose("this process can no longer use the device")
         try:
             self._painter.unload()  # Frees memory meanwhile; the next attempt reads the files again.
         except BaseException as again:
@@ -97,7 +96,7 @@ class ModelLifecycle:
         self.unready = failure = Failure(kind, reason, None, wait_s, error)
         if not isinstance(error, ScenewrightError):
             log.error("the model cannot paint", exc_info=error)
-        elif is_new:  # It is tried again and again, mostly with the same end.
+        elif is_new:  # It is retried again and again, mostly with the same result.
             log.error("the model cannot paint: %s", reason)
         return failure
 
@@ -134,5 +133,5 @@ class ModelLifecycle:
             lambda: calibrate(self._painter.measure, *limits),
         )
         times = ", ".join(f"{rows}: {1e3 * seconds:.1f}" for rows, seconds in found.seconds.items())
-        log.info("forwards of up to %d rows pay (ms by rows: %s)", found.cap_rows, times)
+        log.info("calibrated: up to %d rows per forward pass (ms by rows: %s)", found.cap_rows, times)
         return found

@@ -9,11 +9,11 @@ from deployments.messages import LayerResult, is_as_requested
 LayerKey = tuple[str, tuple[object, ...]]
 """The fingerprint of a model's weights, and the picture key of a job."""
 ENTRY_BYTES = 4096
-"""Charged for each entry beside its pixels: its words and the dictionary's own room."""
+"""Counted for each entry besides its pixels: its texts and its share of the dictionary."""
 
 
 class ResultCache:
-    """The least recently used go first."""
+    """A cache that drops the least recently used layers first."""
 
     def __init__(self, budget_bytes: int) -> None:
         self._budget_bytes = budget_bytes
@@ -27,7 +27,7 @@ class ResultCache:
         return result
 
     def put(self, key: LayerKey, result: LayerResult) -> None:
-        """Keep a layer that is as requested: of another, the next one may be painted better."""
+        """Keep a layer if it is as requested. Any other may come out better the next time."""
         size = _size_bytes(result)
         if not is_as_requested(result.degraded) or size > self._budget_bytes:
             return

@@ -1,8 +1,8 @@
-"""Try a layer until it is usable, and say what becomes of one that never is.
+"""Retry a layer until it is usable, and decide what becomes of one that never is.
 
-A picture that fails its check is painted again, exactly where it was not, else from a derived seed. One that
-the device has no room for is reduced, if the job's fallback allows. What the model raises is no picture's
-fault, and ends the job.
+A picture that fails its check is painted again: without cached guidance if it had that, else from a derived
+seed. One that the device has no room for is reduced, if the job's fallback allows. Other errors that the
+model raises are not the picture's fault, and are not retried.
 """
 
 from __future__ import annotations
@@ -23,20 +23,20 @@ from deployments.messages import LayerJob, LayerResult, Pixels
 
 log = logging.getLogger(__name__)
 
-FAILED = "the model failed while it painted this layer; the replica's log says why"
+FAILED = "the model failed while painting this layer; see the replica's log"
 
 SEED_STRIDE = 1_000_003
-"""Between the seeds of successive attempts: far from the neighbours that people choose by hand."""
+"""Distance between the seeds of successive attempts, far from the neighbours that people choose by hand."""
 SEEDS = 2**53
-"""Derived seeds stay below it, like those of requests: a seed that we report can be requested again."""
+"""Derived seeds stay below this, as those of requests do, so that a reported seed can be requested again."""
 SMALLEST_PX = 64
 SMALLER = 0.7
-"""By which a side is shortened: about half the pixels."""
+"""The factor on each side of a reduced picture, which leaves about half the pixels."""
 
 
 @dataclass(frozen=True)
 class RetryPolicy:
-    """Give the request of the next attempt after one that failed, or None where there is none."""
+    """Return the request for the next attempt after a failed one, or None if there is none."""
 
     config: GenerationConfig
     latent_factor: int
@@ -47,7 +47,7 @@ class RetryPolicy:
     def after_flaw(self, work: WorkItem) -> PaintRequest | None:
         if work.attempt >= self.config.max_attempts:
             return None
-        if work.request.guidance_cache > 1:  # At large steps that may be what went wrong.
+        if work.request.guidance_cache > 1:  # With large steps this may be the cause.
             return replace(work.request, guidance_cache=1)
         seed = (work.job.seed + work.attempt * SEED_STRIDE) % SEEDS
         return replace(work.request, seed=seed)
@@ -60,9 +60,9 @@ class RetryPolicy:
         return reduced
 
     def _reduced(self, request: PaintRequest) -> PaintRequest:
-        """Take fewer steps, less guidance and about half the pixels; never below the smallest size served.
+        """Take fewer steps, less guidance and about half the pixels, but at least SMALLEST_PX a side.
 
-        Pictures that it reads have half the pixels too: a model that edits holds them beside its own.
+        The pictures that it reads get half the pixels too, since an editing model holds them beside its own.
         """
 
         def smaller(side_px: int) -> int:
@@ -83,8 +83,8 @@ class Retries:
     """Handle each picture that failed, on the model's thread: try it again, paint its fallback, or fail it.
 
     `placeholder` paints the fallback picture. `make_room` frees device memory that no picture needs, and
-    returns whether there was any. `end` gives a work item its one terminal state. `in_a_row`: failures of the
-    model since it painted a picture.
+    returns whether there was any. `end` gives a work item its one terminal state. `in_a_row` counts the
+    model's failures since it last painted a picture.
     """
 
     def __init__(
@@ -107,7 +107,7 @@ class Retries:
         self.in_a_row = 0
 
     def after_flaw(self, item: WorkItem, reason: str) -> None:
-        """Handle a picture that is none. `reason`: what is wrong with it."""
+        """Handle an unusable picture. `reason` is what is wrong with it."""
         message = f"no attempt gave a usable picture: the last one was {reason}"
         again = self._policy.after_flaw(item)
         self._try_again(item, again, Failure(GenerationFailed, message, item.job.kind))
@@ -115,7 +115,7 @@ class Retries:
     def after_out_of_memory(self, item: WorkItem, error: OutOfMemory) -> None:
         """Handle a lack of memory for this picture alone.
 
-        What no picture needs is dropped first: then it is tried again as it is.
+        Memory that no picture needs is freed first. If there was any, the picture is retried unchanged.
         """
         same = self._policy.as_it_is(item)
         if same is not None and self.made_room():
@@ -126,18 +126,22 @@ class Retries:
             self._watchdog.ran_out_of_memory(time.monotonic())
         again = self._policy.after_out_of_memory(item)
         self._try_again(
-            item, again, failure_of(error, OutOfMemory, "the device has no room for this picture")
+            item,
+            again,
+            failure_of(error, OutOfMemory, "the device does not have enough memory for this picture"),
         )
 
     def after_error(self, item: WorkItem, error: BaseException) -> None:
-        """Report what the model raised for this picture to its callers alone."""
+        """Report an error that the model raised for this picture to its callers alone."""
         if isinstance(error, ScenewrightError):
             self._try_again(item, None, failure_of(error, GenerationFailed, FAILED))
             return
-        log.error("the model failed at the layer of request %s", item.job.request_id, exc_info=error)
+        log.error(
+            "the model failed while painting the layer of request %s", item.job.request_id, exc_info=error
+        )
         self.in_a_row += 1
         if device_is_lost(error):
-            self._watchdog.lose("the device is lost to this process")
+            self._watchdog.lose("this process can no longer use the device")
         self._try_again(item, None, failure_of(error, GenerationFailed, FAILED))
 
     def _try_again(self, item: WorkItem, again: PaintRequest | None, failure: Failure) -> None:
@@ -163,7 +167,7 @@ class Retries:
         try:
             return self._make_room()
         except BaseException as error:
-            log.error("no room could be made on the device", exc_info=error)
+            log.error("unused device memory could not be freed", exc_info=error)
             return False
 
     def free(self) -> None:
@@ -171,4 +175,4 @@ class Retries:
         try:
             self._painter.free()
         except BaseException as error:
-            log.error("the device's memory could not be given back", exc_info=error)
+            log.error("device memory could not be freed", exc_info=error)

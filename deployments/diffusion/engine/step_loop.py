@@ -1,6 +1,6 @@
 """Run the model's thread, a step at a time.
 
-Admit the most urgent, step them together, finish those that have no steps left, deliver the events.
+Admit the most urgent jobs, step them together, finish those with no steps left, and deliver the events.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from deployments.messages import LayerJob, Pixels
 log = logging.getLogger(__name__)
 
 AT_ONCE = 2
-"""Pictures begun, and pictures decoded, in one step: the others must not wait longer than a step or so."""
+"""The most pictures begun and the most decoded in one step, so that others wait little more than a step."""
 DOUBTS = 3
 """Failures in a row after which the model itself is tested."""
 
@@ -31,11 +31,11 @@ DOUBTS = 3
 class StepLoop:
     """Paint on one thread.
 
-    `flaw` names what is wrong with a picture, or None; `placeholder` paints the fallback picture.
+    `flaw` returns what is wrong with a picture, or None. `placeholder` paints the fallback picture.
 
-    `load` loads the model where that is not done yet: it raises nothing, and gives the failure if there is
-    one. `prove` paints a picture that is known to work, and gives the failure where it does not. `make_room`
-    frees device memory that no picture needs, and returns whether there was any.
+    `load` loads the model if it is not loaded yet. `prove` tests the model by painting the warm-up picture.
+    Neither raises: both return the failure, or None. `make_room` frees device memory that no picture needs,
+    and returns whether there was any.
     """
 
     def __init__(
@@ -66,12 +66,12 @@ class StepLoop:
         """Step until there is no work left."""
         while not self._job_table.rest():
             self.run_step()
-        self._close_unwanted()  # What was removed after its last step.
+        self._close_unwanted()  # Paintings whose work item was removed after its last step.
 
     def run_step(self) -> None:
         """Run one step. Raises nothing: an error goes to the callers of the work that failed.
 
-        Not even SystemExit or CancelledError: on this thread they mean nothing but that a model raised them.
+        This includes SystemExit and CancelledError: on this thread only a model can have raised them.
         """
         try:
             unloaded = None if self._painter.loaded else self._load()
@@ -91,7 +91,7 @@ class StepLoop:
                 if broken is not None:
                     self._fail_all(broken)
         except BaseException as error:  # The error belongs to no single request, so fail them all.
-            log.error("a turn of the model's thread failed", exc_info=error)
+            log.error("an iteration of the step loop failed", exc_info=error)
             self._fail_all(failure_of(error, GenerationFailed, FAILED))
         self._outbox.send()
         self._close_unwanted()
@@ -117,7 +117,7 @@ class StepLoop:
         self._outbox.send()
 
     def _admit(self, chosen: Sequence[WorkItem]) -> list[WorkItem]:
-        """Begin the chosen that are new. Return those of the chosen that can be stepped."""
+        """Begin the new ones among the chosen items. Return the chosen items that can be stepped."""
         for item in [item for item in chosen if item.painting is None][:AT_ONCE]:
             item.begun_at = time.perf_counter()
             try:
@@ -134,7 +134,7 @@ class StepLoop:
         return [item for item in chosen if item.painting is not None]
 
     def _step(self, work_items: Sequence[WorkItem]) -> None:
-        """Run one forward.
+        """Run one step of these items together.
 
         If it fails, try smaller batches, down to the one picture that makes it fail.
         """
@@ -151,12 +151,14 @@ class StepLoop:
             if len(work_items) == 1:
                 self._retries.after_out_of_memory(work_items[0], error)
                 return
-            # Nothing has changed: they are chosen again, fewer at once unless there was something to drop.
+            # Nothing has changed, so they are chosen again: fewer at once, unless memory could be freed.
             if self._retries.made_room():
                 return
             self._retries.free()
             log.warning(
-                "no room for %d rows: at most %d from now on", rows, self._job_table.lower_cap(key, rows)
+                "out of memory with %d rows: at most %d from now on",
+                rows,
+                self._job_table.lower_cap(key, rows),
             )
         except BaseException as error:
             if len(work_items) == 1:
@@ -189,7 +191,7 @@ class StepLoop:
         self._finished = [item for item in self._finished if self._job_table.wants(item)]
         if self._finished:
             key = self._finished[0].key
-            # One alone is what decodes the same whatever the peers.
+            # Decoded alone, a picture comes out the same whatever its peers are.
             most = AT_ONCE if self._painter.fixed_rows is None else 1
             together = [item for item in self._finished if item.key == key][:most]
             self._finished = [item for item in self._finished if item not in together]
@@ -222,11 +224,11 @@ class StepLoop:
         reason = self._flaw(pixels)
         self._retries.in_a_row = 0
         if reason is not None and start is not None and start.pixels is not None:
-            # A picture painted from a dark one is dark: that is no fault of the model.
+            # A picture painted from a dark one is dark, which is not the model's fault.
             reason = None if self._flaw(start.pixels) == reason else reason
         if reason is None:
             if start is not None:
-                # Only now: the model is judged by what it painted, not by what the mask keeps.
+                # Only after the check, which judges what the model painted and not what the mask keeps.
                 pixels = start.pasted_into(pixels)
             made_by = self._painter.model, self._painter.backend
             self._end(item, item.result(pixels, request.seed, *made_by, degraded))
@@ -239,7 +241,7 @@ class StepLoop:
 
     @contextmanager
     def _act(self, work_items: Sequence[WorkItem], expected_s: float = 0.0) -> Iterator[None]:
-        """Charge the block to the callers of these items, and send the heartbeat while it runs."""
+        """Charge the block's time to the callers of these items, and report the block to the watchdog."""
         self._watchdog.begin_act(time.monotonic(), expected_s)
         try:
             with self.device_time.charge(work_items):

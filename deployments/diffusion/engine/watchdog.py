@@ -1,9 +1,9 @@
-"""Decide whether this replica is worth keeping, and when a model that did not load is tried again.
+"""Decide whether this replica is worth keeping, and when to retry a model that failed to load.
 
-A replica is not worth keeping after a step that never ends, a lost device or loop, or a device that lacks
-memory again. Most causes of a failed load pass: a share that was not mounted yet, memory that another process
-held, a hub that was down, a file that an operator puts right. So it is tried for as long as the replica
-lives, ever less often. No clock, no thread: times are passed in.
+A replica is not worth keeping after a step that never ends, the loss of its device or step loop, or repeated
+lack of device memory. Most causes of a failed load pass: a share that was not mounted yet, memory held by
+another process, a hub that was down, a file that the operator corrects. So loading is retried for as long as
+the replica lives, less and less often. There is no clock or thread here: times are passed in.
 """
 
 from __future__ import annotations
@@ -25,13 +25,13 @@ LOST_DEVICE = (
     "context is destroyed",
     "has fallen off the bus",
 )
-"""Messages of CUDA once its context can do nothing more in this process (its cudaError_t)."""
+"""CUDA's messages (its cudaError_t) after which its context is of no more use in this process."""
 FIRST_S = 1.0
 LONGEST_S = 30.0
 
 
 class Unhealthy(Exception):
-    """The replica must be replaced. Raised to those who decide on replicas, never to a caller."""
+    """The replica must be replaced. Raised only by health checks, never to a caller."""
 
 
 class Watchdog:
@@ -44,7 +44,7 @@ class Watchdog:
         self._lost = ""
 
     def begin_act(self, now: float, expected_s: float = 0.0) -> None:
-        """Record the heartbeat: an act of the model's thread begins, and its expected length."""
+        """Record that an act of the model's thread begins now and should take `expected_s` seconds."""
         self._act = now, max(self._wedged_after_s, WEDGED_STEPS * expected_s)
 
     def end_act(self) -> None:
@@ -64,14 +64,14 @@ class Watchdog:
         if self._lost:
             return self._lost
         if act is not None and now - act[0] > act[1]:
-            return f"a step has been under way for {now - act[0]:.0f} s"
+            return f"a step has been running for {now - act[0]:.0f} s"
         if len(self._out_of_memory_at) == TOO_MANY and now - self._out_of_memory_at[0] < WINDOW_S:
-            return f"the device had no room for {TOO_MANY} pictures within {WINDOW_S:.0f} s"
+            return f"the device ran out of memory for {TOO_MANY} pictures within {WINDOW_S:.0f} s"
         return None
 
 
 def device_is_lost(error: BaseException) -> bool:
-    """Return whether the device is lost to this process, by what `error` or its cause says."""
+    """Return whether the device is lost to this process, by the messages of `error` and its causes."""
     at: BaseException | None = error
     for _ in range(8):
         if at is None:
@@ -85,7 +85,7 @@ def device_is_lost(error: BaseException) -> bool:
 def _words(error: BaseException) -> str:
     try:
         return str(error).lower()
-    except BaseException:  # A library's class: it may raise anything.
+    except BaseException:  # The class may be a library's, whose `str` can raise anything.
         return ""
 
 
@@ -97,7 +97,7 @@ class LoadRetries:
         self._due_at: float | None = None
 
     def failed(self, now: float) -> float:
-        """Return seconds until the next attempt is due."""
+        """Record a failure. Return the seconds until the next attempt is due."""
         wait_s, self._wait_s = self._wait_s, min(2 * self._wait_s, LONGEST_S)
         self._due_at = now + wait_s
         return wait_s

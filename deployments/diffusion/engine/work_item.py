@@ -1,7 +1,6 @@
 """Track one job through the engine: its callers, what is painted, and the events of each step.
 
-A preview, where the caller wants one, delays its own event alone: never the painting, nor the finished
-picture.
+A preview that a caller wants delays only its own event, never the painting or the finished picture.
 """
 
 from __future__ import annotations
@@ -38,7 +37,10 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, eq=False)
 class Progress:
-    """A step is done; `preview` is not yet encoded. `batch_rows`: of the largest forward in the step."""
+    """A finished step, whose `preview` is not encoded yet.
+
+    `batch_rows` is the number of rows in the largest forward of the step.
+    """
 
     step: int
     steps: int
@@ -48,7 +50,7 @@ class Progress:
 
 @dataclass(frozen=True)
 class Place:
-    """A position in the queue. `ahead` others are before it; 0 when its turn has come."""
+    """A position in the queue. `ahead` is how many jobs are before it, 0 once it is in a step."""
 
     ahead: int
 
@@ -58,10 +60,10 @@ News = Place | Progress | LayerResult | Failure
 
 @dataclass(eq=False)
 class Listener:
-    """One caller, on its own event loop; `joined` if another's work was under way for it already.
+    """One caller, on its own event loop. `joined` is true if it joined the work of an equal request.
 
-    `queue_events`: it hears of places in the queue too. `ended`: the last of its news has come. `usage`: what
-    was charged to it so far (device_time.py), and `tenant` whose it is.
+    `queue_events`: it also receives queue positions. `ended` is set once its last event has arrived. `usage`
+    is what it was charged so far (device_time.py), and `tenant` is the tenant it belongs to.
     """
 
     loop: asyncio.AbstractEventLoop
@@ -81,7 +83,7 @@ class Listener:
     async def next_news(self, deadline_at: float) -> News:
         """Return the next event. Raises DeadlineExceeded at `deadline_at`, by the monotonic clock."""
         try:
-            # Not `wait_for`: before Python 3.12 it loses a cancellation that comes together with the news.
+            # Not `wait_for`: before Python 3.12 it loses a cancellation that arrives together with an event.
             async with asyncio.timeout(max(0.0, deadline_at - time.monotonic())):
                 return await self.news.get()
         except TimeoutError:
@@ -92,9 +94,9 @@ class Listener:
 class WorkItem(ScheduledJob):
     """One layer to paint, for one caller or for several with equal requests.
 
-    `request`: how to paint it this time; `attempt` counts from 1. The four times are of one clock, in
-    seconds: each stage of the present attempt ends at one. `place` is the last that was reported, None where
-    it never had to wait.
+    `request` is how to paint it in this attempt, and `attempt` counts from 1. The four times are seconds of
+    one clock, at which the stages of this attempt end. `place` is the last one reported, None if it never had
+    to wait.
     """
 
     job: LayerJob = field(kw_only=True)
@@ -113,13 +115,13 @@ class WorkItem(ScheduledJob):
 
     @property
     def payers(self) -> tuple[Listener, ...]:
-        """Return those who pay for what is done now: its callers, or the last one where all have left."""
+        """Return the callers to charge for work done now: all, or the last to leave if none is left."""
         callers = tuple(self.listeners)
         return callers if callers or self.last_left is None else (self.last_left,)
 
     @property
     def is_reduced(self) -> bool:
-        """Return whether this attempt's picture is less than the job's."""
+        """Return whether this attempt paints less than the job requested."""
         job, request = self.job, self.request
         size = (request.width_px, request.height_px) != (job.width_px, job.height_px)
         fewer = request.num_inference_steps != job.num_inference_steps
@@ -128,7 +130,7 @@ class WorkItem(ScheduledJob):
 
     @property
     def degraded(self) -> tuple[str, ...]:
-        """Name what differs from the job, or from the exact picture."""
+        """List how the result differs from the request, or from a picture with exact guidance."""
         reseeded = self.request.seed != self.job.seed
         cached = self.painting is not None and self.painting.caches_guidance
         return ("reduced",) * self.is_reduced + ("reseeded",) * reseeded + (CACHED_GUIDANCE,) * cached
@@ -136,7 +138,7 @@ class WorkItem(ScheduledJob):
     def result(
         self, pixels: Pixels, seed: int, model: str, backend: Backend, degraded: tuple[str, ...]
     ) -> LayerResult:
-        """Return its layer, painted by now. `pixels` (h, w, 3) become read-only: many may get them."""
+        """Return the finished layer. `pixels` (h, w, 3) become read-only, since callers may share them."""
         pixels.setflags(write=False)
         painting = self.painting
         return LayerResult(
@@ -168,26 +170,26 @@ class WorkItem(ScheduledJob):
 
     @property
     def has_moved(self) -> bool:
-        """Return whether its place in the queue is another than was reported last."""
+        """Return whether its place in the queue differs from the last one reported."""
         reported_ahead = 0 if self.place is None else self.place.ahead
         return self.painting is None and self.ahead != reported_ahead
 
     @property
     def followers(self) -> list[Listener]:
-        """Return the listeners to its place in the queue."""
+        """Return the listeners that receive its place in the queue."""
         return [listener for listener in self.listeners if listener.queue_events]
 
     def timings(self, decoded_at: float) -> LayerTimings:
         """Return the milliseconds of each stage.
 
-        A failed attempt counts as time in the queue, and a stage that was never reached as none.
+        A failed attempt counts as time in the queue, and a stage that was never reached as zero.
         """
         ends = accumulate((self.queued_at, self.begun_at, self.encoded_at, self.denoised_at, decoded_at), max)
         return LayerTimings(*(1e3 * (end - begin) for begin, end in pairwise(ends)))
 
 
 class Outbox:
-    """Collect the events of a step, and send them to each event loop at once.
+    """Collect the events of a step, and send them to each event loop in one call.
 
     Waking a loop costs more than the bookkeeping of a step.
     """
@@ -212,7 +214,7 @@ def _hand_over(letters: list[tuple[Listener, News]]) -> None:
 
 
 async def step_event(job: LayerJob, listener: Listener, progress: Progress) -> StepEvent:
-    """Return the event of one step. `deadline_at` of the job is by the monotonic clock."""
+    """Return the event of one step. The job's `deadline_at` is by the monotonic clock."""
     preview = progress.preview if progress.step in preview_steps(job.previews, progress.steps) else None
     try:
         if isinstance(preview, Future):
@@ -225,7 +227,7 @@ async def step_event(job: LayerJob, listener: Listener, progress: Progress) -> S
 
 
 async def _drawn(preview: Future[Pixels | None], listener: Listener, deadline_at: float) -> Pixels | None:
-    """Wait for a preview. Return None where the picture itself is done first."""
+    """Wait for a preview. Return None if it fails, or if the job ends or its deadline passes first."""
     drawing = asyncio.wrap_future(preview)
     either: set[asyncio.Future[Any]] = {drawing, asyncio.ensure_future(listener.ended.wait())}
     try:

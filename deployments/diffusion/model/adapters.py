@@ -19,7 +19,7 @@ FAMILIES = {True: "Stable Diffusion XL", False: "Stable Diffusion 1 or 2"}
 
 
 def lora_file(source: str) -> Path:
-    """Return the LoRA's one file, `source` itself or alone in its folder.
+    """Return the LoRA's one file: `source` itself, or the only one in that folder.
 
     Raises NotReady or ModelUnusable.
     """
@@ -48,9 +48,11 @@ def lay_over(pipeline: Pipeline, loras: tuple[LoraConfig, ...], model: str) -> N
 
 
 def lay_one(pipeline: Pipeline, adapter: str, file: Path, model: str, **options: Any) -> None:
-    """Lay a LoRA over the pipeline. `options`: of diffusers' load_lora_weights. Raises ModelUnusable."""
+    """Lay a LoRA over the pipeline. `options` are for its load_lora_weights. Raises ModelUnusable."""
     if not hasattr(pipeline, "load_lora_weights"):
-        raise ModelUnusable(f"the LoRA {file.name} cannot be used: the family of {model} takes none")
+        raise ModelUnusable(
+            f"the LoRA {file.name} cannot be used: the family of {model} does not support LoRAs"
+        )
     header = check_single_file(file)
     if fault := form_fault(header, hasattr(pipeline, "unet")):
         raise ModelUnusable(f"the LoRA {file.name} cannot be used: {fault}")
@@ -74,12 +76,12 @@ def _load(pipeline: Pipeline, adapter: str, file: Path, model: str, options: Map
                 raise
             raise _misfit(error, file, pipeline, model) from error
         laid = {name for names in pipeline.get_list_adapters().values() for name in names}
-        if adapter not in laid:  # diffusers leaves out what it has no place for, with a warning.
+        if adapter not in laid:  # diffusers skips weights that fit no layer, with a warning.
             raise _misfit(None, file, pipeline, model)
 
 
 def _check_family(header: Header, shown: str, pipeline: Pipeline, model: str) -> None:
-    """Look for the names of XL's second text encoder, and of its UNet's blocks as trainers write them."""
+    """Refuse an XL LoRA for another model, by the names of XL's second text encoder and UNet blocks."""
     if not _is_xl(pipeline) and any(name.startswith(XL_ONLY) for name in header.names):
         raise ModelUnusable(f"the LoRA {shown} does not fit {model}: it is for {FAMILIES[True]}")
 
@@ -89,12 +91,12 @@ def _is_xl(pipeline: Pipeline) -> bool:
 
 
 def _misfit(error: Exception | None, file: Path, pipeline: Pipeline, model: str) -> ModelUnusable:
-    """Say why the LoRA does not fit the model: by what it says of its own model, else by the first weight."""
+    """Explain why the LoRA does not fit the model: by the base model in its metadata, else by the error."""
     for_xl = _for_xl(check_single_file(file))
     if for_xl is not None and for_xl != _is_xl(pipeline):
         return ModelUnusable(f"the LoRA {file.name} does not fit {model}: it is for {FAMILIES[for_xl]}")
     if error is None or "not found in the base model" in str(error):
-        why = "it changes no layer that the model has"
+        why = "it changes no layer of the model"
     else:
         lines = [line.strip() for line in str(error).splitlines() if line.strip()] or [type(error).__name__]
         why = mismatch(error) or " ".join(lines[: 2 if lines[0].endswith(":") else 1])[:200]

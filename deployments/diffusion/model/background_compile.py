@@ -1,7 +1,7 @@
-"""Compile the forwards that a model is asked for, beside the painting, and use each once it is there.
+"""Compile a model's forwards in the background, and use each once it is ready.
 
-A process of its own compiles one forward after another (compile_process.py), those first that were wanted
-most. Until then, and where it fails, the network runs as it is.
+A separate process compiles one forward after another (compile_process.py), the most wanted first. Until a
+forward is ready, or if it fails, the network runs uncompiled.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ log = logging.getLogger(__name__)
 
 MOST_FORWARDS = 16
 MOST_BYTES = 2 << 30
-"""Bounds of all compiled forwards together: each may hold the weights once more."""
+"""Bounds on all compiled forwards together, since each may hold another copy of the weights."""
 Forward = Callable[..., Any]
 
 
@@ -42,7 +42,7 @@ class BackgroundCompile:
         weights = sum(each.nbytes for each in network.parameters())
         self._most = min(MOST_FORWARDS, MOST_BYTES // max(1, weights))
         if not self._most:
-            log.warning("nothing is compiled: the network has %d bytes, of %d at most", weights, MOST_BYTES)
+            log.warning("nothing is compiled: the network has %d bytes, the limit is %d", weights, MOST_BYTES)
         self._compiler = compiler or Compiler()
         self._ready: dict[Hashable, Forward] = {}
         self._failed: set[Hashable] = set()
@@ -65,14 +65,14 @@ class BackgroundCompile:
         }
 
     def start(self) -> None:
-        """Begin to compile, with what was wanted so far. Idempotent."""
+        """Start to compile, with the forwards that were wanted so far. Idempotent."""
         if self._thread is None and not self._closed:
             self._thread = threading.Thread(target=self._compile_all, name="compile", daemon=True)
             self._thread.start()
             atexit.register(self.close)
 
     def close(self) -> None:
-        """Compile no more, end what is under way, and give the compiled forwards back. Idempotent."""
+        """Stop compiling, end a compilation under way, and free the compiled forwards. Idempotent."""
         with self._changed:
             self._closed = True
             self._changed.notify_all()
@@ -86,9 +86,9 @@ class BackgroundCompile:
             shutil.rmtree(self._folder, ignore_errors=True)
 
     def forward(self, calls: Sequence[Call]) -> tuple[Forward, int]:
-        """Return what runs these calls as one forward, and with how many rows.
+        """Return the function that runs these calls as one forward, and the number of its rows.
 
-        A compiled one has a power of two of rows, so that there are few of them.
+        A compiled forward has a power of two of rows, so that there are few of them.
         """
         rows = sum(call.rows for call in calls)
         filled = 1 << (rows - 1).bit_length()
@@ -108,7 +108,7 @@ class BackgroundCompile:
             return
         try:
             folder = self._described(calls, rows)
-        except Exception as error:  # Such as a full disk: no reason to fail the picture.
+        except Exception as error:  # A full disk, for example, is no reason to fail the picture.
             self._fail(shape, error)
             return
         with self._changed:
@@ -116,7 +116,7 @@ class BackgroundCompile:
             self._changed.notify_all()
 
     def _described(self, calls: Sequence[Call], rows: int) -> Path:
-        """Return the folder that says what to compile."""
+        """Write a folder that describes what to compile, and return it."""
         if self._folder is None:
             self._folder = Path(tempfile.mkdtemp(prefix="scenewright-compile-"))
         folder = self._folder / str(len(self._wanted))
@@ -126,7 +126,7 @@ class BackgroundCompile:
         return folder
 
     def _or_uncompiled(self, shape: Hashable, compiled: Forward) -> Forward:
-        """Return a compiled forward in whose place the network runs from its first failure on."""
+        """Return a compiled forward that the network replaces from its first failure on."""
 
         def run(*positional: Any, **keywords: Any) -> Any:
             try:
@@ -156,7 +156,7 @@ class BackgroundCompile:
                     if not self._closed:
                         self._ready[shape] = self._or_uncompiled(shape, compiled)
                         del self._waiting[shape]
-                        log.info("compiled a forward in the background: %s", dict(self.states))
+                        log.info("compiled a forward pass in the background: %s", dict(self.states))
             shutil.rmtree(folder, ignore_errors=True)
 
     def _next(self) -> Hashable | None:
@@ -172,6 +172,8 @@ class BackgroundCompile:
             if self._closed:
                 return
             if not self._failed:
-                log.warning("a forward is not compiled, others that fail are not logged: %s", error)
+                log.warning(
+                    "a forward pass could not be compiled (further failures are not logged): %s", error
+                )
             self._failed.add(shape)
             self._waiting.pop(shape, None)

@@ -1,7 +1,7 @@
 """Run the calls of one network that several pipelines wait for as a single forward.
 
-Calls with equal keys may share one. A key says of every argument what has to be the same: of a tensor with
-one row for each picture its type and shape, of anything else its value.
+Calls with equal keys may share one. A key has what must be equal in each argument: the type and shape of a
+tensor with one row for each picture, and the value of anything else.
 """
 
 from __future__ import annotations
@@ -16,16 +16,16 @@ from typing import Any
 import torch
 
 ROW_NUMBERS = frozenset({"timestep"})
-"""May be one number for all rows of a call."""
+"""Arguments that may be one number for all rows of a call."""
 PLAIN = (type(None), bool, int, float, complex, str, bytes, torch.dtype, torch.device)
 MOST_TABLES = 8
 RETURN_DICT = "return_dict"
-"""Says in what form the answer comes, and nothing of the forward. Tasks of one family differ in it."""
+"""The argument for the output's form, which does not affect the forward. Tasks of a family differ in it."""
 
 
 @dataclass(frozen=True, eq=False)
 class OfOneRow:
-    """Something that one row of a forward brings along. It keeps no calls apart, whatever the others have."""
+    """A value that belongs to one row of a forward. Calls can share a forward whatever these values are."""
 
     value: Any = None
 
@@ -34,9 +34,9 @@ class OfOneRow:
 class RowRules:
     """Rules for how a family's network takes the rows of its pictures.
 
-    `shared`: parameters without a row axis, compared by value (FLUX's position tables, which could be as long
-    as there are rows). `row_lists`: lists with one entry for each row (Z-Image's texts). In other lists each
-    entry has a row axis, as in ControlNet's residuals.
+    `shared` are parameters without a row axis, compared by value (FLUX's position tables, which could happen
+    to be as long as there are rows). `row_lists` are lists with one entry for each row (Z-Image's texts). In
+    other lists each entry has a row axis, as in ControlNet's residuals.
     """
 
     shared: frozenset[str] = frozenset()
@@ -53,7 +53,7 @@ class RowRules:
 
 @dataclass(frozen=True, eq=False)
 class Call:
-    """A call of a network, as it was made. `names`: of the positional arguments; `rows`: of the first one."""
+    """A call of a network, as it was made. `names` has the positional arguments' names, `rows` its rows."""
 
     positional: tuple[Any, ...]
     keywords: Mapping[str, Any]
@@ -64,9 +64,10 @@ class Call:
 
 
 class CallReader:
-    """Read the calls that one request makes of one network; `function` is its method in its class.
+    """Read the calls that one request makes of one network. `function` is the method in the network's class.
 
-    `exact` keeps calls apart whose rows the network would pad to one length, or lay end to end unequally.
+    `exact` keeps calls apart if the network would pad their rows to one length, or join rows of unequal
+    length.
     """
 
     def __init__(self, function: Callable[..., Any], rules: RowRules, exact: bool = False) -> None:
@@ -104,7 +105,7 @@ class CallReader:
         return ("object", id(value))
 
     def _entry_key(self, entry: Any) -> Hashable:
-        """Return the key of one row of a list. The network pads tensors to the longest first axis."""
+        """Return the key of one entry of a row list. The network pads tensors to the longest first axis."""
         if isinstance(entry, OfOneRow):
             return OfOneRow
         if isinstance(entry, torch.Tensor):
@@ -112,20 +113,21 @@ class CallReader:
         return self._key(entry, "", 0)
 
     def _bytes(self, tensor: torch.Tensor, name: str) -> bytes:
-        """Read a table once, not at each step: on a GPU that would wait for all work under way."""
+        """Return a tensor's bytes. Read a table only once, since a read waits for all work on a GPU."""
         known = self._tables.get(id(tensor))
         if known is not None:
             return known[1]
         read = tensor.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy().tobytes()
         if name in self._rules.shared and len(self._tables) < MOST_TABLES:
-            self._tables[id(tensor)] = tensor, read  # Kept, so that no other tensor takes its id.
+            self._tables[id(tensor)] = tensor, read  # Kept, so that no other tensor gets its id.
         return read
 
 
 def run_together(network: Callable[..., Any], calls: Sequence[Call], filled_rows: int = 0) -> list[Any]:
     """Run calls of equal keys as one forward, and return what each would have returned alone.
 
-    Repeats the last row until there are `filled_rows`. A call alone, with no row to add, is made as it is.
+    Repeats the last row until there are `filled_rows`. A single call that needs no more rows is made
+    unchanged.
     """
     counts = [call.rows for call in calls]
     rows = max(filled_rows, sum(counts))
@@ -144,7 +146,7 @@ def run_together(network: Callable[..., Any], calls: Sequence[Call], filled_rows
 
 
 def joined(calls: Sequence[Call], rows: int) -> tuple[tuple[Any, ...], dict[str, Any]]:
-    """Return the arguments of one forward for calls of equal keys, of so many rows in all."""
+    """Return the arguments of one forward of `rows` rows in all, for calls of equal keys."""
     counts = [call.rows for call in calls]
     spare = rows - sum(counts)
     if len(calls) == 1 and not spare:
@@ -173,7 +175,7 @@ def _parameters(function: Callable[..., Any]) -> tuple[str, ...]:
 
 @dataclass(frozen=True)
 class _Joiner:
-    """Make one argument of those of several calls, of `counts` rows each, and `spare` more."""
+    """Join one argument of several calls, which have `counts` rows each, and add `spare` rows."""
 
     rules: RowRules
     counts: Sequence[int]
@@ -200,7 +202,7 @@ class _Joiner:
 
 
 def _parts(output: Any, counts: Sequence[int], rows: int) -> list[Any]:
-    """Return the part of each call, by rows; drop what was added to fill the forward."""
+    """Return each call's rows of the output, without those that were added to fill the forward."""
     bounds = list(pairwise(accumulate(counts, initial=0)))
     if isinstance(output, torch.Tensor) or (isinstance(output, list) and len(output) == rows):
         return [output[begin:end] for begin, end in bounds]

@@ -1,4 +1,4 @@
-"""Build the call of a family's pipeline, under the names that it has for the arguments."""
+"""Build the call of a family's pipeline, with the pipeline's names for the arguments."""
 
 from __future__ import annotations
 
@@ -10,17 +10,17 @@ from deployments.diffusion.painter import WHOLE, PaintRequest
 from deployments.errors import InvalidRequest, UnsupportedTask
 
 READ_PX = 1024 * 1024
-"""The pixels that a model reads of a picture at most: the sizes that Kontext was trained in."""
+"""The most pixels that a model reads of a picture: about the area of the sizes Kontext was trained at."""
 
 
 def task_of(family: Family, request: PaintRequest) -> Task:
-    """Return what a request asks of a model."""
+    """Return the task of a request."""
     start = request.start
     return family.task_of(start is not None, start is not None and start.mask_name is not None)
 
 
 def checked_task(family: Family, request: PaintRequest, scheduler: Any, takes_poses: bool) -> Task:
-    """Return what a request asks of a model. Raises InvalidRequest or UnsupportedTask."""
+    """Return the task of a request. Raises InvalidRequest or UnsupportedTask if the model cannot do it."""
     check_steps(request, scheduler)
     if family.guidance != "classifier_free":
         refuse_rows_of_guidance(request)
@@ -35,9 +35,9 @@ def checked_task(family: Family, request: PaintRequest, scheduler: Any, takes_po
 
 
 def call_arguments(family: Family, request: PaintRequest) -> dict[str, Any]:
-    """Return the arguments of the pipeline's call, but for its generator and output type.
+    """Return the arguments of the pipeline's call, except for its generator and output type.
 
-    Those that it does not take are for the caller to drop: each task has its own.
+    The caller must drop those that the task's pipeline does not take.
     """
     scale = request.guidance_scale if family.takes_guidance_scale else family.guidance_scale
     arguments: dict[str, Any] = {
@@ -64,25 +64,25 @@ def call_arguments(family: Family, request: PaintRequest) -> dict[str, Any]:
         arguments[family.masked_reference_argument] = at_most(reference, READ_PX)
     if family.area_argument:
         arguments[family.area_argument] = request.width_px * request.height_px
-        # Kontext scales the picture that it reads to a megapixel; with a mask it would paint in that size.
+        # Kontext scales the picture that it reads to a megapixel. With a mask it would paint at that size.
         arguments |= {"_auto_resize": False} if masked or request.read_scale < 1 else {}
     negative_prompt = request.negative_prompt
     if negative_prompt is None and is_guided(family, request):
         negative_prompt = family.no_negative_prompt
-    if family.takes_negative_prompt and negative_prompt is not None:  # Else what the pipeline has for none.
+    if family.takes_negative_prompt and negative_prompt is not None:  # Else the pipeline's own default holds.
         arguments["negative_prompt"] = negative_prompt
     return arguments
 
 
 def first_forwards(family: Family, request: PaintRequest) -> list[int]:
-    """Return the rows of each forward of the first step of such a request, alone."""
+    """Return the rows of each forward in the first step of such a request alone."""
     if not is_guided(family, request) or request.guidance_interval[0] > 0:
         return [1]
     return [1] * family.guided_calls if family.guided_calls > 1 else [2]
 
 
 def is_guided(family: Family, request: PaintRequest) -> bool:
-    """Return whether a forward also has rows without the prompt, if the family does not always have them."""
+    """Return whether the request's guided steps also compute a prediction without the prompt."""
     return family.guidance == "classifier_free" and request.guidance_scale > family.guided_above
 
 
@@ -90,12 +90,12 @@ def check_steps(request: PaintRequest, scheduler: Any) -> None:
     """Raise InvalidRequest for more steps than a latent consistency model's scheduler has."""
     most = scheduler.config.get("original_inference_steps")
     if most is not None and request.steps > most:
-        raise InvalidRequest(f"this model's scheduler takes at most {most} steps", "num_inference_steps")
+        raise InvalidRequest(f"this model's scheduler supports at most {most} steps", "num_inference_steps")
 
 
 def refuse_rows_of_guidance(request: PaintRequest) -> None:
-    """Raise InvalidRequest where a model without rows of guidance is asked to leave some out."""
+    """Raise InvalidRequest if a model without rows for guidance is asked to leave some out."""
     if request.guidance_interval != WHOLE:
-        raise InvalidRequest("this model has no step without its guidance", "guidance_interval")
+        raise InvalidRequest("this model cannot leave out guidance in any step", "guidance_interval")
     if request.guidance_cache > 1:
-        raise InvalidRequest("this model has no guidance that could be cached", "speed.cache")
+        raise InvalidRequest("this model's guidance cannot be cached", "speed.cache")

@@ -1,4 +1,4 @@
-"""Read what a single-file checkpoint is: its pipeline, its shape, and how it says it is to be sampled."""
+"""Read what a single-file checkpoint is: its pipeline, its shape, and the sampling that it declares."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ OTHER_KINDS: Mapping[str, tuple[str, ...]] = {
     "a text encoder alone": ("text_model.", "text_projection"),
     "an embedding": ("emb_params", "string_to_param", "clip_l", "clip_g"),
 }
-"""Kinds of files that are no whole checkpoint, by a piece of their tensors' names; the first that fits."""
+"""Kinds of files that are no whole checkpoint, by a piece of their tensors' names. The first match counts."""
 
 Prediction = Literal["epsilon", "v_prediction"]
 PREDICTIONS: Mapping[str, Prediction] = {
@@ -52,18 +52,18 @@ TRAINED_FROM: Mapping[str, Prediction] = {
     "sd_v2": "epsilon",
     "sd_v2_v": "v_prediction",
 }
-"""Base models by sd-scripts' names for them, and how sd-scripts went on training each."""
+"""Base models by sd-scripts' names for them, with the prediction that it goes on training each for."""
 PREDICTION_KEYS = ("prediction_type", "parameterization", "parametrization")
-"""ModelSpec's, and that of Stability's own training files."""
+"""The key of ModelSpec, and that of Stability's own training files in two spellings."""
 V_KEYS = ("v_parameterization", "v_prediction", "v_pred", "vpred")
 ZERO_SNR_KEYS = ("zero_terminal_snr", "ztsnr", "rescale_betas_zero_snr", "zsnr")
 
 
 @dataclass(frozen=True)
 class Sampling:
-    """The training method that a checkpoint declares; None if it does not say.
+    """The training method that a checkpoint declares. `prediction` is None if it does not say.
 
-    `edm`: with EDM's own noise.
+    `edm`: it was trained with EDM's own noise.
     """
 
     prediction: Prediction | None = None
@@ -80,8 +80,10 @@ def pipeline_class(header: Header, shown: str) -> str:
     elif any(name.startswith("cond_stage_model.") for name in names):
         kind = SD
     else:
-        raise ModelUnusable(f"{shown} is not a whole Stable Diffusion 1, 2 or XL checkpoint{_kind(header)}")
-    if has_unet:  # A checkpoint whose parts were left out may be filled up from the folder beside it.
+        raise ModelUnusable(
+            f"{shown} is not a complete Stable Diffusion 1, 2 or XL checkpoint{_kind(header)}"
+        )
+    if has_unet:  # Parts that a checkpoint lacks may come from the folder beside it.
         _check_shape(header, kind, shown)
     return kind
 
@@ -97,7 +99,7 @@ def _check_shape(header: Header, kind: str, shown: str) -> None:
 
 
 def sampling(header: Header) -> Sampling:
-    """Read the marker tensors, which win, and the metadata of a checkpoint."""
+    """Read a checkpoint's metadata and its marker tensors, which take precedence."""
     metadata = {_plain(key): value.strip() for key, value in header.metadata.items()}
     prediction = _prediction(metadata)
     if any(_true(metadata.get(key)) for key in V_KEYS) or "v_pred" in header:
@@ -110,7 +112,7 @@ def sampling(header: Header) -> Sampling:
 
 
 def _prediction(metadata: Mapping[str, str]) -> Prediction | None:
-    """Return what is said in words; the first of the ways to say it counts."""
+    """Return the prediction that the metadata names. The first key that names one counts."""
     for key in PREDICTION_KEYS:
         if said := PREDICTIONS.get(_letters(metadata.get(key, ""))):
             return said
@@ -121,7 +123,7 @@ def _prediction(metadata: Mapping[str, str]) -> Prediction | None:
 
 
 def own_size(header: Header) -> tuple[int, int] | None:
-    """Return the (width, height) that ModelSpec's `resolution` names, where it is a plausible one."""
+    """Return the (width, height) that ModelSpec's `resolution` names, if it is plausible."""
     sides = header.metadata.get("modelspec.resolution", "").lower().split("x")
     if not all(side.isascii() and side.isdigit() and len(side) <= 4 for side in sides):
         return None

@@ -1,7 +1,7 @@
-"""Compile one forward of a model's denoiser, as a process of its own at the lowest priority.
+"""Compile one forward of a model's denoiser, in a separate process at the lowest priority.
 
-To trace a network holds Python's lock, and changes torch for the whole process: each operation of a picture
-under way would wait for it. What comes out is a package that torch loads without tracing anything.
+Tracing a network holds Python's global lock, and changes torch for the whole process, so each operation of a
+picture under way would wait for it. The result is a package that torch loads without tracing anything.
 """
 
 from __future__ import annotations
@@ -22,14 +22,14 @@ from deployments.diffusion.model.model_config import ModelConfig
 
 LOWEST_PRIORITY = 19
 CONFIG, CALL, PACKAGE = "config.json", "call.pt", "forward.pt2"
-"""The files of its folder: what it reads, and what it writes."""
+"""Files in the process's folder. It reads the first two, and writes the third."""
 FAULT = "fault.txt"
 TOLERANCE = {"torch.float32": 1e-3, "torch.float16": 2e-2, "torch.bfloat16": 5e-2}
-"""The greatest difference to the forward that was not compiled, as a share of that one's greatest value."""
+"""The greatest difference from the uncompiled forward, as a share of that one's greatest value."""
 TIMES = 3
-"""Runs of both forwards that are timed. The shortest counts: what else runs only ever adds to it."""
+"""Timed runs of each forward. The shortest counts, since other load can only add to it."""
 NOT_FASTER = 3
-"""Its exit status for a forward that gains nothing."""
+"""Exit status of the process if the compiled forward is no faster."""
 CONFIGS = TypeAdapter(ModelConfig)
 PARENT_DEATH_SIGNAL = 1
 
@@ -41,7 +41,7 @@ class NotFaster(Exception):
 def main(folder: Path, parent: int) -> None:
     """Compile the call in `folder`.
 
-    Exits with 1, and the reason in its file, where that cannot be done; NOT_FASTER where it gains nothing.
+    Exits with 1, and the reason in the file FAULT, if that fails, and with NOT_FASTER if it gains nothing.
     """
     _end_with(parent, folder)
     os.nice(LOWEST_PRIORITY)
@@ -55,11 +55,11 @@ def main(folder: Path, parent: int) -> None:
 
 
 def compile_call(folder: Path) -> None:
-    """Compile the forward of a folder's call, and hold it against the one that is not compiled.
+    """Compile the forward of a folder's call, and compare it with the uncompiled one.
 
-    Raises ArithmeticError where they differ, NotFaster where it gains nothing, and whatever torch raises.
+    Raises ArithmeticError if they differ, NotFaster if it gains nothing, and whatever torch raises.
     """
-    # Only now: it takes seconds, which have the lowest priority too.
+    # Imported only now, so that the seconds it takes have the lowest priority too.
     import torch
 
     from deployments.diffusion.model.device import DeviceClock
@@ -70,7 +70,7 @@ def compile_call(folder: Path) -> None:
     config = CONFIGS.validate_json((folder / CONFIG).read_bytes())
     network = denoiser_of(load(replace(config, compile=False)))
     threads = torch.get_num_threads()
-    torch.set_num_threads(1)  # The rest of the machine is for those who wait.
+    torch.set_num_threads(1)  # The rest of the machine is for requests.
     call = torch.load(folder / CALL, map_location=network.device, weights_only=True)
     positional, keywords = call["filled"]
     exported = torch.export.export(network, positional, keywords, strict=False)
@@ -87,7 +87,7 @@ def compile_call(folder: Path) -> None:
     expected = first_tensor(network(*positional, **keywords))
     apart = (first_tensor(compiled(*positional, **keywords)) - expected).abs().max()
     if not apart <= TOLERANCE[str(expected.dtype)] * expected.abs().max():
-        raise ArithmeticError(f"compiled it differs by {float(apart):.2g}")
+        raise ArithmeticError(f"the compiled result differs by {float(apart):.2g}")
     clock = DeviceClock(network.device)
     taken_s: dict[Any, float] = {}
     for _ in range(TIMES):
@@ -107,7 +107,7 @@ def first_tensor(output: Any) -> Any:
 
 
 def _end_with(parent: int, folder: Path) -> None:
-    """End where the process that wants it ends, however it does; leave no compiler and no file of its own."""
+    """End when the parent process ends, however it ends, and leave no compiler process and no file behind."""
 
     def end(*_: object) -> None:
         shutil.rmtree(folder.parent, ignore_errors=True)

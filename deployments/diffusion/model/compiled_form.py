@@ -1,6 +1,6 @@
 """Give a compiled forward its arguments in the one form that it was compiled for.
 
-What is compiled for one layout reads any other wrongly, and raises nothing.
+A forward compiled for one layout misreads any other, and raises nothing.
 """
 
 from __future__ import annotations
@@ -14,10 +14,10 @@ from deployments.diffusion.model.batched_calls import RETURN_DICT, Call
 
 
 def form_of(calls: Sequence[Call], rows: int) -> Hashable:
-    """Return what `rows` rows of these calls differ in though their keys are equal.
+    """Return what forwards of `rows` rows can differ in although their calls' keys are equal.
 
-    That is the form of the answer, and for a call that is made as it is the axes of its tensors: it may have
-    a number where others have one for each row.
+    That is the form of the output and, for a call that is made unchanged, the axes of its tensors: it may
+    have one number where others have one for each row.
     """
     answers = {call.keywords.get(RETURN_DICT) for call in calls}
     answer = answers.pop() if len(answers) == 1 else True

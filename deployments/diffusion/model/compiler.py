@@ -29,11 +29,11 @@ from deployments.diffusion.model.model_config import ModelConfig
 CACHE = "cache"
 PROGRAM = "deployments.diffusion.model.compile_process"
 ONE_THREAD = {"OMP_NUM_THREADS": "1", "TORCHINDUCTOR_COMPILE_THREADS": "1"}
-"""To compile with; what is compiled has the threads that its replica has."""
+"""Environment to compile in. The compiled forward has the threads of its replica."""
 
 
 Arguments = tuple[tuple[Any, ...], dict[str, Any]]
-"""Positional ones, and keywords."""
+"""Positional arguments, and keywords."""
 
 
 class Compiler:
@@ -45,9 +45,9 @@ class Compiler:
         self._stopped = False
 
     def describe(self, folder: Path, config: ModelConfig, filled: Arguments, asked: Arguments) -> None:
-        """Write what shall be compiled: a model's denoiser as it is called with these, and by this thread.
+        """Describe in `folder` what to compile: the model's denoiser, with this process's thread count.
 
-        `filled`: as the compiled forward is called; `asked`: as the one that it replaces would be.
+        `filled` are the arguments of the compiled forward, and `asked` those of the one that it replaces.
         """
         settings = replace(config, compile=False, threads=torch.get_num_threads())
         (folder / CONFIG).write_bytes(CONFIGS.dump_json(settings))
@@ -56,18 +56,18 @@ class Compiler:
     def compile(self, folder: Path) -> Callable[..., Any]:
         """Compile what the folder describes.
 
-        Raises NotFaster where that gains nothing, and RuntimeError with the reason where it fails.
+        Raises NotFaster if that gains nothing, and RuntimeError with the reason if it fails.
         """
         with self._lock:
             if self._stopped:
-                raise RuntimeError("it was stopped")
-            # A group of its own, which its own compilers belong to.
+                raise RuntimeError("the compiler was stopped")
+            # In a new process group, which its own compiler processes join.
             self._process = process = subprocess.Popen(  # noqa: S603  # nosec B603
                 [sys.executable, "-m", PROGRAM, str(folder), str(os.getpid())],
                 env={
                     **os.environ,
                     **ONE_THREAD,
-                    # Else it leaves files behind, and reads those of others.
+                    # Otherwise it leaves files behind, and reads those of other processes.
                     "TMPDIR": str(folder),
                     "TORCHINDUCTOR_CACHE_DIR": str(folder / CACHE),
                     "PYTHONPATH": os.pathsep.join(filter(None, sys.path)),
@@ -82,12 +82,12 @@ class Compiler:
             raise NotFaster
         if code:
             fault = folder / FAULT
-            raise RuntimeError(fault.read_text() if fault.exists() else f"its process ended with {code}")
+            raise RuntimeError(fault.read_text() if fault.exists() else f"its process exited with {code}")
         compiled: Callable[..., Any] = torch._inductor.aoti_load_package(str(folder / PACKAGE))
         return compiled
 
     def stop(self) -> None:
-        """End the process and all that it started. Compiles nothing afterwards."""
+        """Kill the process and all that it started. Nothing is compiled afterwards."""
         with self._lock:
             self._stopped = True
             if self._process is not None:

@@ -1,4 +1,4 @@
-"""Encode words as the UNet reads them: the pipeline's own encoding, kept for words that come again."""
+"""Encode prompts for the UNet by the pipeline's own encoding, and keep the results for later requests."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from deployments.diffusion.model.families import family_of_pipeline
 from deployments.diffusion.painter import PaintRequest
 
 Tensor = Any
-"""A torch.Tensor; this module holds and hands on, and needs no torch for it."""
+"""A torch.Tensor. This module only holds tensors and passes them on, so it needs no torch."""
 
 
 @dataclass(frozen=True)
 class Row:
-    """The words of one row of a forward: `text` (1, tokens, width); the rest only where the model has it.
+    """The encoded prompt of one row of a forward: `text` (1, tokens, width).
 
-    `pooled` (1, width) and `sizes` (1, 6): Stable Diffusion XL's added conditions.
+    `pooled` (1, width) and `sizes` (1, 6) are Stable Diffusion XL's added conditions, None in other models.
     """
 
     text: Tensor
@@ -26,7 +26,7 @@ class Row:
 
 
 class Encoder:
-    """Keep the last `capacity` texts: callers request the same scene again with other seeds."""
+    """Encode prompts, and keep the last `capacity`: callers request a scene again with other seeds."""
 
     def __init__(self, pipeline: Any, capacity: int) -> None:
         self._pipeline = pipeline
@@ -34,7 +34,7 @@ class Encoder:
         self._texts: OrderedDict[tuple[str, str | None, bool], tuple[Tensor, ...]] = OrderedDict()
 
     def rows(self, request: PaintRequest, guided: bool) -> list[Row]:
-        """Return the row without the prompt, under guidance, and the row with it."""
+        """Return the row without the prompt, if there is guidance, and the row with it."""
         text, without, *pooled = self._encode(request, guided)
         sizes = self._sizes(request, text) if pooled else None
         with_prompt = Row(text, pooled[0] if pooled else None, sizes)
@@ -72,12 +72,12 @@ class Encoder:
 def truncations(pipeline: Any, request: PaintRequest, guided: bool) -> tuple[str, ...]:
     """Return a sentence for each text that is longer than the model reads.
 
-    Of several text encoders the last reads the most, and what a shorter one leaves out is not lost.
+    The last of several text encoders reads the most, and what a shorter one leaves out is not lost.
     """
     family = family_of_pipeline(pipeline)
     tokenizers = [getattr(pipeline, f"tokenizer{number}", None) for number in ("_3", "_2", "")]
     tokenizer = next(tokenizer for tokenizer in tokenizers if tokenizer is not None)
-    if not hasattr(tokenizer, "model_max_length"):  # A processor, which has one inside.
+    if not hasattr(tokenizer, "model_max_length"):  # A processor, which contains a tokenizer.
         tokenizer = tokenizer.tokenizer
     limit = min(tokenizer.model_max_length, family.prompt_tokens)
     read = ("prompt", "negative_prompt") if guided and family.takes_negative_prompt else ("prompt",)

@@ -1,4 +1,4 @@
-"""Count the GPU memory that a model on this machine needs, from its files' headers: no tensor is read."""
+"""Count the GPU memory that a model on this machine needs from its files' headers, reading no tensor."""
 
 from __future__ import annotations
 
@@ -12,14 +12,15 @@ from deployments.errors import NotReady
 
 HALF_BYTES = 2
 PICTURES_GB = 2.0
-"""For the pictures under way."""
+"""Memory for the pictures under way."""
 NOT_LOADED = frozenset({"model_ema", "safety_checker", "preview_vae"})
 
 
 def counted_memory_gb(place: Path) -> tuple[float, float] | None:
-    """Return (least, most) as docs/models.md counts it, None where there are no weights that can be read.
+    """Return (least, most) as docs/models.md counts it, None if there are no weights that can be read.
 
-    In half precision: the largest network alone with `offload: model`, or all of them; and the pictures.
+    It counts in half precision: the largest network alone with `offload: model`, or all of them, plus
+    pictures.
     """
     try:
         parameters = _in_file(read_header(place, place.name)) if place.is_file() else _in_folder(place)
@@ -45,7 +46,7 @@ def _in_folder(place: Path) -> Counter[str]:
 
 
 def _in_file(header: Header) -> Counter[str]:
-    """Count the parameters of each network of a single file, which are told apart by their names' begin."""
+    """Count the parameters of each network in a single file, by the first part of their names."""
     parameters: Counter[str] = Counter()
     for name, shape in header.shapes.items():
         network = name.partition(".")[0]

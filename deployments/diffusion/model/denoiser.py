@@ -1,7 +1,7 @@
-"""The only model maths: words and noise in, one UNet forward over many pictures, pixels out.
+"""Paint Stable Diffusion in our own loop: prompts and noise in, UNet forwards over many pictures, pixels out.
 
-Each picture keeps its own solver, timestep, generator and guidance; only the forward is shared, so what a
-picture becomes is what the stock pipeline of diffusers would have made of it alone.
+Each picture keeps its own solver, timestep, generator and guidance. Only the forward is shared, so a picture
+comes out as the stock diffusers pipeline would have painted it alone.
 """
 
 from __future__ import annotations
@@ -35,10 +35,10 @@ from deployments.messages import Pixels
 
 @dataclass(eq=False)
 class DiffusionPainting(Painting):
-    """A picture's latents and all that moves them; `conditions`: its rows of a forward with guidance.
+    """A picture's latents and the state that moves them.
 
-    `drawn`: its last preview. `difference`: what its guidance last added a multiple of, where later steps
-    take it again.
+    `conditions` are its rows of a forward with guidance. `drawn` is its last preview. `difference` is the
+    last one computed between the predictions with and without the prompt, if later steps reuse it.
     """
 
     latents: Any = None
@@ -54,7 +54,7 @@ class DiffusionPainting(Painting):
 
 
 class Denoiser(LoadedModel[DiffusionPainting]):
-    """Stable Diffusion 1, 2 and XL, from words alone."""
+    """A painter of Stable Diffusion 1, 2 and XL, from words alone."""
 
     def __init__(self, config: ModelConfig) -> None:
         super().__init__(config)
@@ -86,7 +86,7 @@ class Denoiser(LoadedModel[DiffusionPainting]):
         if self._pipeline is None or self._encoder is None:
             raise NotReady("the model is not loaded")
         if any(each is not None for each in (request.start, request.references, request.pose)):
-            raise UnsupportedTask("this model is painted by the denoiser, which paints from words alone")
+            raise UnsupportedTask("this model is painted by the denoiser, which paints from text alone")
         if self._is_distilled:
             refuse_rows_of_guidance(request)
         check_steps(request, self._pipeline.scheduler)
@@ -97,13 +97,13 @@ class Denoiser(LoadedModel[DiffusionPainting]):
     def step(self, paintings: Sequence[DiffusionPainting]) -> None:
         """Run one step.
 
-        Raises before any painting has changed; what fails after that is its painting's `fault`.
+        Raises only before any painting has changed. A later failure becomes its painting's `fault`.
         """
         predictions = within_memory(lambda: self._predict(paintings))
         for painting, prediction in zip(paintings, predictions, strict=True):
             try:
                 within_memory(partial(self._advance, painting, prediction))
-            except BaseException as error:  # Its own alone, whatever it is: its peers have taken their step.
+            except BaseException as error:  # Whatever it is, the other pictures have taken their step.
                 painting.fault = error
         self._clock.await_step_before()
 
@@ -114,7 +114,7 @@ class Denoiser(LoadedModel[DiffusionPainting]):
         return [to_uint8(image) for image in images]
 
     def _begin(self, pipeline: Any, encoder: Encoder, request: PaintRequest) -> DiffusionPainting:
-        # diffusers' own condition: a model distilled for guidance reads the scale itself.
+        # diffusers' own condition: a guidance-distilled model reads the scale as an input.
         distilled = pipeline.unet.config.time_cond_proj_dim
         guided = request.guidance_scale > 1 and distilled is None
         conditions = encoder.rows(request, guided)
@@ -156,7 +156,7 @@ class Denoiser(LoadedModel[DiffusionPainting]):
         )
 
     def _predict(self, paintings: Sequence[DiffusionPainting]) -> list[torch.Tensor]:
-        """Return the UNet's rows of each painting, (rows, channels, h, w)."""
+        """Return the UNet's output for each painting, (rows, channels, h, w)."""
         samples, timesteps, rows, guidance = [], [], [], []
         for painting in paintings:
             timestep = painting.solver.timesteps[painting.done]
@@ -180,9 +180,9 @@ class Denoiser(LoadedModel[DiffusionPainting]):
         return list(read[: len(rows)].split(counts))
 
     def _decode(self, paintings: Sequence[DiffusionPainting]) -> NDArray[np.floating[Any]]:
-        """Return (n, height, width, 3), in 0..1."""
+        """Return pictures (n, height, width, 3) in 0..1."""
         pipeline, vae = self._pipeline, self._pipeline.vae
-        # XL's VAE overflows in half precision; the stock pipeline casts it there and back at every picture.
+        # XL's VAE overflows in half precision. The stock pipeline casts it back and forth for every picture.
         if _is_xl(pipeline) and vae.dtype == torch.float16 and vae.config.force_upcast:
             vae.to(torch.float32)
         latents = torch.cat([painting.latents for painting in paintings]).to(vae.dtype)

@@ -1,4 +1,4 @@
-"""Keep the last prompts that a pipeline encoded: callers request the same scene again with other seeds."""
+"""Keep the last prompts that a pipeline encoded, since callers request a scene again with other seeds."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ from collections.abc import Callable, Hashable
 from typing import Any
 
 PLAIN = (type(None), bool, int, float, str)
-"""Values that say all of themselves by `repr`; torch's device and dtype do too."""
+"""Types whose `repr` identifies the value, as it also does for torch's device and dtype."""
 
 
 class EncodedPrompts:
-    """Keep `capacity` results of a pipeline's `encode_prompt`, by its arguments and what its networks are."""
+    """Keep `capacity` results of a pipeline's `encode_prompt`, by its arguments and by LoRAs' changes."""
 
     def __init__(self, capacity: int) -> None:
         self._capacity = capacity
@@ -20,9 +20,9 @@ class EncodedPrompts:
     def encode(
         self, encode_prompt: Callable[..., Any], changed: Hashable, *positional: Any, **named: Any
     ) -> Any:
-        """Call it, unless its result is kept. It depends on its arguments alone in all of diffusers.
+        """Call `encode_prompt`, unless its result is kept. In diffusers it depends on its arguments alone.
 
-        `changed`: what the picture's LoRAs change in the text encoders.
+        `changed` identifies the changes of the picture's LoRAs to the text encoders.
         """
         if not all(map(_is_plain, (*positional, *named.values()))):
             return encode_prompt(*positional, **named)

@@ -34,12 +34,12 @@ def detect(index: Mapping[str, Any], denoiser: Mapping[str, Any], name: str = ""
 
 
 def as_distilled(family: Family, denoiser: Mapping[str, Any]) -> Family:
-    """Return the family, distilled for guidance where the configuration of a model's denoiser says so."""
+    """Return the family, or its distilled variant if the configuration of a model's denoiser says so."""
     return family if denoiser.get("time_cond_proj_dim") is None else family.distilled()
 
 
 def family_of(pipeline: str) -> Family:
-    """Return the first family of this pipeline class, in whose classes and parts they are all alike."""
+    """Return the first family of this pipeline class. All of them have the same classes and parts."""
     return next((family for family in FAMILIES if pipeline in family.pipelines), UNKNOWN)
 
 
@@ -52,8 +52,10 @@ def family_of_pipeline(pipeline: Any) -> Family:
 
 
 def family_named(name: str) -> Family:
-    """Return the family of this name. Raises ValueError with the names that there are."""
+    """Return the family of this name. Raises ValueError, listing the known names."""
     for family in FAMILIES:
         if family.name == name:
             return family
-    raise ValueError(f"there is no family {name!r}: known are {', '.join(each.name for each in FAMILIES)}")
+    raise ValueError(
+        f"unknown family {name!r}: it must be one of {', '.join(each.name for each in FAMILIES)}"
+    )

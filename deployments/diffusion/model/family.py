@@ -1,4 +1,4 @@
-"""Define a family of text-to-image models: how it is called, and what its requests get by default."""
+"""Define a family of text-to-image models: how its pipelines are called, and its requests' defaults."""
 
 from __future__ import annotations
 
@@ -10,38 +10,42 @@ Guidance = Literal["classifier_free", "embedded", "none"]
 HalfPrecision = Literal["float16", "bfloat16"]
 Task = Literal["text_to_image", "image_to_image", "inpainting", "image_editing"]
 ModelTask = Literal[Task, "references", "pose", "loras"]
-"""All that a model can be asked for. The last three go together with each other and with each Task.
+"""Everything that a model can be asked for. The last three combine with each other and with each Task.
 
-`controlled` says which tasks a pose goes with.
+`controlled` says which tasks a pose combines with.
 """
 
 
 @dataclass(frozen=True, kw_only=True)
 class Family:
-    """One row of the table.
+    """One row of the table of families.
 
-    `pipelines`: the classes that model_index.json may name. `index`, `config` and `named` separate the
-    families of one class: values in model_index.json, in the denoiser's config.json, a word in the model's
-    name. `guidance`: `classifier_free` reads a negative prompt; `embedded` reads the scale as an input, and
-    `none` was distilled without, so neither has a negative prompt. `negative_prompt`: whether the pipeline
-    takes one. `guidance_argument`: the name under which the pipeline takes the scale. `guided_above`: above
-    this scale it guides. `guided_calls`: calls of the denoiser in a guided step: 2 where the one without the
-    prompt is a call of its own, else both are rows of one; `prompt_first`: there the rows with the prompt are
-    the first. `no_negative_prompt`: what it takes where a guided request has none.
-    `prompt_tokens`: how many tokens of a prompt are read. `arguments`: further arguments of the pipeline.
-    `shared`: parameters of the denoiser that have no row axis. `row_lists`: those that are lists of one entry
-    a row. `packed`: latents are (rows, tokens, channels). `prediction`: what the network predicts: `flow` a
-    velocity, where x0 = x - sigma * v; `scheduler` what the scheduler's configuration says. `size_from`: the
-    part whose sample_size is the native size, in latents for the denoiser and in pixels for the VAE;
-    `native_size` where it has none. `patch`: sides are multiples of it, in latents, of which one is
-    `vae_factor` pixels. `half`: what a GPU computes in where the operator has not said.
-    `image_to_image`, `inpainting`, `image_editing`: the classes of diffusers for these tasks, over the same
-    networks, where there are any. Image editing reads a picture and an instruction, and takes all steps.
-    `from_words`: whether it paints from words alone too. `area_argument`: takes the pixels of the picture, to
-    which the pipeline would else scale its sides. `controlled`: those of each task with a ControlNet.
-    `ip_adapter`: whether diffusers has IP-Adapters for it. `reference_argument`: the pipeline's own argument
-    for pictures that the words speak of, where it has one. `masked_reference_argument`: that of its
-    inpainting for one such picture. `takes_loras`: whether diffusers reads LoRAs for it.
+    `pipelines` are the classes that model_index.json may name. `index`, `config` and `named` separate the
+    families of one class: values in model_index.json, values in the denoiser's config.json, and a word in the
+    model's name.
+
+    `guidance`: `classifier_free` reads a negative prompt. `embedded` reads the scale as an input, and `none`
+    was distilled without it, so neither has a negative prompt. `negative_prompt`: whether the pipeline takes
+    one. `guidance_argument` is the pipeline's name for the scale, and it guides at scales above
+    `guided_above`. `guided_calls` counts the denoiser's calls in a guided step: 2 if the one without the
+    prompt is a separate call, else both are rows of one call, those with the prompt first if `prompt_first`.
+    `no_negative_prompt` is the negative prompt of a guided request that has none.
+
+    `prompt_tokens` is how many tokens of a prompt are read. `arguments` are further arguments of the
+    pipeline. `shared` are the denoiser's parameters without a row axis, and `row_lists` those that are lists
+    of one entry per row. `packed`: latents are (rows, tokens, channels). `prediction` is what the network
+    predicts: `flow` is a velocity, with x0 = x - sigma * v, and `scheduler` what the scheduler's
+    configuration says. `size_from` is the part whose sample_size is the native size, in latents for the
+    denoiser and in pixels for the VAE. If it has none, `native_size` is used. Sides are multiples of `patch`
+    latents of `vae_factor` pixels each. `half` is the precision on a GPU if the operator has not set one.
+
+    `image_to_image`, `inpainting` and `image_editing` are the diffusers classes for these tasks over the same
+    networks, if any. Image editing reads a picture and an instruction, and takes all steps. `controlled` are
+    the classes for tasks with a ControlNet. `from_words`: whether it also paints from words alone.
+    `area_argument` takes the picture's pixel count, since the pipeline scales the picture to an area.
+    `ip_adapter`: whether diffusers has IP-Adapters for it. `reference_argument` is the pipeline's own
+    argument for pictures that the prompt refers to, if any, and `masked_reference_argument` that of its
+    inpainting pipeline for one such picture. `takes_loras`: whether diffusers reads LoRAs for it.
     """
 
     name: str
@@ -85,12 +89,12 @@ class Family:
 
     @property
     def tasks(self) -> tuple[Task, ...]:
-        """Return what its models can be asked for."""
+        """Return the tasks that its models can do."""
         from_words: tuple[Task, ...] = ("text_to_image",) if self.from_words else ()
         return (*from_words, *self.task_pipelines)
 
     def task_of(self, has_image: bool, has_mask: bool) -> Task:
-        """Return what a request asks for; its `tasks` say whether the family can do it."""
+        """Return the task that a request asks for. `tasks` says whether the family can do it."""
         if not has_image:
             return "text_to_image"
         if has_mask:
@@ -99,7 +103,7 @@ class Family:
 
     @property
     def task_pipelines(self) -> dict[Task, str]:
-        """Return the classes for every task but text to image."""
+        """Return the pipeline class of each task except text to image."""
         named: dict[Task, str] = {
             "image_to_image": self.image_to_image,
             "inpainting": self.inpainting,
@@ -109,14 +113,14 @@ class Family:
 
     @property
     def is_distilled(self) -> bool:
-        """Return whether it is what `distilled` makes."""
+        """Return whether it is a variant that `distilled` returns."""
         return self.denoiser == "unet" and self.guidance == "embedded"
 
     def distilled(self) -> Family:
-        """Return what it is for a UNet distilled for guidance, as latent consistency models are.
+        """Return this family's variant for a guidance-distilled UNet, such as a latent consistency model.
 
-        That reads the scale, and has no rows without the prompt. The pipelines with a ControlNet that start
-        from a picture do not know of it, and would give it both rows and no scale.
+        Such a UNet reads the scale, and has no rows without the prompt. The ControlNet pipelines that start
+        from a picture do not support it, and would give it both rows and no scale.
         """
         if self.is_distilled:
             return self

@@ -35,16 +35,16 @@ STEMS = {"diffusers": "diffusion_pytorch_model", "transformers": "model"}
 OURS = "deployments.diffusion.model.patch_autoencoder"
 """The library of the bundled models' VAE."""
 OWN_MODULES = re.compile(r"[a-z][a-z0-9_]*", re.ASCII)
-"""Names of diffusers' own pipelines' modules, some of which have a text encoder of their own."""
+"""Names of diffusers' pipeline modules, some of which have a text encoder of their own."""
 RENAMED = {"MT5Tokenizer": "T5Tokenizer", "MT5TokenizerFast": "T5TokenizerFast"}
 """Classes that transformers 5 has under another name."""
 MAY_BE_LEFT_OUT = ("text_encoder_3", "tokenizer_3")
-"""Stable Diffusion 3 without its largest text encoder."""
+"""Parts that may be missing: Stable Diffusion 3 works without its largest text encoder."""
 
 
 @dataclass(frozen=True)
 class Precisions:
-    """The dtype of each part by its name in torch: `whole`, but for the parts that have one of their own."""
+    """The dtype of each part, by its name in torch: `whole`, except for the parts in `apart`."""
 
     whole: str
     apart: Mapping[str, str] = field(default_factory=dict)
@@ -63,7 +63,7 @@ def load_folder(
 ) -> Pipeline:
     """Load the pipeline in `folder` with each part's weights in the variant that suits its precision.
 
-    `to_dtype` gives torch's dtype of a name; `arguments` are the pipeline class's own. Raises NotReady or
+    `to_dtype` returns torch's dtype for a name. `arguments` are the pipeline class's own. Raises NotReady or
     ModelUnusable, naming the part and the file.
     """
     check_model_files(folder, precisions.whole, shown, precisions.apart)
@@ -91,7 +91,7 @@ def load_folder(
 def _parameters(pipeline: Any) -> Mapping[str, Any]:
     """Return the parts that a pipeline's class takes.
 
-    Raises ImportError where diffusers has only a dummy of the class.
+    Raises ImportError if diffusers has only a dummy of the class.
     """
     if getattr(pipeline, "_backends", None):
         pipeline.from_pretrained()
@@ -99,7 +99,7 @@ def _parameters(pipeline: Any) -> Mapping[str, Any]:
 
 
 def _required(index: Mapping[str, Any], expected: Iterable[str]) -> list[str]:
-    """Return the parts that a pipeline cannot do without: the denoiser first."""
+    """Return the parts that a pipeline cannot do without, the denoiser first."""
     texts = [part for part in expected if part.startswith(("text_encoder", "tokenizer"))]
     one, more = ("text_encoder", "tokenizer"), sorted(part for part in texts if part[-1].isdigit())
     first = [family_of(str(index["_class_name"])).denoiser, "vae", *(part for part in one if part in texts)]
@@ -109,10 +109,12 @@ def _required(index: Mapping[str, Any], expected: Iterable[str]) -> list[str]:
 def _check_named(
     named: Mapping[str, Any], shown: str, precisions: Precisions, quantization: Quantization | None
 ) -> None:
-    """Raise ModelUnusable where the operator set a part apart that the model does not have."""
+    """Raise ModelUnusable if the operator has settings for a part that the model does not have."""
     wanted = set(precisions.apart) | (quantization.components if quantization else set())
     for part in sorted(wanted - named.keys()):
-        raise ModelUnusable(f"{shown} has no {part} to set apart: it has {', '.join(sorted(named))}")
+        raise ModelUnusable(
+            f"{shown} has no {part}, which the settings name: it has {', '.join(sorted(named))}"
+        )
 
 
 def _load_part(
@@ -140,32 +142,32 @@ def _load_part(
 
 
 def _module(library: str, shown: str) -> str:
-    """Return the module of a part's class: one of the two libraries, of diffusers' own pipelines, or ours."""
+    """Return the module of a part's class: one of the two libraries, a diffusers pipeline module, or ours."""
     if library in STEMS or library == OURS:
         return library
     if OWN_MODULES.fullmatch(library) and importlib.util.find_spec(f"diffusers.pipelines.{library}"):
         return f"diffusers.pipelines.{library}"
-    raise ModelUnusable(f"{shown} is of the library {library}: a model's own code is never run")
+    raise ModelUnusable(f"{shown} is from the library {library}: a model's own code is never run")
 
 
 def _check_words(parts: Mapping[str, Any], shown: str) -> None:
-    """Raise ModelUnusable where a tokenizer knows words that its text encoder does not."""
+    """Raise ModelUnusable if a tokenizer knows words that its text encoder does not."""
     for number in ("", "_2", "_3"):
         tokenizer, encoder = parts.get(f"tokenizer{number}"), parts.get(f"text_encoder{number}")
         if tokenizer is None or encoder is None:
             continue
-        # A processor has one inside.
+        # A processor contains a tokenizer.
         words = len(tokenizer if hasattr(tokenizer, "model_max_length") else tokenizer.tokenizer)
         read = encoder.get_input_embeddings().num_embeddings
         if words > read:
             raise ModelUnusable(
-                f"{shown}/tokenizer{number} has {words} words, and text_encoder{number} reads {read}"
+                f"{shown}/tokenizer{number} has {words} words, but text_encoder{number} knows {read}"
             )
 
 
 @contextmanager
 def _small_vae_expected() -> Iterator[None]:
-    """Drop diffusers' warning of a VAE that takes the place of the one in a pipeline's annotation."""
+    """Drop diffusers' warning about a VAE of another class than the pipeline's annotation names."""
     logger = logging.getLogger("diffusers.pipelines.pipeline_utils")
 
     def is_news(record: logging.LogRecord) -> bool:

@@ -1,9 +1,9 @@
-"""Leave a guided picture's rows without its prompt out of a step, and answer as if they had been there.
+"""Skip a guided picture's rows without the prompt in a step, and return what the pipeline expects of both.
 
-A pipeline guides every step or none: it adds a multiple of the difference between the prediction with its
-prompt and the one without. Given the same prediction for both, it adds nothing. Given the one with the
-prompt, and for the other that less the difference of a step before, it adds what it added there: the
-simplest of the rules of LinearAG (Castillo et al. 2023, arXiv 2312.12487). Such steps cost half.
+A pipeline guides every step or none: it adds a multiple of the difference between the predictions with and
+without the prompt. If both are the same, it adds nothing. To add an earlier step's difference again, that
+difference is subtracted from the prediction with the prompt to replace the one without it. This is the
+simplest rule of LinearAG (Castillo et al. 2023, arXiv 2312.12487). Such steps cost half.
 """
 
 from __future__ import annotations
@@ -21,11 +21,11 @@ MakeCall = Callable[[Call], Any]
 
 
 class GuidedSteps:
-    """Makes the calls of one picture's denoiser, in steps with guidance and without.
+    """Make the calls of one picture's denoiser, in steps with and without guidance.
 
-    `prompt_first`: whether the rows with the prompt are the first half of a call. `calls`: in a guided step;
-    the first of two is the one with the prompt. `caches`: whether later steps take the guidance again: then
-    the last difference is kept, one tensor as large as a prediction.
+    `prompt_first`: whether the rows with the prompt are the first half of a call. `calls` is how many a
+    guided step has. The first of two is the one with the prompt. `caches`: whether later steps reuse the
+    guidance. If so, the last difference is kept, one tensor as large as a prediction.
     """
 
     def __init__(self, prompt_first: bool, calls: int, caches: bool = False) -> None:
@@ -39,7 +39,7 @@ class GuidedSteps:
     def make(
         self, call: Call, step: int, guidance: Guidance, read: Callable[..., Call], make: MakeCall
     ) -> Any:
-        """Return what a step has for this call. `read` reads arguments, `make` makes a call."""
+        """Return the output of this call in a step. `read` reads arguments, and `make` makes a call."""
         if guidance == "computed" and not self._caches:
             return make(call)
         if self._calls > 1:
@@ -76,7 +76,7 @@ class GuidedSteps:
 
 @dataclass(frozen=True)
 class _Cut:
-    """Cuts rows out of an argument of a call that has `count` rows."""
+    """Cut the `kept` rows out of an argument of a call that has `count` rows."""
 
     rules: RowRules
     count: int
@@ -96,7 +96,7 @@ class _Cut:
 
 
 def _each(operation: Callable[..., Any], *outputs: Any) -> Any:
-    """Return an output of the same form, of which each tensor is made of those of `outputs`."""
+    """Return an output of the same form, each tensor made from those of `outputs` by `operation`."""
     first = outputs[0]
     if isinstance(first, torch.Tensor):
         return operation(*outputs)
@@ -120,7 +120,7 @@ def _rows(output: Any, kept: slice, rows: int) -> Any:
 
 
 def _stacked(first: Any, second: Any, rows: int) -> Any:
-    """Return two outputs of so many rows as one."""
+    """Return two outputs of `rows` rows each as one."""
     if isinstance(first, torch.Tensor):
         return torch.cat([first, second])
     if isinstance(first, list) and len(first) == rows:

@@ -1,4 +1,4 @@
-"""Fetch a model from the hub: the configuration of its parts, and one variant of the weights of each."""
+"""Fetch a model from the hub: the configuration of its parts, and one variant of each part's weights."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from deployments.errors import NotReady
 
 HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*", re.ASCII)
 CONFIGURATION = ("*.json", "*.txt", "*.model", "*.jinja")
-"""With the tokenizer's words and its template of a chat. Never a pickle, nor weights for another library."""
+"""With the tokenizer's vocabulary and chat template, but never a pickle or weights for another library."""
 
 
 def offline() -> bool:
@@ -31,9 +31,9 @@ def offline() -> bool:
 
 
 def fetch_index(name: str) -> Path:
-    """Fetch a model's model_index.json alone, and return the folder it lies in. Raises NotReady."""
+    """Fetch only a model's model_index.json, and return its folder. Raises NotReady or ModelUnusable."""
     with blamed(f"the model {name}"):
-        # The newest commit; the rest is fetched of that very one. No code is run from a model's files.
+        # The newest commit. The rest is fetched from the same one. No code is run from a model's files.
         found = snapshot_download(  # nosec B615
             name, allow_patterns="model_index.json", local_files_only=offline()
         )
@@ -41,10 +41,10 @@ def fetch_index(name: str) -> Path:
 
 
 def fetch_model(folder: Path, name: str, precision: str, apart: Mapping[str, str] = NONE_APART) -> Path:
-    """Fetch the rest of a model whose index lies in `folder`: what `precision` reads, and nothing else.
+    """Fetch the rest of a model whose index is in `folder`, but only the weights for `precision`.
 
-    `apart`: the precision of a part that has one of its own. What cannot paint from text is refused before
-    its weights are fetched. Raises NotReady or ModelUnusable.
+    `apart` has the precisions of parts that differ. A model that cannot paint from text is refused before its
+    weights are fetched. Raises NotReady or ModelUnusable.
     """
     parts = list(parts_of(read_index(folder, name)))
     with blamed(f"the model {name}"):
@@ -55,7 +55,7 @@ def fetch_model(folder: Path, name: str, precision: str, apart: Mapping[str, str
         try:
             _fetch(name, folder, wanted)
         except LocalEntryNotFoundError:
-            # Out of the hub's reach another variant that was fetched before will do.
+            # If the hub cannot be reached, another variant that was fetched before will do.
             weighing = [part for part in parts if _weighs(wanted, part)]
             if not all(choose(_names(folder / part), precisions[part]) for part in weighing):
                 raise
@@ -63,7 +63,7 @@ def fetch_model(folder: Path, name: str, precision: str, apart: Mapping[str, str
 
 
 def _fetch(name: str, folder: Path, patterns: list[str], but: str | None = None) -> None:
-    """Fetch files of the commit whose snapshot `folder` is, so that all files are of one."""
+    """Fetch files of the commit that `folder` is a snapshot of, so that all files are from one commit."""
     if patterns:
         snapshot_download(
             name,
@@ -75,7 +75,7 @@ def _fetch(name: str, folder: Path, patterns: list[str], but: str | None = None)
 
 
 def _files(name: str, folder: Path) -> set[str]:
-    """Return all files of the repository, or those on disk where an older hub client fetched it."""
+    """Return all files of the repository, or those on disk if an older hub client fetched it."""
     try:
         return {file.path for file in get_cached_repo_tree(name, revision=folder.name)}
     except CachedRepoTreeNotFoundError:

@@ -1,4 +1,4 @@
-"""Paint by reference pictures: read an IP-Adapter's weights, and lay it over a UNet."""
+"""Guide painting by reference pictures: read an IP-Adapter's weights, and lay it over a UNet."""
 
 from __future__ import annotations
 
@@ -34,17 +34,17 @@ from deployments.errors import ModelUnusable
 
 KINDS = ("image_proj.", "ip_adapter.")
 OF_PICTURES = ("image_proj.proj.weight", "image_proj.proj.3.weight", "image_proj.latents")
-"""Weights of the adapters that read pictures; there are others that read what a face detector says."""
+"""Weights of adapters that read pictures. Others read the output of a face detector."""
 
 
 class IpAdapter:
-    """Own an adapter over a pipeline's UNet, and the encoder of its pictures.
+    """An adapter over a pipeline's UNet, and the encoder of its pictures.
 
-    `capacity`: how many pictures' embeddings are kept; `exact`: each row is computed alone.
+    `capacity` is how many pictures' embeddings are kept. `exact`: each row is computed alone.
     """
 
     def __init__(self, pipeline: Any, encoder: Any, projection: Any, capacity: int, exact: bool) -> None:
-        # Under the names that the pipeline's own `encode_image` reads.
+        # These have the names that the pipeline's own `encode_image` reads.
         self.image_encoder = encoder
         size = encoder.config.image_size
         self.feature_extractor = CLIPImageProcessor(size=size, crop_size=size)
@@ -58,18 +58,18 @@ class IpAdapter:
         self.given = Given()
 
     def arguments(self, references: References, guided: bool) -> dict[str, Any]:
-        """Return the argument of a pipeline's call that has the embeddings of these pictures."""
+        """Return the argument of a pipeline's call with the embeddings of these pictures."""
         images = references.images()
         pairs = [self._embedded(*named) for named in zip(references.names, images, strict=True)]
         own, none = (torch.cat(embeddings)[None] for embeddings in zip(*pairs, strict=True))
         return {"ip_adapter_image_embeds": [torch.cat([none, own]) if guided else own]}
 
     def of_one(self, scale: float) -> ReferenceRows:
-        """Return what reads the references out of one pipeline's calls."""
+        """Return the reader that takes the references out of one pipeline's calls."""
         return ReferenceRows(self._projection, scale)
 
     def run(self, *positional: Any, **keywords: Any) -> Any:
-        """Run the UNet, where OF_ROWS has the references of each row."""
+        """Run the UNet. The argument OF_ROWS has the references of each row."""
         rows: list[OfOneRow] = keywords.pop(OF_ROWS)
         with self._giving([row.value for row in rows]):
             return self._unet(*positional, **keywords)
@@ -87,7 +87,7 @@ class IpAdapter:
             self.given.groups = ()
 
     def _embedded(self, name: str, image: Image.Image) -> tuple[torch.Tensor, torch.Tensor]:
-        """Return a picture's embedding, (1, ...), and that of none. Computed once while it is kept."""
+        """Return the embeddings, (1, ...), of a picture and of no picture, from the cache if kept."""
         if name not in self._embeddings:
             hidden = not isinstance(self._projection, ImageProjection)
             self._embeddings[name] = self._encode_image(self, image, self._device, 1, hidden)
@@ -99,7 +99,7 @@ class IpAdapter:
 
 
 def ip_adapter(config: ModelConfig, family: Family, pipeline: Any, exact: bool) -> IpAdapter | None:
-    """Lay the configured IP-Adapter over a pipeline's UNet; None where none is configured.
+    """Lay the configured IP-Adapter over a pipeline's UNet, and return it. None if none is configured.
 
     Raises NotReady or ModelUnusable, naming what is wrong with it.
     """
@@ -108,7 +108,7 @@ def ip_adapter(config: ModelConfig, family: Family, pipeline: Any, exact: bool) 
         return None
     shown = f"the IP-Adapter {shown_name(settings.source)}"
     if not family.ip_adapter:
-        raise ModelUnusable(f"{shown} cannot be used: {family.title} takes none")
+        raise ModelUnusable(f"{shown} cannot be used: {family.title} does not support IP-Adapters")
     with blamed(shown):
         return _laid_over(settings, shown, pipeline, exact)
 
@@ -120,7 +120,7 @@ def _laid_over(settings: IpAdapterConfig, shown: str, pipeline: Any, exact: bool
         CLIPVisionModelWithProjection, settings.image_encoder, "the image encoder", dtype
     ).to(pipeline._execution_device)
     plain = dict(unet.attn_processors)
-    unet.set_attn_processor(AttnProcessor2_0())  # diffusers makes the others anew, which not all can be.
+    unet.set_attn_processor(AttnProcessor2_0())  # diffusers rebuilds the others, and not all allow that.
     try:
         adapted = unet._convert_ip_adapter_attn_to_diffusers([weights], low_cpu_mem_usage=False)
         projection = unet._convert_ip_adapter_image_proj_to_diffusers(
@@ -129,10 +129,10 @@ def _laid_over(settings: IpAdapterConfig, shown: str, pipeline: Any, exact: bool
     except KeyError as error:
         raise ModelUnusable(f"{shown} does not fit the model: it lacks {error.args[0]}") from error
     finally:
-        unet.set_attn_processor(dict(plain))  # Which empties it.
+        unet.set_attn_processor(dict(plain))  # A copy, since the call empties it.
     laid = sum(hasattr(each, "to_k_ip") for each in adapted.values())
     if laid != sum(name.endswith("to_k_ip.weight") for name in weights["ip_adapter"]):
-        raise ModelUnusable(f"{shown} does not fit the model: it is for one with other layers of attention")
+        raise ModelUnusable(f"{shown} does not fit the model: it is for one with other attention layers")
     projection = projection.to(pipeline._execution_device, dtype).requires_grad_(False)
     made = IpAdapter(pipeline, encoder.requires_grad_(False), projection, settings.cached_pictures, exact)
     _try(made, shown)
@@ -154,7 +154,7 @@ def _weights(source: str, shown: str) -> dict[str, dict[str, torch.Tensor]]:
     if not all(any(name.startswith(kind) for name in names) for kind in KINDS):
         raise ModelUnusable(f"{shown} is not an IP-Adapter")
     if not any(name in names for name in OF_PICTURES):
-        raise ModelUnusable(f"{shown} cannot be used: it does not read pictures, as adapters for faces")
+        raise ModelUnusable(f"{shown} cannot be used: it does not read pictures (adapters for faces do not)")
     weights = safetensors.torch.load_file(file)
     return {
         kind.removesuffix("."): {
@@ -166,7 +166,7 @@ def _weights(source: str, shown: str) -> dict[str, dict[str, torch.Tensor]]:
 
 @torch.no_grad()
 def _try(made: IpAdapter, shown: str) -> None:
-    """Encode a picture. Raises ModelUnusable where the encoder is not the one that the adapter reads."""
+    """Encode a test picture. Raises ModelUnusable if the adapter was trained with another encoder."""
     picture = Image.new("RGB", (64, 64), "gray")
     try:
         (embedded,) = made._encode_image(
@@ -174,5 +174,5 @@ def _try(made: IpAdapter, shown: str) -> None:
         )[:1]
         made._projection(embedded)
     except RuntimeError as error:
-        message = f"{shown} was trained with another image encoder than the configured one"
+        message = f"{shown} was not trained with the configured image encoder"
         raise ModelUnusable(message) from error

@@ -1,4 +1,4 @@
-"""Read which words a model knows from a file beside its weights, and find those that it does not know."""
+"""Read the words that a model knows from a file beside its weights, and find those that it does not know."""
 
 from __future__ import annotations
 
@@ -27,12 +27,12 @@ had having do does did doing can could will would shall should may might must so
 also s t
 """
 GRAMMAR = frozenset(_GRAMMAR.split())
-"""Words that hold a sentence together; no model is said not to know them."""
+"""Words that hold a sentence together. They are never reported as unknown."""
 
 
 @dataclass(frozen=True)
 class KnownWords:
-    """The words that a model was taught, in lower case, and suggestions of prompts by what it is good for."""
+    """The words that a model was taught, in lower case, and `offers`, groups of things that it can paint."""
 
     words: frozenset[str]
     offers: tuple[tuple[str, tuple[str, ...]], ...] = ()
@@ -55,7 +55,7 @@ def unknown_words_warning(model: str, prompt: str, known: KnownWords | None) -> 
 
 
 def read_known_words(place: Path | None) -> KnownWords | None:
-    """Return what a model's folder says that it knows; None where it says nothing, or nothing readable."""
+    """Return the words that a model's folder lists as known, None if its file is missing or unreadable."""
     file = None if place is None else place / FILE
     try:
         state = file.stat() if file is not None else None
@@ -75,7 +75,7 @@ def _read(file: Path, stamp: object) -> KnownWords | None:
         if not all(isinstance(group, list) and all(isinstance(w, str) for w in group) for group in groups):
             raise TypeError("words are not strings")
     except (OSError, ValueError, RecursionError, KeyError, TypeError, AttributeError):
-        log.warning("%s/%s cannot be read: unknown words are not warned of", file.parent.name, FILE)
+        log.warning("%s/%s cannot be read: unknown words cause no warnings", file.parent.name, FILE)
         return None
     taught = frozenset(part for word in words for part in _words(word))
     return KnownWords(taught, tuple((name, tuple(group)) for name, group in offers.items()))
@@ -94,7 +94,7 @@ def _words(text: str) -> list[str]:
 
 
 def _forms(word: str) -> set[str]:
-    """Return the word and what may be its singular and its plural."""
+    """Return the word and its possible singular and plural."""
     forms = {word, f"{word}s", word.removesuffix("s"), word.removesuffix("es")}
     for plural, singular in (("ies", "y"), ("ves", "f"), ("men", "man")):
         if word.endswith(plural):

@@ -39,7 +39,7 @@ PATHS = re.compile(r"(?:/[^\s/'\"]+)+/(?=[^\s/'\"])")
 
 @contextmanager
 def blamed(part: str) -> Iterator[None]:
-    """Turn what goes wrong inside into NotReady or ModelUnusable with a message that names `part`."""
+    """Turn errors inside the block into NotReady or ModelUnusable, with a message that names `part`."""
     try:
         yield
     except NotReady:
@@ -51,8 +51,8 @@ def blamed(part: str) -> Iterator[None]:
 
 
 def diagnose(error: Exception) -> tuple[type[NotReady], str]:
-    """Return NotReady where the cause can pass, else ModelUnusable; and the cause in a few words."""
-    # torch's own out-of-memory error by its name: this module does without torch.
+    """Return NotReady if the cause can pass, else ModelUnusable, and a short description of the cause."""
+    # torch's own out-of-memory error is known by its name, since this module does not import torch.
     if isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError":
         return NotReady, "there is not enough memory for it"
     if isinstance(error, ImportError):
@@ -60,14 +60,14 @@ def diagnose(error: Exception) -> tuple[type[NotReady], str]:
     if isinstance(error, SafetensorError):
         return ModelUnusable, f"its weights are corrupt: {_first_line(error)}"
     if isinstance(error, json.JSONDecodeError):
-        return ModelUnusable, "a file of its configuration is not valid JSON"
+        return ModelUnusable, "one of its configuration files is not valid JSON"
     if hub := _hub(error):
         return hub
     if isinstance(error, OSError):
         return NotReady, _unreadable(error)
     if "PEFT backend is required" in str(error):
-        return ModelUnusable, "the Python package peft is not installed, which it needs"
-    if "out of meta tensor" in str(error):  # What torch says of a weight that no file has given a value.
+        return ModelUnusable, "it needs the Python package peft, which is not installed"
+    if "out of meta tensor" in str(error):  # torch's message for a weight that no file has given a value.
         return ModelUnusable, "some of its weights are missing"
     return ModelUnusable, mismatch(error) or _first_line(error)
 
@@ -83,8 +83,8 @@ def mismatch(error: Exception) -> str:
 
 
 def misshapen(name: str, there: tuple[int, ...], wanted: tuple[int, ...]) -> str:
-    """Say that a weight of the file has not the shape that the model has."""
-    return f"its weight {name} is of shape {list(there)} where the model has {list(wanted)}"
+    """Describe a weight whose shape in the file differs from the model's."""
+    return f"its weight {name} has shape {list(there)} instead of {list(wanted)}"
 
 
 def _missing_package(error: ImportError) -> str:
@@ -92,17 +92,17 @@ def _missing_package(error: ImportError) -> str:
     package = error.name or (next(filter(None, found.groups())) if found else None)
     if package is None:
         return _first_line(error)
-    return f"the Python package {package} is not installed, which it needs"
+    return f"it needs the Python package {package}, which is not installed"
 
 
 def _hub(error: Exception) -> tuple[type[NotReady], str] | None:
     causes = [error, error.__cause__, error.__context__]
     if any(isinstance(each, GatedRepoError) for each in causes):
-        return ModelUnusable, "its licence is to be accepted on the hub first, and HF_TOKEN set"
+        return ModelUnusable, "accept its licence on the hub and set HF_TOKEN"
     if any(isinstance(each, RepositoryNotFoundError) for each in causes):
         return ModelUnusable, "the hub has no such model, or it is private and HF_TOKEN is not set"
     if isinstance(error, EntryNotFoundError) and not isinstance(error, LocalEntryNotFoundError):
-        return ModelUnusable, f"the hub lacks a file of it: {_first_line(error)}"
+        return ModelUnusable, f"the hub lacks one of its files: {_first_line(error)}"
     if any(isinstance(each, OfflineModeIsEnabled) for each in causes):
         return NotReady, "it is not on this machine, and HF_HUB_OFFLINE forbids requests to the hub"
     if isinstance(error, LocalEntryNotFoundError | ConnectionError) or any(map(_is_http, causes)):
@@ -111,18 +111,18 @@ def _hub(error: Exception) -> tuple[type[NotReady], str] | None:
 
 
 def _is_http(error: BaseException | None) -> bool:
-    """Return whether it is an error of the hub client's HTTP library, whichever this version uses."""
+    """Return whether it is an error of httpx, the hub client's HTTP library."""
     return any(kind.__module__.startswith("httpx") for kind in type(error).__mro__)
 
 
 def _unreadable(error: OSError) -> str:
     if isinstance(error.filename, str) and error.strerror:
         return f"{error.filename.rpartition('/')[2]} cannot be read: {error.strerror}"
-    return f"a file of it is missing or cannot be read: {_first_line(error)}"
+    return f"one of its files is missing or cannot be read: {_first_line(error)}"
 
 
 def _first_line(error: Exception) -> str:
-    """Return the first line without the folders of this machine: callers read it."""
+    """Return the error's first line for callers, without the folders of this machine."""
     lines = [line.strip() for line in str(error).splitlines() if line.strip()] or [type(error).__name__]
     line = lines[-1] if "following error" in lines[0] else lines[0]
     return PATHS.sub("", line)[:LONGEST_REASON]

@@ -14,7 +14,7 @@ from deployments.diffusion.model.safetensors_header import Header
 from deployments.errors import ModelUnusable
 
 UNREAD = {"AutoencoderTiny": frozenset({"block_out_channels"})}
-"""Keys that a class of diffusers writes into its config.json, and warns about when it reads them."""
+"""Keys that a diffusers class writes into its config.json, and warns about when it reads them."""
 SAFELY = {"use_safetensors": True, "trust_remote_code": False}
 REPORTING = SAFELY | {"output_loading_info": True}
 
@@ -22,9 +22,9 @@ REPORTING = SAFELY | {"output_loading_info": True}
 def load_network(
     kind: Any, folder: Path, shown: str, stem: str, weights: Mapping[str, Header], dtype: Any, **more: Any
 ) -> Any:
-    """Load one network of class `kind` from these of its folder's weight files.
+    """Load one network of class `kind` from these weight files of its folder.
 
-    `more`: how it is quantized. Raises NotReady or ModelUnusable, naming the file.
+    `more` is its quantization, if any. Raises NotReady or ModelUnusable, naming the file.
     """
     files = next(iter(weights)) if len(weights) == 1 else f"{len(weights)} shards"
     unread = UNREAD.get(kind.__name__, frozenset())
@@ -42,9 +42,9 @@ def load_network(
 
 
 def check_weights(found: Mapping[str, Any], shown: str, weights: Mapping[str, Header]) -> None:
-    """Raise ModelUnusable where a network's weights are not all in its files, or of another shape there.
+    """Raise ModelUnusable if some of a network's weights are not in its files, or have another shape there.
 
-    `found`: what from_pretrained says of them. Both libraries would leave them to chance, with a warning.
+    `found` is from_pretrained's report of them. Both libraries would give them random values, with a warning.
     """
     for name, there, wanted in sorted(found["mismatched_keys"]):
         file = next((f" ({file})" for file, header in weights.items() if name in header), "")
@@ -52,18 +52,18 @@ def check_weights(found: Mapping[str, Any], shown: str, weights: Mapping[str, He
     missing = sorted(found["missing_keys"])
     if missing:
         files = f" ({', '.join(weights)})" if weights else ""
-        raise ModelUnusable(f"{shown} lacks {len(missing)} of its weights, {missing[0]} among them{files}")
+        raise ModelUnusable(f"{shown} lacks {len(missing)} of its weights, including {missing[0]}{files}")
 
 
 @contextmanager
 def _plainly_named(
     folder: Path, stem: str, weights: Mapping[str, Header], unread: Collection[str] = ()
 ) -> Iterator[Path]:
-    """Make a folder of links, where the chosen weights have the one name that both libraries look for.
+    """Make a folder of links, in which the chosen weights have the one name that both libraries look for.
 
     Its config.json lacks the keys that are `unread`.
 
-    Variants and shards have several spellings, and each library reads others of them.
+    Variants and shards have several spellings, and each library reads different ones.
     """
     with tempfile.TemporaryDirectory(prefix="scenewright-weights-") as made:
         plain = Path(made)
@@ -80,7 +80,7 @@ def _plainly_named(
 
 
 def _leave_out(config: Path, keys: Collection[str]) -> None:
-    """Replace a link to a configuration by a copy without these keys. What cannot be read stays as it is."""
+    """Replace a link to a configuration by a copy without these keys. An unreadable one stays as it is."""
     try:
         read = json.loads(config.read_text(encoding="utf-8"))
         kept = {key: value for key, value in read.items() if key not in keys}

@@ -1,4 +1,4 @@
-"""Hold the pipeline that a replica has loaded, and measure its forwards: what both painters share."""
+"""Define the base of both painters, which holds a replica's loaded pipeline and measures its forwards."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ LONG_FORWARD_S = 0.05
 
 
 class LoadedModel(ABC, Generic[SomePainting]):
-    """A Painter without its acts. Owns one pipeline, and is used from one thread."""
+    """A Painter without `begin`, `step` and `decode`. It owns one pipeline, and is used from one thread."""
 
     backend: Backend = "diffusers"
 
@@ -87,7 +87,7 @@ class LoadedModel(ABC, Generic[SomePainting]):
             raise
 
     def _beside(self) -> list[Path]:
-        """Return where on this machine the networks are that are loaded beside the model."""
+        """Return the local paths of the networks that are loaded beside the model."""
         adapter = self._config.ip_adapter
         sources = [
             self._config.pose_controlnet,
@@ -97,21 +97,21 @@ class LoadedModel(ABC, Generic[SomePainting]):
         return [place for place in places if place.exists()]
 
     def adopt(self, pipeline: Any, place: Path | None = None) -> None:
-        """Paint with this pipeline, which is on its device already; `place` is the folder it came from.
+        """Paint with this pipeline, which is already on its device. `place` is the folder it came from.
 
-        Raises NotReady where its small VAE cannot be used.
+        Raises NotReady if its small VAE cannot be used.
         """
         by_family = latent_map(place, latent_channels(pipeline), has_xl_latents(pipeline))
         self._drawer = small_vae(self._config, place, pipeline) or by_family
         self._known = read_known_words(place)
-        # Read once: diffusers looks through every module for it, a millisecond each time.
+        # Read once: diffusers searches every module for it, which takes a millisecond each time.
         self._device = pipeline._execution_device
         self._clock = DeviceClock(self._device)
         self._pipeline = pipeline
 
     def unload(self) -> None:
         pipeline, drawer = self._pipeline, self._drawer
-        # First of all: where the rest fails, the next load must not take a torn pipeline for a whole one.
+        # First, so that if the rest fails the next load does not take a broken pipeline for a whole one.
         self._pipeline = self._drawer = None
         self.stop_compiling()
         if isinstance(drawer, SmallVae):
@@ -135,10 +135,10 @@ class LoadedModel(ABC, Generic[SomePainting]):
             beside.close()
 
     def _compile_beside(self, network: Any) -> BackgroundCompile | None:
-        """Return what compiles the forwards of a network while it paints, where that is configured."""
+        """Return the background compiler of a network's forwards, or None if it is not configured."""
         if self._config.compile != "auto":
             return None
-        # Only here: what is not configured is not imported.
+        # Imported only here, and so only if it is configured.
         from deployments.diffusion.model.background_compile import BackgroundCompile
 
         return BackgroundCompile(self._config, network)
@@ -151,7 +151,7 @@ class LoadedModel(ABC, Generic[SomePainting]):
 
     def measure(self, rows: int) -> float:
         width, height = self.native_size
-        # No family guides at 0: one row each.
+        # No family guides at scale 0, so each picture has one row.
         request = PaintRequest("", "", 4, 0.0, 0, width, height, start=self.example_start)
         paintings: list[SomePainting] = []
         try:
@@ -160,8 +160,8 @@ class LoadedModel(ABC, Generic[SomePainting]):
             first_s = self._step_s(paintings)
             on_cpu = self._device.type == "cpu" and self._config.compile is not True
             if on_cpu and rows > 1 and first_s > LONG_FORWARD_S:
-                return first_s  # The start waits for it; where it decides, it is measured again.
-            # Elsewhere the first at a row count allocates, and compiles where that is wanted.
+                return first_s  # The start waits for this. If it is decisive, calibration measures again.
+            # Otherwise the first forward at a row count allocates, and compiles if that is configured.
             return min(self._step_s(paintings) for _ in range(2))
         finally:
             for painting in paintings:
@@ -172,21 +172,21 @@ class LoadedModel(ABC, Generic[SomePainting]):
         torch.cuda.empty_cache()
         if self.fixed_rows is not None and self.fixed_rows > 2:
             self.fixed_rows //= 2
-            log.warning("out of memory: pictures repeat bitwise at %d rows from now on", self.fixed_rows)
+            log.warning("out of memory: exact_rows is lowered to %d", self.fixed_rows)
 
     def _apart_on_cpu(self, *networks: torch.nn.Module | None) -> PictureLinears:
-        """Keep pictures apart where that costs next to nothing, and where no graph was compiled."""
+        """Keep pictures' vectors apart on a CPU, where it costs next to nothing, unless it is compiled."""
         if self._device.type != "cpu" or self._config.compile is True:
             return PictureLinears()
         return PictureLinears(*(network for network in networks if network is not None))
 
     def _or_no_preview(self, draw: Callable[[], Preview | None]) -> Preview | None:
-        """Return a preview, or None where it fails: the picture is worth more. Logged once a model."""
+        """Return a preview, or None if it fails, since the picture matters more. Log the first failure."""
         try:
             return draw()
         except BaseException:
             if not self._preview_failed:
-                log.warning("a preview could not be drawn; others that fail are not logged", exc_info=True)
+                log.warning("a preview could not be drawn; further failures are not logged", exc_info=True)
             self._preview_failed = True
             return None
 
@@ -196,7 +196,7 @@ class LoadedModel(ABC, Generic[SomePainting]):
         return self._clock.now_s() - began
 
     def _filled(self, rows: int) -> int:
-        """Return row counts that are the same whatever the peers, or few enough to be compiled."""
+        """Return the row count to fill up to: always the same if exact, one of a few if compiled."""
         if self.fixed_rows is not None:
             return max(rows, self.fixed_rows)
         return 1 << (rows - 1).bit_length() if self._config.compile is True else rows

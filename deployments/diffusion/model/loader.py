@@ -43,9 +43,10 @@ Pipeline = Any
 library: Any = diffusers
 
 FROZEN_BYTES = 256 << 20
-"""A UNet of no more has its weights laid out for oneDNN once, not in each forward: for one guided picture
-a fifth less time in bfloat16, a twentieth in float32. Each of some five graphs holds them once more."""
-# The others never had the checker, and their classes warn of arguments that they do not know.
+"""A UNet up to this size has its weights laid out for oneDNN once and not in each forward. For one guided
+picture that saves a fifth of the time in bfloat16, a twentieth in float32. Each of some five graphs holds
+another copy of the weights."""
+# The others never had the checker, and their classes warn about arguments that they do not know.
 WITH_A_CHECKER = ("StableDiffusionPipeline", "HunyuanDiTPipeline")
 CLASS_ARGUMENTS: dict[str, dict[str, Any]] = {
     kind: {"requires_safety_checker": False} if kind in WITH_A_CHECKER else {} for kind in PIPELINES
@@ -53,7 +54,7 @@ CLASS_ARGUMENTS: dict[str, dict[str, Any]] = {
 
 
 def _replica_threads() -> int:
-    """Return what Ray sets by the CPUs of a replica, which torch reads once: before, where it is forked."""
+    """Return the threads that Ray sets by a replica's CPUs. In a forked replica torch has missed them."""
     threads = os.environ.get("OMP_NUM_THREADS", "")
     return int(threads) if threads.isdecimal() else 0
 
@@ -61,7 +62,7 @@ def _replica_threads() -> int:
 def load(config: ModelConfig) -> Pipeline:
     """Load the model onto its device, ready to paint.
 
-    Raises NotReady, or ModelUnusable where no second try would help, with the part, the file and the reason.
+    Raises NotReady, or ModelUnusable if a retry would not help, with the part, the file and the reason.
     """
     name = describe(config.source).id
     if threads := config.threads or _replica_threads():
@@ -84,9 +85,9 @@ def load(config: ModelConfig) -> Pipeline:
 
 
 def compile_denoiser(pipeline: Pipeline, device: str) -> None:
-    """Compile at the next forward of each row count and size, which takes minutes then.
+    """Compile at the next forward of each row count and size, which then takes minutes.
 
-    Of a transformer compile the repeated blocks, whose one graph serves them all. A UNet's blocks differ from
+    Compile a transformer by its repeated blocks, since one graph serves them all. A UNet's blocks differ from
     each other, and its weights can be frozen as a whole.
     """
     name = family_of(type(pipeline).__name__).denoiser
@@ -96,7 +97,7 @@ def compile_denoiser(pipeline: Pipeline, device: str) -> None:
         return
     weights = sum(each.nbytes for each in denoiser.parameters())
     options = {"freezing": True} if device == "cpu" and weights <= FROZEN_BYTES else None
-    # One graph for each: the default limit of 8 is too few.
+    # One graph for each row count and size, so the default limit of 8 is too low.
     denoiser.compile(dynamic=False, recompile_limit=64, options=options)
 
 
@@ -112,7 +113,7 @@ def unload(pipeline: Pipeline) -> None:
 
 def _device(config: ModelConfig) -> str:
     if config.device == "cuda" and not torch.cuda.is_available():
-        raise ModelUnusable("the model is set to run on a GPU and there is none: set device to auto or cpu")
+        raise ModelUnusable("the model is configured for a GPU, but there is none: set device to auto or cpu")
     if config.device == "auto":
         return "cuda" if torch.cuda.is_available() else "cpu"
     return config.device
@@ -129,15 +130,13 @@ def _precisions(config: ModelConfig, device: str, family: Family) -> Precisions:
 
 def _check_precision(wanted: str, device: str) -> None:
     if wanted == "float16" and device == "cpu":
-        raise ModelUnusable(
-            "float16 is far too slow on a CPU: set dtype to auto or float32, or give it a GPU"
-        )
+        raise ModelUnusable("float16 is far too slow on a CPU: set dtype to auto or float32, or use a GPU")
     if wanted == "bfloat16" and device == "cpu" and not _cpu_has_bfloat16():
-        raise ModelUnusable("this CPU has no bfloat16 of its own, which makes it slow: set dtype to float32")
+        raise ModelUnusable("this CPU has no native bfloat16, which makes it slow: set dtype to float32")
 
 
 def _cpu_has_bfloat16() -> bool:
-    """Return whether the CPU has bfloat16, by the names of x86's and ARM's instructions."""
+    """Return whether the CPU has bfloat16 instructions, by their names on x86 and ARM."""
     capabilities = torch.cpu.get_capabilities()
     return any(capabilities.get(name, False) for name in ("avx512_bf16", "amx_bf16", "bf16", "sve_bf16"))
 
@@ -151,7 +150,7 @@ def _read(config: ModelConfig, name: str, device: str) -> Pipeline:
         kind = _text_to_image(folder, shown, name)
     else:
         if not HUB_ID.fullmatch(source) or source.endswith((".safetensors", *PICKLE_SUFFIXES)):
-            raise NotReady(f"the model {Path(source).name} is neither here nor the id of one on the hub")
+            raise NotReady(f"the model {Path(source).name} is neither a local model nor one on the hub")
         folder, shown = fetch_index(name), name
         kind = _text_to_image(folder, shown, name)
     precisions = _precisions(config, device, family_of(kind))
@@ -165,7 +164,7 @@ def _read(config: ModelConfig, name: str, device: str) -> Pipeline:
 
 
 def _read_file(config: ModelConfig, file: Path, device: str) -> Pipeline:
-    """Read a checkpoint of Stable Diffusion.
+    """Read a Stable Diffusion checkpoint.
 
     Raises ModelUnusable for settings that only a folder supports.
     """
@@ -186,7 +185,7 @@ def _to_dtype(precision: str) -> torch.dtype:
 
 
 def _check_family(config: ModelConfig, folder: Path, name: str) -> None:
-    """Raise ModelUnusable where requests would get another family's defaults than the model's."""
+    """Raise ModelUnusable if requests would get the defaults of a family that is not the model's."""
     kind, assumed = str(read_index(folder, name)["_class_name"]), card_of(config).family
     if kind in assumed.pipelines:
         return
@@ -194,15 +193,15 @@ def _check_family(config: ModelConfig, folder: Path, name: str) -> None:
     if config.family is not None:
         raise ModelUnusable(f"the model {name} is not of the family {config.family}: it is {found}")
     if kind not in STABLE_DIFFUSION_PIPELINES:
-        raise ModelUnusable(f"the model {name} is a {kind}: set its family in the configuration, to {found}")
+        raise ModelUnusable(f"the model {name} is a {kind}: set its family to {found} in the configuration")
 
 
 def _text_to_image(folder: Path, shown: str, name: str) -> str:
-    """Return the class of the pipeline, where it is one that paints from text."""
+    """Return the name of the pipeline's class. Raises ModelUnusable if it is of no served family."""
     kind = str(read_index(folder, shown)["_class_name"])
     if kind not in PIPELINES:
         raise ModelUnusable(
-            f"the model {name} is not a text-to-image model of a family that is served "
+            f"the model {name} is not a text-to-image model of a supported family "
             f"(docs/models.md): it is a {kind}"
         )
     return kind

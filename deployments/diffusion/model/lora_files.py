@@ -1,4 +1,4 @@
-"""List the LoRAs in an operator's folder by name and hash, and say which cannot be used. Without torch."""
+"""List the LoRAs in the operator's folder by name and hash, and say which cannot be used, without torch."""
 
 from __future__ import annotations
 
@@ -21,32 +21,32 @@ UNREAD_FORMS: Mapping[str, str] = {
     ".hada_w": "a LoHa (LyCORIS)",
     ".lokr_": "a LoKr (LyCORIS)",
     ".oft_": "an OFT network",
-    ".lora_mid.": "a LoCon in Tucker's form (LyCORIS)",
+    ".lora_mid.": "a LoCon in Tucker form (LyCORIS)",
     ".dora_scale": "a DoRA",
     "lora_magnitude_vector": "a DoRA",
-    "bundle_emb.": "a LoRA with embeddings bundled in",
+    "bundle_emb.": "a LoRA with bundled embeddings",
 }
-"""Adapters that the loader of diffusers does not read, or reads in part, by a piece of its tensors' names."""
+"""Adapters that diffusers' loader does not read, or only in part, by a piece of their tensors' names."""
 OTHER_FAMILIES: Mapping[str, str] = {
     "transformer.": "a model with a transformer, such as Flux or Stable Diffusion 3",
     "lora_transformer_": "a model with a transformer, such as Flux or Stable Diffusion 3",
     "lora_unet_double_blocks_": "Flux",
     "lora_unet_single_blocks_": "Flux",
     "lora_unet_joint_blocks_": "Stable Diffusion 3",
-    "diffusion_model.": "a model that is no Stable Diffusion 1, 2 or XL",
+    "diffusion_model.": "a model other than Stable Diffusion 1, 2 or XL",
     "lora_prior_": "Stable Cascade",
 }
 HALVES = (".lora_down.weight", ".lora_up.weight")
 LORA_PIECES = ("lora", "hada_w", "lokr_", "oft_")
 SUFFIX = ".safetensors"
 MOST_FILES = 2_000
-"""The most files of a folder, the first by name: each is checked whenever a request names a LoRA."""
+"""The most files used of a folder, first by name, since each is checked whenever a request names a LoRA."""
 LONGEST_NAME = 200
 
 
 @dataclass(frozen=True, kw_only=True)
 class LoraFile:
-    """A file of the folder. `numbers`: how many it holds; `fault`: why it cannot be used, empty if it can."""
+    """A file of the folder. `numbers` counts its values. `fault` is why it cannot be used, or empty."""
 
     name: str
     path: Path
@@ -57,10 +57,10 @@ class LoraFile:
 
 
 def lora_files(folder: str | None, family: Family) -> dict[str, LoraFile]:
-    """Return the LoRAs of a folder by their names, which are those of the files without their suffix.
+    """Return the LoRAs of a folder by name, which is the file's name without its suffix.
 
-    It is looked through at each call; a file is read again only once it has changed. A folder that is not
-    there has none.
+    The folder is listed at each call, but a file is read again only if it has changed. A missing folder has
+    no LoRAs.
     """
     if folder is None:
         return {}
@@ -69,13 +69,13 @@ def lora_files(folder: str | None, family: Family) -> dict[str, LoraFile]:
         try:
             state = path.stat()
             found[path.stem] = _read(path, state.st_size, state.st_mtime_ns, family.denoiser == "unet")
-        except OSError as error:  # It was taken away meanwhile, or cannot be read.
+        except OSError as error:  # It was removed meanwhile, or cannot be read.
             log.warning("the LoRA %s cannot be read: %s", path.name, error.strerror)
     return found
 
 
 def form_fault(header: Header, over_unet: bool) -> str | None:
-    """Return why a LoRA of this form cannot be laid over a model, None where it can."""
+    """Return why a LoRA of this form cannot be laid over a model, None if it can."""
     for piece, form in UNREAD_FORMS.items():
         if any(piece in name for name in header.names):
             return f"it is {form}"
@@ -108,7 +108,7 @@ def _paths(folder: str) -> list[Path]:
         return []
     named = [path for path in paths if len(path.stem) <= LONGEST_NAME and path.stem.isprintable()]
     if len(named) > MOST_FILES:
-        log.warning("of %d LoRAs the first %d are offered", len(named), MOST_FILES)
+        log.warning("only the first %d of %d LoRAs are offered", MOST_FILES, len(named))
     return named[:MOST_FILES]
 
 

@@ -1,9 +1,9 @@
-"""Build what a LoRA changes in a network's layers as peft does, but lay it over none of them.
+"""Build a LoRA's changes to a network's layers as peft does, but leave the layers in place.
 
-A layer with one of the two matrices alone is refused, where peft would leave it as it is.
+A layer with only one of the two matrices is refused, while peft would leave it unchanged.
 
-peft puts a module of its own in the place of each layer, and draws numbers that the file's then replace.
-That is some 2 ms of Python a layer, in which the pictures under way wait for the interpreter.
+peft replaces each layer with a module of its own, whose random weights the file's then replace. That takes
+some 2 ms of Python per layer, during which the pictures under way wait for the interpreter.
 """
 
 from __future__ import annotations
@@ -24,13 +24,13 @@ from deployments.diffusion.model.lora_rows import LayerChange, Window
 Tensors = Mapping[str, torch.Tensor]
 Value = TypeVar("Value")
 CONVOLVE: Mapping[int, Any] = {1: functional.conv1d, 2: functional.conv2d, 3: functional.conv3d}
-"""torch's functions by their dimensions."""
+"""torch's convolution functions, by their number of dimensions."""
 DOWN, UP, BIAS = "A.weight", "B.weight", "B.bias"
 NO_LAYER = "its layers are not found in the base model"
 
 
 class NoPlainLora(Exception):
-    """A change that is more than a product of two matrices. `layer`: its name."""
+    """A change that is more than a product of two matrices. `layer` is the name of its layer."""
 
     def __init__(self, layer: str) -> None:
         super().__init__(layer)
@@ -38,11 +38,10 @@ class NoPlainLora(Exception):
 
 
 def layer_changes(network: nn.Module, config: LoraConfig, tensors: Tensors) -> dict[str, LayerChange]:
-    """Return what a LoRA in peft's form changes, by the names of the network's layers.
+    """Return the changes of a LoRA in peft's form, by the names of the network's layers.
 
-    `network` needs its shapes alone. Names of layers that it does not have are passed over, as peft does.
-    Raises ValueError where it has none of them, RuntimeError in torch's words where a shape differs, and
-    NoPlainLora.
+    Only the shapes of `network` are read. Layers that it does not have are skipped, as in peft. Raises
+    ValueError if it has none of them, RuntimeError in torch's words if a shape differs, and NoPlainLora.
     """
     parts: dict[str, dict[str, torch.Tensor]] = {}
     for key, value in tensors.items():
@@ -64,7 +63,7 @@ def _change(name: str, layer: Any, config: LoraConfig, given: Tensors) -> LayerC
     inputs, outputs, kernel, window = _form(name, layer)
     groups = window.groups if window else 1
     if rank < 1 or rank % groups:
-        raise ValueError(f"its change of {name} has the rank {rank}")
+        raise ValueError(f"its rank for {name} must be a positive multiple of {groups}, not {rank}")
     wanted = {
         DOWN: (rank, inputs, *kernel),
         UP: (outputs, rank // groups, *(1,) * len(kernel)),
@@ -76,14 +75,14 @@ def _change(name: str, layer: Any, config: LoraConfig, given: Tensors) -> LayerC
                 f"size mismatch for {name}.lora_{part}: copying a param with shape {value.shape} from"
                 f" checkpoint, the shape in current model is {torch.Size(wanted[part])}."
             )
-    # Copied: what was read is the file itself, which may be replaced while it is held.
+    # Copied: the tensors are mapped from the file, which may be replaced while the LoRA is held.
     read = {part: value.to(layer.weight.dtype, copy=True).contiguous() for part, value in given.items()}
     scale = float(alpha / (math.sqrt(rank) if config.use_rslora else rank))
     return LayerChange(read[DOWN], read[UP], read.get(BIAS) if config.lora_bias else None, scale, window)
 
 
 def _form(name: str, layer: Any) -> tuple[int, int, tuple[int, ...], Window | None]:
-    """Return a layer's inputs, outputs, and kernel and window where it is a convolution."""
+    """Return a layer's inputs and outputs, and its kernel and window if it is a convolution."""
     if isinstance(layer, nn.Linear):
         return layer.in_features, layer.out_features, (), None
     if not isinstance(layer, nn.Conv1d | nn.Conv2d | nn.Conv3d):
@@ -105,7 +104,7 @@ def _is_variant(config: LoraConfig) -> bool:
 
 
 def _matched(patterns: Mapping[str, Value], name: str, default: Value) -> Value:
-    """Return the value of the pattern that peft takes for a layer. Most are the layer's whole name."""
+    """Return the value of the pattern that peft chooses for a layer. Most are the layer's whole name."""
     if not patterns:
         return default
     whole = patterns.get(f"^{name}")

@@ -1,8 +1,7 @@
-"""Read a LoRA as diffusers does, beside a model that paints meanwhile.
+"""Read a LoRA as diffusers does, while the model keeps painting.
 
-diffusers reads the file and says what it changes in which network, so that names, scales and errors are its
-own, whatever form the trainer wrote. The networks that it is given have no weights, and note what they are to
-change.
+diffusers reads the file and decides what changes in which network, so names, scales and errors are its own,
+whatever form the trainer wrote. The networks that it gets have no weights, and only note the changes.
 """
 
 from __future__ import annotations
@@ -32,7 +31,7 @@ Note = Callable[[LoraConfig, Tensors], None]
 
 
 class LoraReader:
-    """Read LoRAs for a pipeline. It keeps no weight of it, and outlives it."""
+    """Read LoRAs for a pipeline, without keeping its weights, and even after it was unloaded."""
 
     def __init__(self, pipeline: Any, model: str) -> None:
         self._model = model
@@ -53,7 +52,7 @@ class LoraReader:
         self._pipeline.__dict__ |= dict.fromkeys(pipeline.components) | {"_all_hooks": []}
 
     def read(self, file: Path) -> LoraWeights:
-        """Return a LoRA on the model's device. Raises InvalidRequest where it does not fit the model."""
+        """Return a LoRA on the model's device. Raises InvalidRequest if it does not fit the model."""
         networks: dict[str, dict[str, LayerChange]] = {name: {} for name in self._networks}
 
         def note(name: str, config: LoraConfig, tensors: Tensors) -> None:
@@ -85,7 +84,7 @@ class LoraReader:
         try:
             changes = layer_changes(network, config, tensors)
         except NoPlainLora as error:
-            why = f"its change of {error.layer} is no plain LoRA"
+            why = f"its change of {error.layer} is not a plain LoRA"
             raise ModelUnusable(f"the LoRA {file.name} cannot be used: {why}") from error
         for layer in changes:
             if network.get_submodule(layer).weight.shape != self._shapes[name][layer]:
@@ -93,14 +92,14 @@ class LoraReader:
         return changes
 
     def _mend_networks(self) -> None:
-        """Build again what diffusers has made larger for a LoRA that was then refused."""
+        """Rebuild the networks that diffusers has made larger for a LoRA that was then refused."""
         for name, network in self._networks.items():
             if _shapes(network) != self._shapes[name]:
                 self._networks[name] = _without_weights(type(network), self._configs[name], network.dtype)
 
 
 def _noting(network: Any, note: Note) -> Any:
-    """Return the network as one that hands the LoRA it is given to `note` instead of changing itself."""
+    """Return a copy of the network that passes its LoRA to `note` instead of changing itself."""
 
     def load_lora_adapter(
         tensors: Tensors,
@@ -109,14 +108,14 @@ def _noting(network: Any, note: Note) -> Any:
         metadata: Mapping[str, Any] | None = None,
         **_: Any,
     ) -> None:
-        """Note what diffusers gives to a network of its own."""
+        """Note the LoRA that diffusers loads into one of its own networks."""
         own = _within(prefix, tensors)
         if not own:
             return
         if "lora_A" not in next(iter(own)):
             own = convert_unet_state_dict_to_peft(own)
         if network_alphas and metadata:
-            raise ValueError("it has alphas beside its metadata")
+            raise ValueError("it has both alphas and metadata")
         ranks = {
             f"^{name}": value.shape[1] for name, value in own.items() if "lora_B" in name and value.ndim > 1
         }
@@ -127,7 +126,7 @@ def _noting(network: Any, note: Note) -> Any:
     def load_adapter(
         adapter_name: str | None, adapter_state_dict: Tensors, peft_config: LoraConfig, **_: Any
     ) -> None:
-        """Note what diffusers gives to a network of transformers."""
+        """Note the LoRA that diffusers loads into a network of transformers."""
         note(peft_config, adapter_state_dict)
         noting.peft_config = {ADAPTER: peft_config}
 
@@ -137,13 +136,13 @@ def _noting(network: Any, note: Note) -> Any:
 
 
 def _within(prefix: str, given: Mapping[str, Any]) -> dict[str, Any]:
-    """Return what is said of the network, by names without its own before them."""
+    """Return the entries of one network, without its prefix in their names."""
     start = f"{prefix}."
     return {name.removeprefix(start): value for name, value in given.items() if name.startswith(start)}
 
 
 def _without_weights(kind: Any, config: Any, dtype: torch.dtype) -> Any:
-    """Build a network all of whose weights are one zero each, seen in the weight's shape."""
+    """Build a network in which each weight is a single zero, expanded to the weight's shape."""
     with torch.device("meta"):
         made = kind.from_config(config) if issubclass(kind, diffusers.ModelMixin) else kind(config)
     for module in made.modules():

@@ -1,8 +1,8 @@
-"""Give each row of a forward the LoRAs of its own picture, or none.
+"""Apply to each row of a forward the LoRAs of its own picture, or none.
 
-As peft does for a batch of mixed adapters, but by pictures and not by the adapters' names: two pictures may
-have one LoRA at two scales, and what a picture gets does not depend on whether its peers have it too. Nothing
-in the network is replaced, so a LoRA comes and goes between two steps.
+This is what peft does for a batch of mixed adapters, but by picture and not by the adapters' names. Two
+pictures may have one LoRA at two scales, and a picture's result does not depend on whether others have it
+too. Nothing in the network is replaced, so LoRAs can change between two steps.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from deployments.diffusion.lora_weights import PictureLora
 
 @dataclass(frozen=True, eq=False)
 class Window:
-    """Slide a convolution over its input. `convolve`: torch's function for so many dimensions."""
+    """The window of a convolution. `convolve` is torch's function for its number of dimensions."""
 
     convolve: Callable[..., torch.Tensor]
     stride: tuple[int, ...]
@@ -34,7 +34,7 @@ class Window:
 class LayerChange:
     """Change a layer's output by scale * up(down(input)), as peft's LoraLayer does.
 
-    `down`: (rank, inputs), `up`: (outputs, rank); of a convolution with the sides of its kernel behind.
+    `down` is (rank, inputs), and `up` is (outputs, rank). For a convolution the sides of its kernel follow.
     """
 
     down: torch.Tensor
@@ -64,11 +64,11 @@ class LayerChange:
 
 
 Changes = Mapping[str, Sequence[tuple[LayerChange, float]]]
-"""By the names of a network's layers: what is added to each, and at which scale. Several become one sum."""
+"""The changes to each layer of a network by its name, with their scales. Several are added together."""
 
 
 def changes_of(loras: Sequence[PictureLora], network: str) -> Changes:
-    """Return what a picture's LoRAs change in one of the networks."""
+    """Return the changes of a picture's LoRAs to one of the networks."""
     changes: dict[str, list[tuple[LayerChange, float]]] = {}
     for lora in loras:
         for layer, change in lora.weights.networks.get(network, {}).items():
@@ -77,7 +77,7 @@ def changes_of(loras: Sequence[PictureLora], network: str) -> Changes:
 
 
 class LoraRows:
-    """Watch the layers of a network that LoRAs change."""
+    """Hook the layers of a network that LoRAs change."""
 
     def __init__(self, network: torch.nn.Module) -> None:
         self._network = network
@@ -90,9 +90,9 @@ class LoraRows:
     def applied(
         self, rows: Sequence[int], changes: Sequence[Changes], filled: int | None = None
     ) -> Iterator[None]:
-        """Change the calls inside of the block. `rows`: of each picture, one after the other.
+        """Apply changes to calls inside the block. `rows` counts each picture's rows, in their order.
 
-        There are `filled` rows in all; those beyond the pictures' are nobody's.
+        There are `filled` rows in all. Those beyond the pictures' rows belong to no picture.
         """
         if not any(changes):
             yield
@@ -114,10 +114,10 @@ class LoraRows:
         if not any(layer in changes for _, _, changes in self._rows):
             return None
         value: torch.Tensor = inputs[0]
-        if self._is_one:  # All rows that matter are one picture's, whatever the axes mean.
+        if self._is_one:  # All rows that matter belong to one picture, whatever the axes mean.
             return output + _sum(self._rows[0][2][layer], value).to(output.dtype)
         if len(value) % self._count:
-            raise RuntimeError(f"the input of {layer} has no rows of its own for each picture")
+            raise RuntimeError(f"the rows of {layer}'s input cannot be divided among the pictures")
         each = len(value) // self._count
         for begin, end, changes in self._rows:
             if layer in changes:

@@ -35,12 +35,12 @@ class LoraConfig:
 
 @dataclass(frozen=True)
 class IpAdapterConfig:
-    """An IP-Adapter, which paints by reference pictures (Ye et al. 2023, arXiv 2308.06721).
+    """An IP-Adapter, which guides painting by reference pictures (Ye et al. 2023, arXiv 2308.06721).
 
-    `source`: its .safetensors file, or such a file on the hub as
-    `h94/IP-Adapter/models/ip-adapter_sd15.safetensors`. `image_encoder`: the folder of the CLIP vision model
-    that it was trained with, or on the hub as `h94/IP-Adapter/models/image_encoder`. `cached_pictures`: how
-    many pictures' embeddings are kept.
+    `source` is its .safetensors file, or a file on the hub such as
+    `h94/IP-Adapter/models/ip-adapter_sd15.safetensors`. `image_encoder` is the folder of the CLIP vision
+    model that it was trained with, or one on the hub such as `h94/IP-Adapter/models/image_encoder`.
+    `cached_pictures` is how many pictures' embeddings are kept.
     """
 
     __pydantic_config__: ClassVar[dict[str, str]] = {"extra": "forbid"}
@@ -52,11 +52,11 @@ class IpAdapterConfig:
 
 @dataclass(frozen=True)
 class QuantizationConfig:
-    """Keep networks in fewer bits, by diffusers' PipelineQuantizationConfig.
+    """Settings that keep networks in fewer bits, by diffusers' PipelineQuantizationConfig.
 
-    `backend` is diffusers' name of it, and its Python package has to be installed; `bitsandbytes` alone means
-    its four bits. `options` are the
-    arguments of its configuration class. `components`: which networks; by default the denoiser alone.
+    `backend` is diffusers' name for the method, whose Python package must be installed. Plain `bitsandbytes`
+    means 4 bits. `options` are the arguments of its configuration class. `components` are the networks to
+    quantize, by default the denoiser alone.
     """
 
     __pydantic_config__: ClassVar[dict[str, str]] = {"extra": "forbid"}
@@ -68,33 +68,36 @@ class QuantizationConfig:
 
 @dataclass(frozen=True)
 class ModelConfig:
-    """A model and the means by which it fits its device.
+    """A model, and the settings by which it fits its device and paints.
 
-    `source` is a diffusers folder, a single .safetensors file, or a hub id, in that order of recognition.
-    `family` is known from the model's folder or by a known id; name it for any other hub id, and where a
-    folder leaves it open (docs/models.md).
-    `device` and `dtype` "auto" mean CUDA in half precision where there is a GPU, else the CPU in single;
-    `component_dtypes` sets a part of the model apart, as in `{vae: float32}`.
+    `source` is a diffusers folder, a single .safetensors file, or a hub id, tried in that order. `family`
+    follows from the model's folder or from a known id. Name it for any other hub id, and for a folder that
+    leaves it open (docs/models.md).
+
+    `device` and `dtype` "auto" mean CUDA in half precision if there is a GPU, else the CPU in single
+    precision. `component_dtypes` gives parts of the model another precision, as in `{vae: float32}`.
     `offload` moves parts of the model to the GPU when they are needed: `model` one network at a time,
     `sequential` one layer at a time, which needs the least memory and takes the longest. `vae_slicing`
-    decodes one picture at a time, `vae_tiling` one tile of a picture at a time.
-    `lazy_load` gives the memory back after the warm-up picture, without which no replica counts as ready, and
-    loads the model again at the first job. `unload_after_idle_s` unloads it when no job came for so long.
-    `exact` fills every forward up to `exact_rows`, so that a picture is bitwise the same whatever its peers.
-    `compile` compiles the denoiser for each row count before the replica is ready: minutes, worth it on a
-    GPU. `auto` does so in a process beside the painting, and uses what is compiled from its next step on; it
-    needs `device: cpu`.
-    `prompt_cache` counts encoded prompts.
-    `painter`: `pipeline` runs any pipeline of diffusers as it is, image to image and inpainting too;
-    `denoiser` paints Stable Diffusion 1, 2 and XL from words alone. `auto` takes the pipeline.
-    `preview_vae`: a small VAE that previews are drawn by, a folder or a hub id of diffusers' AutoencoderTiny
-    (`madebyollin/taesd`; for XL `madebyollin/taesdxl`). Where none is named, by the one in the folder
-    `preview_vae` of the model's own, else by a linear map.
-    `ip_adapter`: paints by reference pictures, for Stable Diffusion 1, 2 and XL. `pose_controlnet`: a
-    ControlNet for poses as OpenPose draws them, for these families, a folder or a hub id
+    decodes one picture at a time, `vae_tiling` one tile of a picture at a time. `lazy_load` frees the memory
+    after the warm-up picture, which every replica paints before it counts as ready, and loads the model again
+    at the first job. `unload_after_idle_s` unloads it after that long without a job.
+
+    `exact` fills every forward up to `exact_rows`, so that a picture is bitwise the same whatever its peers
+    are. `compile` compiles the denoiser for each row count before the replica is ready, which takes minutes
+    and is worth it on a GPU. With `auto`, which needs `device: cpu`, a background process compiles, and each
+    compiled forward is used from the next step on. `prompt_cache` is the number of encoded prompts kept.
+    `painter`: `pipeline` runs any diffusers pipeline unmodified, also for image to image and inpainting, and
+    `denoiser` paints Stable Diffusion 1, 2 and XL from words alone. `auto` chooses the pipeline.
+
+    `preview_vae` is a small VAE to draw previews with, a folder or a hub id of diffusers' AutoencoderTiny
+    (`madebyollin/taesd`, or for XL `madebyollin/taesdxl`). If none is named, previews are drawn with the one
+    in the subfolder `preview_vae` of the model's folder, else with a linear map. `ip_adapter` guides painting
+    by reference pictures, for Stable Diffusion 1, 2 and XL. `pose_controlnet` is a ControlNet for poses as
+    OpenPose draws them, for the same families, a folder or a hub id
     (`lllyasviel/control_v11p_sd15_openpose`).
-    `lora`: laid over the model for all pictures. `lora_folder`: .safetensors files that a request may name,
-    each for its picture alone; the last used stay on the device, `lora_budget_bytes` of them.
+
+    `lora` is laid over the model for all pictures. `lora_folder` has .safetensors files that a request may
+    name for its picture alone. The last used ones stay on the device, up to `lora_budget_bytes`.
     """
 
     __pydantic_config__: ClassVar[dict[str, str]] = {"extra": "forbid"}
@@ -128,26 +131,26 @@ class ModelConfig:
     def __post_init__(self) -> None:
         for key in ("ip_adapter", "pose_controlnet"):
             if getattr(self, key) is not None and self.painter == "denoiser":
-                raise ValueError(f"{key} is for the pipeline painter: set painter to auto")
+                raise ValueError(f"{key} works only with the pipeline painter: set painter to auto")
         if self.ip_adapter is not None and self.offload == "sequential":
             raise ValueError("an ip_adapter cannot be offloaded layer by layer: set offload to model")
         if self.ip_adapter is not None and self.compile:
-            raise ValueError("an ip_adapter cannot be compiled: leave compile out")
+            raise ValueError("an ip_adapter cannot be compiled: set compile to false")
         for key, used, why in (
-            ("painter: denoiser", self.painter == "denoiser", "it is for the pipeline painter"),
+            ("painter: denoiser", self.painter == "denoiser", "only the pipeline painter supports it"),
             (
                 f"device: {self.device}",
                 self.device != "cpu",
-                "it holds the model twice, which no GPU's memory was measured for: set device to cpu",
+                "it keeps the model in memory twice, which was not measured on any GPU: set device to cpu",
             ),
-            ("exact", self.exact, "a picture would differ before and after"),
+            ("exact", self.exact, "pictures would differ before and after compilation"),
             (f"offload: {self.offload}", self.offload != "none", "a compiled forward holds all weights"),
             ("quantization", self.quantization is not None, "a quantized network cannot be exported"),
-            ("lazy_load", self.lazy_load, "it would be compiled anew after each load"),
+            ("lazy_load", self.lazy_load, "it would be compiled again after each load"),
             (
                 "unload_after_idle_s",
                 self.unload_after_idle_s is not None,
-                "it would be compiled anew each time",
+                "it would be compiled again after each load",
             ),
         ):
             if self.compile == "auto" and used:
@@ -157,13 +160,13 @@ class ModelConfig:
         if self.exact_rows < 2:
             raise ValueError("exact_rows must be at least 2: a guided picture has two rows")
         for other, used, why in (
-            ("painter: denoiser", self.painter == "denoiser", "only the pipeline painter has them"),
+            ("painter: denoiser", self.painter == "denoiser", "only the pipeline painter supports LoRAs"),
             (
                 f"compile: {str(self.compile).lower()}",
                 bool(self.compile),
-                "each new LoRA would be compiled for minutes",
+                "compiling for each new LoRA would take minutes",
             ),
-            ("quantization", self.quantization is not None, "they need the networks' own precision"),
+            ("quantization", self.quantization is not None, "LoRAs need networks that are not quantized"),
         ):
             if self.lora_folder is not None and used:
                 raise ValueError(f"lora_folder cannot be used with {other}: {why}")
@@ -173,12 +176,12 @@ class ModelConfig:
 class GenerationConfig:
     """Settings for how jobs share a model, and what becomes of a bad picture.
 
-    At the start forwards of up to `max_rows` are tried, as far as `calibration_s` goes, to find how many pay.
-    A job may take `stretch` times as long as alone before it goes first
-    (deployments/diffusion/scheduling/scheduler.py); beyond `max_jobs` at once they are refused. A step longer
-    than `wedged_after_s` makes a replica unhealthy. A bad picture is tried again, `max_attempts` in all; one
-    that the device has no room for is reduced. Finished layers are kept for an equal job while they fit in
-    `result_cache_bytes`.
+    At the start forwards of up to `max_rows` rows are tried, within `calibration_s`, to find how many pay. A
+    job may take `stretch` times as long as alone before it goes first
+    (deployments/diffusion/scheduling/scheduler.py). Beyond `max_jobs` at once, jobs are refused. A step
+    longer than `wedged_after_s` makes a replica unhealthy. A bad picture is retried, up to `max_attempts` in
+    all. One that the device has no room for is reduced. Finished layers are kept for equal jobs while they
+    fit in `result_cache_bytes`.
     """
 
     __pydantic_config__: ClassVar[dict[str, str]] = {"extra": "forbid"}

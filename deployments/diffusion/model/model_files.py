@@ -19,7 +19,7 @@ CONFIG_NAMES = ("config.json", "scheduler_config.json", "tokenizer_config.json",
 VOCABULARIES = ("tokenizer.json", "vocab.json", "vocab.txt", "spiece.model", "tokenizer.model")
 PICKLE_SUFFIXES = (".bin", ".ckpt", ".pt", ".pth", ".pkl")
 NOT_LOADED = ("safety_checker", "feature_extractor", "image_encoder")
-"""Painting from text needs none of them."""
+"""Parts that are not needed to paint from text."""
 NONE_APART: Mapping[str, str] = {}
 PICKLE = "is a pickle, which can run code when it is read: only safetensors is loaded"
 
@@ -32,8 +32,9 @@ def check_model_files(
 ) -> None:
     """Check that `folder` is a whole diffusers model of intact safetensors that paints from text.
 
-    Of each part the weights that `precision` (float32, float16 or bfloat16), or that of the part in `apart`,
-    would read are checked. Raises NotReady or ModelUnusable, naming the file; the folder is called `shown`.
+    Check the weights of each part that would be read for `precision` (float32, float16 or bfloat16), or for
+    the part's own precision in `apart`. Raises NotReady or ModelUnusable, naming the file. The folder is
+    called `shown`.
     """
     name = shown or folder.resolve().name
     index = read_index(folder, name)
@@ -45,7 +46,7 @@ def check_model_files(
 
 
 def read_index(folder: Path, shown: str) -> dict[str, Any]:
-    """Return a model's model_index.json, whose `_class_name` is a name. Raises NotReady or ModelUnusable."""
+    """Return a model's model_index.json, which must name a class. Raises NotReady or ModelUnusable."""
     index = read_json(folder / "model_index.json", f"{shown}/model_index.json")
     if not isinstance(index.get("_class_name"), str):
         raise ModelUnusable(
@@ -57,8 +58,8 @@ def read_index(folder: Path, shown: str) -> dict[str, Any]:
 def check_shape(folder: Path, shown: str) -> None:
     """Check by the configuration of its parts that a model paints from text. Raises ModelUnusable.
 
-    What is missing is not missed here. Families besides Stable Diffusion 1, 2 and XL have a class for each
-    task.
+    Missing parts are not reported here. Only Stable Diffusion 1, 2 and XL are checked, since the other
+    families have a class for each task.
     """
     index = read_index(folder, shown)
     if index["_class_name"] not in STABLE_DIFFUSION_PIPELINES:
@@ -72,7 +73,7 @@ def check_shape(folder: Path, shown: str) -> None:
 
 
 def parts_of(index: dict[str, Any]) -> dict[str, tuple[str, str]]:
-    """Return the library and class of each part that a model_index.json names, and that is loaded."""
+    """Return the library and class of each part that a model_index.json names and that is to be loaded."""
     return {
         part: (str(entry[0]), str(entry[1]))
         for part, entry in index.items()
@@ -89,7 +90,7 @@ def check_network(folder: Path, shown: str, precision: str = "float32") -> None:
 
 
 def fingerprint(place: Path | None, *settings: object) -> str:
-    """Hash a model's files and the settings that shape its pictures; the settings alone on the hub."""
+    """Hash the state of a model's files, if they are here, and the settings that shape its pictures."""
     digest = hashlib.sha256(repr(settings).encode())
     if place is not None:
         for file in sorted(place.rglob("*")) if place.is_dir() else [place]:
@@ -125,13 +126,13 @@ def part_weights(folder: Path, shown: str, precision: str) -> dict[str, Header]:
 
 
 def check_words(tokenizer: Path, shown: str) -> None:
-    """Raise NotReady where a tokenizer has no words: transformers would make one that knows none."""
+    """Raise NotReady if a tokenizer has no vocabulary: transformers would make one that knows no word."""
     if not any((tokenizer / name).is_file() for name in VOCABULARIES):
-        raise NotReady(f"{shown} has no words: {' or '.join(VOCABULARIES[:2])} is missing")
+        raise NotReady(f"{shown} has no vocabulary: {' or '.join(VOCABULARIES[:2])} is missing")
 
 
 def read_json(file: Path, shown: str) -> dict[str, Any]:
-    """Return the object in a JSON file. Raises NotReady where it cannot be read, else ModelUnusable."""
+    """Return the object in a JSON file. Raises NotReady if it cannot be read, else ModelUnusable."""
     try:
         content = json.loads(file.read_text(encoding="utf-8-sig"))
     except OSError as error:
@@ -153,7 +154,7 @@ def _check_part(folder: Path, shown: str, precision: str) -> None:
         read_json(folder / name, f"{shown}/{name}")
     if "tokenizer_config.json" in configs:
         check_words(folder, shown)
-    if configs == ["config.json"]:  # Only networks have that one alone; the others carry no weights.
+    if configs == ["config.json"]:  # Only networks have this file alone. Other parts carry no weights.
         part_weights(folder, shown, precision)
 
 
@@ -171,7 +172,7 @@ def _refuse_without_weights(files: set[str], folder: Path, shown: str) -> NoRetu
     if pickles:
         raise ModelUnusable(f"{shown}/{pickles[0]} {PICKLE}")
     others = sorted(name for name in files if name.endswith(".safetensors"))
-    found = f" that is named as diffusers names them, only {others[0]}" if others else ""
+    found = f" with a name that diffusers uses, only {others[0]}" if others else ""
     raise NotReady(f"{shown} has no .safetensors file{found}")
 
 
@@ -181,7 +182,7 @@ def _listed(index: Path, shown: str) -> list[str]:
     if not isinstance(weights, dict) or not all(isinstance(name, str) for name in weights.values()):
         raise ModelUnusable(f"{shown}/{index.name} lists no files")
     if not all(Path(name).name == name for name in weights.values()):
-        raise ModelUnusable(f"{shown}/{index.name} lists files of other folders")
+        raise ModelUnusable(f"{shown}/{index.name} lists files in other folders")
     return list(weights.values())
 
 
@@ -197,7 +198,7 @@ def _check_sums(folder: Path, name: str) -> None:
         expected, _, listed = line.strip().partition(" ")
         listed = listed.strip().removeprefix("*").removeprefix("./")
         if not listed:
-            raise ModelUnusable(f"{name}/{CHECKSUMS} is not in the form of sha256sum")
+            raise ModelUnusable(f"{name}/{CHECKSUMS} is not in the format of sha256sum")
         file = folder / listed
         if not file.is_file():
             raise NotReady(f"{name}/{listed} is missing")

@@ -1,4 +1,4 @@
-"""Replace the networks of a pipeline's copy, so that their calls can be run with other requests' calls."""
+"""Replace the networks in a pipeline's copy, so that their calls can run with other requests' calls."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from deployments.diffusion.painter import Guidance
 
 Where = Literal["controlnet", "denoiser", "decoder"]
 Wait = Callable[[Where, Call], Any]
-"""Returns what the call returns, once it was made."""
+"""Returns the call's result, once the call was made."""
 OnStep = Callable[[Any, Any, Any, Any], None]
-"""Is given the scheduler, the prediction, the timestep and the sample, before the step."""
+"""Gets the scheduler, the prediction, the timestep and the sample, before the step."""
 NO_NOISE = ("AutoencoderKL", "AsymmetricAutoencoderKL", "AutoencoderTiny", "PatchAutoencoder")
 """VAEs that take a generator when they decode, and draw nothing from it."""
 
@@ -32,7 +32,7 @@ def within_context(
 
 
 class NetworkProxy:
-    """Replace a network in a copy of a pipeline: the same in everything but its calls."""
+    """A proxy for a network in a copy of a pipeline, which behaves the same except for its calls."""
 
     def __init__(self, network: Any, wait: Wait) -> None:
         self._network = network
@@ -68,12 +68,12 @@ class DenoiserProxy(NetworkProxy):
         return self._guided_steps.make(call, *self._guidance(), self._reader.read, make)
 
     def cache_context(self, *names: Any, **where: Any) -> AbstractContextManager[None]:
-        """Leave out the context of step caches: it is the network's, and others' calls come in between."""
+        """Skip the step caches' context: the network is shared, and others' calls come in between."""
         return nullcontext()
 
 
 class ControlNetProxy(NetworkProxy):
-    """The ControlNet in a copy. Pipelines ask for its class."""
+    """The ControlNet in a copy. It has the network's class, since pipelines check it."""
 
     def __init__(self, network: Any, wait: Wait) -> None:
         super().__init__(network, wait)
@@ -85,14 +85,14 @@ class ControlNetProxy(NetworkProxy):
 
     def __call__(self, *positional: Any, **keywords: Any) -> Any:
         sample = positional[0]
-        # One for each row, so that pictures of other scales share the forward.
+        # One scale for each row, so that pictures with different scales share the forward.
         scale = sample.new_full((len(sample), 1, 1, 1), keywords["conditioning_scale"])
         keywords["conditioning_scale"] = scale
         return self._wait("controlnet", self._reader.read(positional, keywords))
 
 
 class VaeProxy(NetworkProxy):
-    """The VAE in a copy. `dtype`: what this pipeline has cast it to; the network stays as it is, for all."""
+    """The VAE in a copy. `dtype` is what this pipeline cast it to. The shared network is never cast."""
 
     def __init__(self, network: Any, wait: Wait, dtype: Any) -> None:
         super().__init__(network, wait)
@@ -105,7 +105,7 @@ class VaeProxy(NetworkProxy):
         return self._wait("decoder", self._reader.read(positional, keywords))
 
     def encode(self, image: Any, *positional: Any, **keywords: Any) -> Any:
-        """Encode in the network's own precision: a pipeline that has cast it has cast the picture with it."""
+        """Encode in the network's own precision, since a pipeline casts the picture along with the VAE."""
         return self._network.encode(image.to(self._network.dtype), *positional, **keywords)
 
     def to(self, dtype: Any) -> VaeProxy:

@@ -19,7 +19,7 @@ def denoiser_of(pipeline: Any) -> Any:
 
 
 def latent_channels(pipeline: Any) -> int:
-    """Return the channels of a picture's latents, as its VAE has them."""
+    """Return the number of channels in a picture's latents, according to the VAE."""
     config = pipeline.vae.config
     return int(config.get("latent_channels") or config.get("z_dim") or 4)
 

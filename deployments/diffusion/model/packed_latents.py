@@ -1,4 +1,4 @@
-"""Lay a picture's latents out as an image, by its pipeline's own methods, for a preview."""
+"""Lay out a picture's latents as an image for a preview, with its pipeline's own methods."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from deployments.diffusion.painter import PaintRequest
 
 
 def as_image(pipeline: Any, latents: Any, request: PaintRequest) -> Any:
-    """Return (1, channels, h, w) of latents in which some families have each patch as a token."""
+    """Return latents as (1, channels, h, w). Some families have each patch as a token."""
     if latents.ndim == 3:
         latents = _unpacked(pipeline, latents, request)
     return latents.squeeze(2) if latents.ndim == 5 else latents

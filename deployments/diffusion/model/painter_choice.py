@@ -1,4 +1,4 @@
-"""Choose the painter of a model, and say what it can be asked for."""
+"""Choose the painter of a model, and list the tasks that it can do."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from deployments.diffusion.model.registry import card_of
 
 
 def uses_denoiser(config: ModelConfig) -> bool:
-    """Return whether the denoiser paints this model; else the pipeline painter, which paints any."""
+    """Return whether the denoiser paints this model. If not, the pipeline painter does, which paints any."""
     return config.painter == "denoiser"
 
 
 def tasks_of(config: ModelConfig) -> tuple[ModelTask, ...]:
-    """Return what a configured model can be asked for: the denoiser paints from words alone."""
+    """Return the tasks that a configured model can do. The denoiser paints from words alone."""
     if uses_denoiser(config):
         return ("text_to_image",)
     card = card_of(config)

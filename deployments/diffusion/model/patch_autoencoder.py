@@ -47,13 +47,13 @@ def decode_linearly(
 
 
 def start_at_zero(layer: nn.Conv2d) -> None:
-    """Let a layer return nothing until it is trained."""
+    """Let a layer return zeros until it is trained."""
     for parameter in layer.parameters():
         nn.init.zeros_(parameter)
 
 
 class ResidualBlock(nn.Module):
-    """Two convolutions that add to their input; nothing, until they are trained."""
+    """Two convolutions that add to their input, and add nothing until they are trained."""
 
     def __init__(self, channels: int) -> None:
         super().__init__()
@@ -68,9 +68,9 @@ class ResidualBlock(nn.Module):
 
 
 class Level(nn.Module):
-    """Blocks of one size. All but the first level double the one before, and see the linear inverse too.
+    """Blocks of one size. All but the first level double the size before, and read the linear inverse too.
 
-    The inverse comes with its pixels gathered in channels, so that it has the level's size.
+    The inverse's pixels are gathered in channels, so that it has the level's size.
     """
 
     def __init__(self, channels: int, before: int, gathered: int, blocks: int) -> None:
@@ -80,7 +80,7 @@ class Level(nn.Module):
         self.blocks = nn.Sequential(*(ResidualBlock(channels) for _ in range(blocks)))
 
     def forward(self, x: torch.Tensor, linear: torch.Tensor) -> torch.Tensor:
-        """Return (n, channels, h, w), of the first level's size as `x`, of every other one's doubled."""
+        """Return (n, channels, h, w), of the size of `x` at the first level, twice that at any other."""
         if self.see is None:
             return self.blocks(self.enter(x))  # type: ignore[no-any-return]
         doubled = interpolate(x, scale_factor=2.0, mode="nearest")
@@ -103,7 +103,7 @@ class Details(nn.Module):
         start_at_zero(self.paint)
 
     def forward(self, latents: torch.Tensor, linear: torch.Tensor) -> torch.Tensor:
-        """Return what to add at full size (n, 3, 32 h, 32 w), for the inverse at half size."""
+        """Return what to add at full size (n, 3, 32 h, 32 w), given the inverse at half size."""
         x = latents
         for level in self.levels:
             x = level(x, linear)
@@ -111,9 +111,9 @@ class Details(nn.Module):
 
 
 class PatchAutoencoder(ModelMixin, ConfigMixin):  # type: ignore[misc]
-    """A VAE for pipelines of diffusers, in the place of an AutoencoderKL or AutoencoderTiny.
+    """A VAE for diffusers pipelines, in place of an AutoencoderKL or AutoencoderTiny.
 
-    `block_out_channels` are the widths from the full size, the colours' four places each, to the smallest.
+    `block_out_channels` are the widths from the full size, with four places for each colour, to the smallest.
     """
 
     @register_to_config  # type: ignore[untyped-decorator]

@@ -1,7 +1,7 @@
-"""Multiply what has one vector a row for each picture by itself, as it is multiplied where it is alone.
+"""Run linear layers that read one vector per row separately for each picture, as if it were alone.
 
-On a CPU a product of two or three rows sums in another order than one of four or more. So of all layers of a
-network those that read a time or a size, one vector a row, would give a picture other bits beside others.
+On a CPU a product of two or three rows sums in another order than one of four or more. So layers that read a
+time or a size, one vector per row, would give a picture other bits when it shares a forward.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import torch
 
 
 class PictureLinears:
-    """Watch the linear layers of networks that one thread runs."""
+    """Hook the linear layers of networks that one thread runs."""
 
     def __init__(self, *networks: torch.nn.Module) -> None:
         self._rows: list[int] = []
@@ -25,7 +25,7 @@ class PictureLinears:
 
     @contextmanager
     def apart(self, rows: Sequence[int], filled: int) -> Iterator[None]:
-        """Keep the pictures' vectors apart inside of the block. `rows`: of each, of `filled` in all."""
+        """Keep pictures' vectors apart inside the block. `rows` counts each one's, of `filled` in all."""
         spare = filled - sum(rows)
         self._rows = [*rows, spare] if spare else list(rows)
         try:

@@ -1,7 +1,7 @@
-"""Copy a pipeline of diffusers for each request: the networks are shared, what its call writes is its own.
+"""Copy a diffusers pipeline for each request. Copies share the networks, but nothing that a call writes.
 
-The code is the pipeline's. In place of the denoiser and the VAE a copy has proxies that hand their calls to
-`wait`, so that the calls of several requests can be run together.
+The code is the pipeline's own. In place of the denoiser, the ControlNet and the VAE a copy has proxies that
+pass their calls to `wait`, so that the calls of several requests can be run together.
 """
 
 from __future__ import annotations
@@ -40,9 +40,9 @@ CHANNELS_OF_WORDS = 4
 
 @dataclass(frozen=True)
 class Changed:
-    """Changes of a picture's LoRAs. `in_texts`: its words are read inside of it; `texts_key` tells it apart.
+    """Changes that a picture's LoRAs make. Its prompt is encoded inside `in_texts`.
 
-    `in_rows`: its rows differ from others' rows of one forward.
+    `texts_key` identifies the changes to the text encoders. `in_rows`: LoRAs change its rows of a forward.
     """
 
     in_texts: Callable[[], AbstractContextManager[None]] = nullcontext
@@ -54,9 +54,9 @@ UNCHANGED = Changed()
 
 
 class PipelineCopies:
-    """Make the copies. `capacity`: how many encoded prompts are kept; `exact`: as in CallReader.
+    """Make the copies. `capacity` is how many encoded prompts are kept, and `exact` is as in CallReader.
 
-    `controlnet`: the network for poses, where there is one; `ip_adapter`: that for references.
+    `controlnet` is the network for poses, if any, and `ip_adapter` the one for references.
     """
 
     def __init__(
@@ -75,14 +75,14 @@ class PipelineCopies:
         self._ip_adapter = ip_adapter
         self._exact = exact
         self._vae_dtype = pipeline.vae.dtype
-        # These pipelines cast it there and back at every picture, in the middle of another's.
+        # These pipelines cast the VAE back and forth for every picture, in the middle of another's.
         if hasattr(pipeline, "upcast_vae") and pipeline.vae.config.force_upcast and is_half(pipeline.vae):
             pipeline.vae.float()
         self._exact = exact
         self._prompts = EncodedPrompts(capacity)
         self._words = pipeline
         self._pipelines: dict[str, Any] = {type(pipeline).__name__: pipeline}
-        # Read once: diffusers looks through every module for it, a millisecond each time.
+        # Read once: diffusers searches every module for it, which takes a millisecond each time.
         self._own = {
             "_execution_device": pipeline._execution_device,
             "maybe_free_model_hooks": lambda self: None,
@@ -103,11 +103,12 @@ class PipelineCopies:
     ) -> Any:
         """Copy the pipeline of a task.
 
-        `guidance` gives the step under way, of so many, and where its guidance comes from. `posed`: the one
-        with a ControlNet. `reference_scale`: by which it follows its references, where it has any.
-        `caches_guidance`: as in GuidedSteps.
+        `guidance` is given the number of steps, and returns the current one and where its guidance comes
+        from. `posed` selects the pipeline with a ControlNet. `reference_scale` is how closely the picture
+        follows its references, if any. `caches_guidance` is as in GuidedSteps.
 
-        Not by setattr, with which diffusers writes into the configuration that all copies share.
+        The parts are set in `__dict__`, since diffusers' setattr writes into the configuration that all
+        copies share.
         """
         pipeline = self._words
         of_task = self._of(task, posed)
@@ -161,10 +162,10 @@ class PipelineCopies:
 
 
 def _config_for(task: Task, denoiser: Any, vae: Any) -> Any:
-    """Return the configuration in which a pipeline looks for its denoiser's channels.
+    """Return the configuration in which a pipeline looks up its denoiser's channels.
 
-    Those for inpainting take a UNet for one of text to image only where it reads 4 channels, whatever the
-    latents of its VAE have.
+    Inpainting pipelines accept a text-to-image UNet only if it reads 4 channels, however many the latents of
+    its VAE have.
     """
     config = denoiser.config
     is_unet = hasattr(denoiser, "conv_in")
@@ -176,7 +177,7 @@ def _config_for(task: Task, denoiser: Any, vae: Any) -> Any:
 def over_the_networks_of(pipeline: Any, kind: Any, **more: Any) -> Any:
     """Make a pipeline of another class with the parts and the options of this one, and `more` parts.
 
-    As AutoPipelineForImage2Image.from_pipe does, which does not know every class.
+    This is what AutoPipelineForImage2Image.from_pipe does, but that does not know every class.
     """
     parts, options = kind._get_signature_keys(kind)
     own = {name: part for name, part in pipeline.components.items() if name in parts}
@@ -187,7 +188,7 @@ def over_the_networks_of(pipeline: Any, kind: Any, **more: Any) -> Any:
 
 @contextmanager
 def _square_unet(unet: Any) -> Iterator[None]:
-    """Let a UNet's sample size be one number meanwhile: these classes compare it with 64."""
+    """Make a UNet's sample size one number inside the block, since these classes compare it with 64."""
     size = None if unet is None else unet.config.sample_size
     if not isinstance(size, list | tuple):
         yield
@@ -202,7 +203,7 @@ def _square_unet(unet: Any) -> Iterator[None]:
 
 @contextmanager
 def no_warnings() -> Iterator[None]:
-    """Keep what was said when the model was loaded from being said again."""
+    """Silence diffusers' warnings inside the block: they were given when the model was loaded."""
     before = diffusers.utils.logging.get_verbosity()
     diffusers.utils.logging.set_verbosity_error()
     try:

@@ -1,4 +1,4 @@
-"""Read the LoRAs that pictures name, and apply each to the rows and the words of its own picture alone."""
+"""Read the LoRAs that pictures name, and apply each only to the rows and the prompt of its own picture."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ from deployments.messages import LoraUse
 class PipelineLoras:
     """Hold what a loaded pipeline needs for the LoRAs of `folder`.
 
-    Made before an IP-Adapter is, which changes the UNet's configuration to one that cannot be built.
-    Sizes are known, and files read, after `release` too.
+    Create it before an IP-Adapter, which changes the UNet's configuration to one that cannot be built.
+    `size_bytes` and `read` also work after `release`.
     """
 
     def __init__(self, pipeline: Any, family: Family, folder: str, model: str) -> None:
@@ -30,7 +30,7 @@ class PipelineLoras:
         self._rows = {name: LoraRows(getattr(pipeline, name)) for name in self._reader.network_names}
 
     def size_bytes(self, use: LoraUse) -> int:
-        """Foresee the bytes of a LoRA on the device. Raises InvalidRequest."""
+        """Predict the bytes of a LoRA on the device. Raises InvalidRequest."""
         return self._file(use).numbers * self._reader.number_bytes
 
     def read(self, use: LoraUse) -> LoraWeights:
@@ -40,17 +40,17 @@ class PipelineLoras:
         return weights
 
     def release(self) -> None:
-        """Let go of the pipeline's networks, which are unloaded."""
+        """Drop the references to the pipeline's networks, which are unloaded."""
         self._rows = {}
 
     def in_rows(
         self, counts: Sequence[int], changes: Sequence[Changes], rows: int
     ) -> AbstractContextManager[None]:
-        """Change each picture's rows by its own LoRAs inside of the block: one forward of the denoiser."""
+        """Apply each picture's LoRAs to its own rows inside the block: one forward of the denoiser."""
         return self._rows[self._family.denoiser].applied(counts, changes, rows)
 
     def changed(self, loras: Sequence[PictureLora]) -> Changed:
-        """Return what a picture's LoRAs change."""
+        """Return the changes that a picture's LoRAs make."""
         encoders = {name: changes_of(loras, name) for name in self._rows if name != self._family.denoiser}
         if not any(encoders.values()):
             return Changed(in_rows=True)
@@ -65,8 +65,8 @@ class PipelineLoras:
         return Changed(in_texts, tuple((lora.use.sha256, lora.use.scale) for lora in loras), in_rows=True)
 
     def _file(self, use: LoraUse) -> LoraFile:
-        """Return the file that a job means. Raises InvalidRequest where it is another by now."""
+        """Return the file that a job means. Raises InvalidRequest if it is gone or has been replaced."""
         found = lora_files(self._folder, self._family).get(use.name)
         if found is None or found.sha256 != use.sha256:
-            raise InvalidRequest(f"the LoRA {use.name} is gone, or has been replaced")
+            raise InvalidRequest(f"the LoRA {use.name} was removed or replaced")
         return found

@@ -1,7 +1,7 @@
-"""Paint with any pipeline of diffusers, unmodified, with many requests in one forward.
+"""Paint with any diffusers pipeline, unmodified, with many requests in one forward.
 
-Each picture's pipeline runs in a greenlet of its own. A step collects the calls of the denoiser that they
-wait with, and runs those with equal keys as one forward; a decode does the same with their calls of the VAE.
+Each picture's pipeline runs in its own greenlet. A step collects the denoiser calls that the pipelines wait
+for, and runs those with equal keys as one forward. A decode does the same with their VAE calls.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ log = logging.getLogger(__name__)
 
 
 class PipelinePainter(LoadedModel[PipelinePainting]):
-    """Paint by any pipeline that has a denoiser, a scheduler and a VAE."""
+    """Paint with any pipeline that has a denoiser, a scheduler and a VAE."""
 
     def __init__(self, config: ModelConfig) -> None:
         super().__init__(config)
@@ -93,7 +93,7 @@ class PipelinePainter(LoadedModel[PipelinePainting]):
         return self._picture_loras().read(use)
 
     def _picture_loras(self) -> PipelineLoras:
-        """Return the LoRAs that pictures may have. Raises UnsupportedTask where they may have none."""
+        """Return the LoRAs that pictures may name. Raises UnsupportedTask if they may name none."""
         if self._loras is None:
             raise UnsupportedTask(NO_LORAS)
         return self._loras
@@ -103,7 +103,7 @@ class PipelinePainter(LoadedModel[PipelinePainting]):
 
     @torch.inference_mode()
     def begin(self, request: PaintRequest) -> PipelinePainting:
-        """Run its pipeline up to the first forward."""
+        """Run the request's pipeline up to the first forward."""
         if self._copies is None:
             raise NotReady("the model is not loaded")
         guided = is_guided(self._family, request)
@@ -126,7 +126,7 @@ class PipelinePainter(LoadedModel[PipelinePainting]):
             )
         )
         if run.at not in IN_STEPS:
-            raise GenerationFailed("this pipeline paints without its denoiser")
+            raise GenerationFailed("this pipeline did not call its denoiser")
         painting = PipelinePainting(
             request,
             run.steps,
@@ -139,7 +139,7 @@ class PipelinePainter(LoadedModel[PipelinePainting]):
             run=run,
             calls_seen=len(self.first_forwards(request)),
             changes=changes_of(request.loras, self._family.denoiser),
-            # Else the bits of what its LoRAs add would depend on how many rows they add it to.
+            # Otherwise the bits of a LoRA's changes would depend on how many rows it changes.
             alone=bool(request.loras) and self.fixed_rows is not None,
         )
         self._begun.add(painting)
@@ -149,10 +149,9 @@ class PipelinePainter(LoadedModel[PipelinePainting]):
     def step(self, paintings: Sequence[PipelinePainting]) -> None:
         """Run one step.
 
-        Raises before any painting has changed; what fails after that is its painting's `fault`.
-
-        A pipeline that calls its denoiser twice a step has two forwards. Where one of them fails, the
-        pipelines stay at it, and what the others returned is kept.
+        Raises only before any painting has changed. A later failure becomes its painting's `fault`.
+        A pipeline that calls its denoiser twice a step has two forwards. If one of them fails, the
+        pipelines stay at it, and the results of the others are kept.
         """
         while in_step := [painting for painting in paintings if painting.is_in_step]:
             posed = [painting for painting in in_step if painting.run.at == "controlnet"]
@@ -179,12 +178,12 @@ class PipelinePainter(LoadedModel[PipelinePainting]):
         return [painting.finished_pixels() for painting in paintings]
 
     def _run_controlnet(self, *positional: Any, **keywords: Any) -> Any:
-        """Run the ControlNet. Its residuals are a list, which is no list of rows."""
+        """Run the ControlNet. Its list of residuals becomes a tuple, since it is no list of rows."""
         residuals, middle = self._controlnet(*positional, **keywords)
         return tuple(residuals), middle
 
     def _reference_arguments(self, request: PaintRequest, guided: bool) -> dict[str, Any]:
-        """Return the call's argument for its references. Raises UnsupportedTask."""
+        """Return the call's argument for references read by an IP-Adapter. Raises UnsupportedTask."""
         own = self._family.reference_argument or self._family.masked_reference_argument
         if request.references is None or own:
             return {}
@@ -198,7 +197,7 @@ class PipelinePainter(LoadedModel[PipelinePainting]):
         network: Callable[..., Any],
         filled: Callable[[int], int] = lambda rows: rows,
     ) -> None:
-        """Run one forward for each key among their calls. Where it raises, no pipeline has gone on."""
+        """Run one forward for each key among their calls. If it raises, no pipeline has gone on."""
         alike: dict[Hashable, list[PipelinePainting]] = {}
         for painting in paintings:
             if painting.outcome is NOTHING:
@@ -206,7 +205,7 @@ class PipelinePainter(LoadedModel[PipelinePainting]):
         for together in alike.values():
             calls = [painting.run.call for painting in together]
             run, rows = network, filled(sum(call.rows for call in calls))
-            beside = self._compile  # Another thread may take it away.
+            beside = self._compile  # Another thread may set it to None.
             if beside is not None and network is self._denoiser:
                 run, rows = beside.forward(calls)
             counts = [call.rows for call in calls]
@@ -216,7 +215,7 @@ class PipelinePainter(LoadedModel[PipelinePainting]):
                 painting.outcome = outcome
 
     def _with_loras(self, paintings: Sequence[PipelinePainting], rows: int) -> AbstractContextManager[None]:
-        """Give each picture's rows its own LoRAs inside of the block, which is one forward."""
+        """Apply each picture's LoRAs to its own rows inside the block, which is one forward."""
         at_denoiser = paintings[0].run.at == "denoiser"
         changes = [painting.changes for painting in paintings]
         if not at_denoiser or not any(changes):
@@ -226,9 +225,9 @@ class PipelinePainter(LoadedModel[PipelinePainting]):
         )
 
     def _go_on(self, painting: PipelinePainting) -> None:
-        """Run the pipeline to its next call. Its fault is its own alone: its peers have gone on."""
+        """Run the pipeline to its next call. A failure is this picture's alone: others have gone on."""
         run, outcome, painting.outcome = painting.run, painting.outcome, NOTHING
-        # Only meanwhile: a suspended pipeline that led to its painting would never be freed.
+        # Set only meanwhile: a suspended pipeline that refers to its painting would never be freed.
         run.progress.before_step = partial(self._preview, painting)
         try:
             within_memory(partial(run.resume, outcome))

@@ -1,4 +1,4 @@
-"""Define one picture that a pipeline paints: where its pipeline waits, and what its next call shares."""
+"""Define one picture that a pipeline paints: where the pipeline waits, and what may share its next call."""
 
 from __future__ import annotations
 
@@ -21,10 +21,11 @@ IN_STEPS = ("controlnet", "denoiser")
 class PipelinePainting(Painting):
     """A picture, and the pipeline that paints it.
 
-    `outcome`: what its call returned, where that is known and the pipeline has not gone on yet. `counted`:
-    the pipeline's steps that are in `done`. `calls_seen`: of the denoiser in its last step, at first
-    as its family makes them; `calls_made`: in the step under way. `drawn`: its last preview. `changes`: of
-    the denoiser, by its LoRAs. `alone`: no other shares its forwards.
+    `outcome` is its call's result, if it is known and the pipeline has not gone on yet. `counted` is how many
+    of the pipeline's steps are in `done`. `calls_seen` counts the denoiser's calls in its last step, at first
+    as its family makes them, and `calls_made` those in the step under way. `drawn` is its last preview.
+    `changes` are its LoRAs' changes to the denoiser. `alone`: no other picture shares its denoiser's
+    forwards.
     """
 
     run: PipelineRun = field(kw_only=True)
@@ -52,7 +53,7 @@ class PipelinePainting(Painting):
 
     @property
     def call_key(self) -> Hashable:
-        """Return what the calls of two pictures have equal that are made as one."""
+        """Return the key that is equal for calls of two pictures that can be made as one."""
         key = self.run.call.key
         return (key, id(self)) if self.alone and self.run.at == "denoiser" else key
 
@@ -70,7 +71,7 @@ class PipelinePainting(Painting):
             self.done = min(self.counted, self.steps - 1) if under_way else self.steps
 
     def finished_pixels(self) -> Pixels:
-        """Return the pixels of a picture that was decoded. Raises what went wrong after that."""
+        """Return the pixels of a decoded picture. Raises what went wrong after the decoding."""
         if self.fault is not None:
             raise self.fault
         if self.pixels is None:

@@ -1,6 +1,7 @@
-"""Run one request's pipeline in a greenlet, up to its next call of the denoiser or of the VAE's decoder.
+"""Run one request's pipeline in a greenlet, up to its next call of a network that requests share.
 
-At such a call it is suspended, until its runner has the call's result.
+These are the ControlNet, the denoiser and the VAE's decoder. At such a call the pipeline is suspended until
+its runner has the result.
 """
 
 from __future__ import annotations
@@ -22,9 +23,9 @@ log = logging.getLogger(__name__)
 
 
 class Progress:
-    """Values that a greenlet writes.
+    """State that a greenlet writes.
 
-    Nothing in it may lead to the greenlet: such a cycle would never be freed.
+    Nothing in it may refer to the greenlet, since such a cycle would never be freed.
     """
 
     done = 0
@@ -35,9 +36,9 @@ class Progress:
     guided_every = 1
 
     def wait(self, where: Where, call: Call) -> Any:
-        if self.closed:  # A pipeline that goes on painting while it unwinds.
+        if self.closed:  # The pipeline goes on painting while it unwinds.
             raise GreenletExit
-        # The mode is the thread's, and a pipeline's own `no_grad` ends long after others began theirs.
+        # The mode is the thread's, and a pipeline's own `no_grad` ends long after others entered theirs.
         own = torch.is_grad_enabled()
         torch.set_grad_enabled(self.outer_mode)
         try:
@@ -55,7 +56,7 @@ class Progress:
             torch.set_grad_enabled(self.outer_mode)
 
     def guidance(self, steps: int) -> tuple[int, Guidance]:
-        """Return the step under way, of so many, and where its guidance comes from."""
+        """Return the current step of `steps`, and where its guidance comes from."""
         return self.done, guidance_at(self.done, steps, self.guided_in, self.guided_every)
 
     def begin_step(self, *step: Any) -> None:
@@ -67,7 +68,7 @@ class Progress:
 
 
 class PipelineRun:
-    """Run a pipeline in a greenlet of one thread: it waits `at` a `call`, or has ended with its `output`."""
+    """A pipeline in a greenlet of one thread. It waits `at` a `call`, or has ended with its `output`."""
 
     def __init__(
         self,
@@ -82,8 +83,8 @@ class PipelineRun:
     ) -> None:
         """Run to the first call. Raises what the pipeline raises.
 
-        `guided_in`: the part of the steps that has guidance, of a picture that is guided; `guided_every`: at
-        how many steps one computes it. The rest is as in PipelineCopies.make.
+        `guided_in` is the range of a guided picture's steps that have guidance, as fractions. One step in
+        `guided_every` computes it. The other arguments are as in PipelineCopies.make.
         """
         self.progress = Progress()
         self.progress.guided_in, self.progress.guided_every = guided_in, guided_every
@@ -107,9 +108,9 @@ class PipelineRun:
 
     @property
     def call(self) -> Call:
-        """Return the call that it waits with."""
+        """Return the call whose result it waits for."""
         if self._call is None:
-            raise RuntimeError("the pipeline waits with no call")
+            raise RuntimeError("the pipeline is not waiting for a call")
         return self._call
 
     @property
@@ -118,21 +119,21 @@ class PipelineRun:
 
     @property
     def steps(self) -> int:
-        """Return how many steps there really are: some schedulers take more than requested."""
+        """Return the actual number of steps, since some schedulers take more than requested."""
         return int(self._pipeline.__dict__["_num_timesteps"] or len(self.scheduler.timesteps))
 
     def resume(self, outcome: Any) -> None:
-        """Go on with what the call returns. Raises what the pipeline raises, which ends it."""
+        """Resume with the call's result. Raises what the pipeline raises, which ends it."""
         self._switch(outcome)
 
     def close(self) -> None:
-        """End it wherever it is: it unwinds, and frees what it holds. Idempotent."""
+        """End the pipeline wherever it is: it unwinds, and frees what it holds. Idempotent."""
         self.progress.closed = True
         if not self._greenlet.dead:
             try:
                 self._greenlet.throw(GreenletExit)
             except BaseException:
-                log.warning("a pipeline failed while it was stopped", exc_info=True)
+                log.warning("a pipeline failed while it was being closed", exc_info=True)
         self.at, self._call, self.output, self._pipeline = "end", None, None, None
 
     def _switch(self, *values: Any) -> None:

@@ -1,4 +1,4 @@
-"""Pictures of unit floats as bytes."""
+"""Convert pictures of floats in 0..1 to bytes."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from deployments.messages import Pixels
 
 
 def to_uint8(image: NDArray[np.floating[Any]]) -> Pixels:
-    """Round unit floats to bytes. A picture with NaN in it becomes black, which the quality check refuses."""
+    """Round floats in 0..1 to bytes. A picture with NaN becomes black, which the quality check refuses."""
     if not np.isfinite(image).all():
         return np.zeros(image.shape, np.uint8)
     pixels: Pixels = (image * 255).round().astype(np.uint8)

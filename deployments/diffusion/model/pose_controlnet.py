@@ -1,4 +1,4 @@
-"""Load the ControlNet for poses that is configured beside a model."""
+"""Load the ControlNet for poses that is configured for a model."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from deployments.errors import ModelUnusable
 
 CALLED = "the ControlNet"
 SHARED = ("cross_attention_dim", "block_out_channels", "addition_embed_type", "in_channels")
-"""Keys of a configuration that a ControlNet has in common with its UNet."""
+"""Configuration keys that must be equal in a ControlNet and its UNet."""
 
 
 def pose_controlnet(config: ModelConfig, family: Family, pipeline: Any) -> Any:
-    """Return the ControlNet on the pipeline's device, in its precision; None where none is configured.
+    """Return the ControlNet on the pipeline's device, in its precision, or None if none is configured.
 
     Raises NotReady or ModelUnusable, naming what is wrong with it.
     """
@@ -27,7 +27,7 @@ def pose_controlnet(config: ModelConfig, family: Family, pipeline: Any) -> Any:
         return None
     shown = f"{CALLED} {shown_name(source)}"
     if not family.controlled:
-        raise ModelUnusable(f"{shown} cannot be used: {family.title} takes none")
+        raise ModelUnusable(f"{shown} cannot be used: {family.title} does not support ControlNets")
     network = read_network(ControlNetModel, source, CALLED, denoiser_of(pipeline).dtype)
     for key in SHARED:
         own, models = (_plain(each.config.get(key)) for each in (network, pipeline.unet))

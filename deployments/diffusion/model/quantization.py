@@ -1,4 +1,4 @@
-"""Make the configurations by which diffusers and transformers load networks in fewer bits."""
+"""Make the configurations with which diffusers and transformers load networks in fewer bits."""
 
 from __future__ import annotations
 
@@ -27,20 +27,20 @@ IMPLIED = {"bitsandbytes_4bit": {"load_in_4bit": True}, "bitsandbytes_8bit": {"l
 
 
 class Quantization:
-    """Say, part by part, how a network is to be loaded."""
+    """The configured quantization, part by part."""
 
     def __init__(self, config: QuantizationConfig, denoiser: str) -> None:
-        """Check the configuration. Raises ModelUnusable in one sentence where it cannot be used."""
+        """Check the configuration. Raises ModelUnusable if it cannot be used."""
         backend = "bitsandbytes_4bit" if config.backend == "bitsandbytes" else config.backend
         package = PACKAGES[backend]
         if not _is_installed(package):
             raise ModelUnusable(
-                f"quantization by {backend} needs the Python package {package}, which is not installed"
+                f"quantization with {backend} needs the Python package {package}, which is not installed"
             )
         if backend == "gguf":
             raise ModelUnusable(
-                "a GGUF file holds a network in another layout than a model's folder, and is not read here: "
-                "quantize the folder by torchao or bitsandbytes"
+                "GGUF files are not supported, since their layout differs from that of a model's folder: "
+                "quantize the folder with torchao or bitsandbytes"
             )
         self._backend = backend
         self._options = IMPLIED.get(backend, {}) | _options(config)
@@ -48,20 +48,21 @@ class Quantization:
         self.of(min(self.components), by_diffusers=True)  # Report wrong options before anything is fetched.
 
     def of(self, part: str, by_diffusers: bool) -> Any:
-        """Return the configuration for a network; None for one that stays as it is.
+        """Return the configuration for a network, None if it is not quantized.
 
-        The two libraries have a class each, of other arguments, so each network is given its own.
+        Each of the two libraries has its own class with its own arguments, so each network gets its
+        library's.
         """
         if part not in self.components:
             return None
         kinds = of_diffusers if by_diffusers else of_transformers
-        with blamed(f"quantization by {self._backend}"):
+        with blamed(f"quantization with {self._backend}"):
             own = kinds[self._backend](**self._options)
             return library.PipelineQuantizationConfig(quant_mapping={part: own}).quant_mapping[part]
 
 
 def _options(config: QuantizationConfig) -> dict[str, Any]:
-    """Return a backend's arguments. torchao takes an object, which is named here by its class."""
+    """Return a backend's arguments. torchao takes an object, which the options name by its class."""
     kind = config.options.get("quant_type")
     if config.backend != "torchao" or not isinstance(kind, str):
         return dict(config.options)
@@ -74,5 +75,5 @@ def _options(config: QuantizationConfig) -> dict[str, Any]:
 def _is_installed(package: str) -> bool:
     try:
         return importlib.util.find_spec(package) is not None
-    except ModuleNotFoundError:  # Of a part of a package that is not there.
+    except ModuleNotFoundError:  # The name is of a module in a package that is not installed.
         return False

@@ -1,7 +1,7 @@
 """Attend to reference pictures in a UNet, each row of a forward to its own or to none.
 
-The mathematics are those of diffusers' IPAdapterAttnProcessor2_0. That one has the same number of pictures
-and one scale for all rows, and no row without; here they differ by row.
+The mathematics are those of diffusers' IPAdapterAttnProcessor2_0. That class needs the same number of
+pictures and one scale for all rows. Here both can differ by row, and a row can have no pictures.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from torch.nn import functional
 from deployments.diffusion.model.batched_calls import OfOneRow
 
 OF_ROWS = "references"
-"""The argument beside a denoiser's own that holds one OfOneRow of Tokens or None for each row."""
+"""An additional argument of the denoiser: a list with an OfOneRow of Tokens or None for each row."""
 
 
 @dataclass(frozen=True)
@@ -37,13 +37,13 @@ class RowGroup:
 
 
 class Given:
-    """Groups of the rows that have references in the forward under way."""
+    """The groups of rows that have references in the forward under way."""
 
     groups: Sequence[RowGroup] = ()
 
 
 class ReferenceAttention(torch.nn.Module):
-    """Cross-attention that also reads the references of its rows. `plain`: the one without."""
+    """Cross-attention that also reads the references of its rows. `plain` is the attention without them."""
 
     def __init__(self, plain: Any, adapted: Any, given: Given) -> None:
         super().__init__()
@@ -58,7 +58,7 @@ class ReferenceAttention(torch.nn.Module):
         encoder_hidden_states: torch.Tensor | None = None,
         attention_mask: torch.Tensor | None = None,
     ) -> torch.Tensor:
-        """Attend, by the names of diffusers' attention processors."""
+        """Attend, with the argument names of diffusers' attention processors."""
         if not self.given.groups or encoder_hidden_states is None:
             plain: torch.Tensor = self.plain(attn, hidden_states, encoder_hidden_states, attention_mask)
             return plain
@@ -107,7 +107,7 @@ class ReferenceRows:
         embeddings = added.pop("image_embeds", None)
         if embeddings is None:
             return {**keywords, OF_ROWS: [OfOneRow()] * len(positional[0])}
-        if embeddings is not self._seen:  # The same in each step.
+        if embeddings is not self._seen:  # They are the same in each step.
             self._seen, (of_pictures,) = embeddings, embeddings
             tokens = self._projection(of_pictures.flatten(0, 1)).unflatten(0, of_pictures.shape[:2])
             self._rows = [OfOneRow(Tokens(row.flatten(0, 1), self._scale)) for row in tokens]

@@ -1,4 +1,4 @@
-"""List the models that there are: the known ones with their licences, and a card for any other."""
+"""List the known models with their licences, and make a card for any other."""
 
 from __future__ import annotations
 
@@ -30,12 +30,12 @@ UNKNOWN_LICENCE = "unknown: see the model's own card"
 
 @dataclass(frozen=True)
 class ModelCard:
-    """Facts of a model for callers. `memory_gb`: (least, most), None where it is not known.
+    """Facts about a model for callers. `memory_gb` is (least, most), None if it is not known.
 
     `family` follows from its files, or is the one that the operator named. `num_inference_steps` and
-    `guidance_scale` are the model's own defaults where they are not its family's. `licence_source`: where the
-    licence was read. `trained_sizes`: all (width, height) it has seen, where it has seen but a few and others
-    come out worse.
+    `guidance_scale` are the model's own defaults if they differ from its family's. `licence_source` is where
+    the licence was read. `trained_sizes` are all (width, height) it was trained on, if they are few and other
+    sizes come out worse.
     """
 
     id: str
@@ -78,9 +78,9 @@ KNOWN_MODELS = _known_models()
 
 
 def describe(source: str) -> ModelCard:
-    """Return a known model's card, else a fine-tune's.
+    """Return the card of a known model, or make one for any other.
 
-    For configured sources only: it opens any path given.
+    Use it for configured sources only, since it opens any path given.
     """
     bundled = _bundled_of_path(source)
     for card in KNOWN_MODELS:
@@ -91,7 +91,7 @@ def describe(source: str) -> ModelCard:
 
 
 def card_of(model: ModelConfig) -> ModelCard:
-    """Return a configured model's card. Its family is the one that the operator named, where one is named."""
+    """Return a configured model's card. Its family is the one that the operator named, if any."""
     card = describe(model.source)
     if model.family is None or model.family == card.family.name:
         return card
@@ -114,27 +114,27 @@ def bundled_model(name: str) -> Path:
 
 
 def locate(source: str) -> Path | None:
-    """Return where a model lies on this machine; None where `source` can only be a hub id, or nothing."""
+    """Return a model's path on this machine. None if `source` can only be a hub id, or nothing at all."""
     if any(card.bundled and card.id == source for card in KNOWN_MODELS):
         return bundled_model(source)
     path = Path(source).expanduser()
     return path if path.exists() else None
 
 
-@cache  # Called several times a request, and a look at every folder of the path each time; sources are few.
+@cache  # Called several times a request, with a look at every folder of the path. Sources are few.
 def _bundled_of_path(source: str) -> str | None:
     path = Path(source).expanduser().resolve()
     return path.name if path.parent == BUNDLED_FOLDER else None
 
 
-@lru_cache(maxsize=64)  # Called several times a request, and a file is read again when it has changed.
+@lru_cache(maxsize=64)  # Called several times a request. A file is read again when it has changed.
 def _read_card(source: str, place: Path | None, stamp: object) -> ModelCard:
     name = source if place is None else (place.resolve().stem if place.is_file() else place.resolve().name)
     return _custom_card(name, place)
 
 
 def _stamp(place: Path | None) -> object:
-    """Return a value that changes once one of the files that a card is made of has changed."""
+    """Return a value that changes when one of the files that a card is made from changes."""
     found: list[tuple[int, int] | None] = []
     for file in () if place is None else (place, *(place / name for name in CARD_FILES)):
         try:
@@ -180,7 +180,7 @@ def _custom_card(name: str, place: Path | None) -> ModelCard:
 
 
 def _vae_factor(vae: dict[str, Any]) -> int:
-    """Return how many pixels of a side are one of the latents: each level but the first halves it."""
+    """Return the pixels along one side of a latent. Each level but the first halves the picture."""
     levels = vae.get("block_out_channels") or vae.get("decoder_block_out_channels")
     halvings = vae.get("temperal_downsample")  # Qwen-Image's, spelled as diffusers spells it.
     if isinstance(halvings, list) and halvings:

@@ -1,4 +1,4 @@
-"""Read what a safetensors file says of itself, without its tensors and without torch."""
+"""Read the header of a safetensors file, without its tensors and without torch."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from safetensors import SafetensorError, safe_open
 from deployments.errors import ModelUnusable, NotReady
 
 LARGEST_HEADER_BYTES = 100_000_000
-"""As safetensors itself has it."""
+"""The limit of safetensors itself."""
 METADATA = "__metadata__"
 
 
@@ -22,7 +22,7 @@ METADATA = "__metadata__"
 class Header:
     """The header of a safetensors file.
 
-    `shapes`: of each tensor by its name. `metadata`: what the trainer wrote.
+    `shapes` has each tensor's shape by its name. `metadata` is what the trainer wrote.
     """
 
     shapes: dict[str, tuple[int, ...]]
@@ -37,10 +37,10 @@ class Header:
 
 
 def read_header(file: Path, shown: str) -> Header:
-    """Read a file's header, and hold the file's size against it.
+    """Read a file's header, and check the file's size against it.
 
-    Raises NotReady where the file is missing, unreadable or cut short (it may still be on its way), and
-    ModelUnusable where it is corrupt. Both name it as `shown`.
+    Raises NotReady if the file is missing, unreadable or cut short (a copy may still be under way), and
+    ModelUnusable if it is corrupt. Both call it `shown`.
     """
     # https://huggingface.co/docs/safetensors: eight bytes of length, a header in JSON, then the tensors.
     try:
@@ -51,7 +51,7 @@ def read_header(file: Path, shown: str) -> Header:
             if length > size - 8:
                 raise NotReady(f"{shown} is cut short or not a safetensors file")
             if length > LARGEST_HEADER_BYTES:
-                raise ModelUnusable(f"{shown} is corrupt: its header is of {length} bytes")
+                raise ModelUnusable(f"{shown} is corrupt: its header has {length} bytes")
             entries = json.loads(stream.read(length))
         metadata = entries.pop(METADATA, None) or {}
         shapes = {name: tuple(map(int, tensor["shape"])) for name, tensor in entries.items()}
@@ -66,13 +66,13 @@ def read_header(file: Path, shown: str) -> Header:
         raise NotReady(f"{shown} is cut short: {size} bytes instead of {end}")
     if end < size:
         raise ModelUnusable(f"{shown} is corrupt: {size} bytes instead of {end}")
-    if any(prod(shape) for shape in shapes.values()):  # It refuses a file that holds no byte.
+    if any(prod(shape) for shape in shapes.values()):  # safetensors refuses a file without any data.
         _check(file, shown)
     return Header(shapes, _text_of(metadata))
 
 
 def _check(file: Path, shown: str) -> None:
-    """Let safetensors itself look at it: types, shapes and offsets have to agree."""
+    """Let safetensors itself check that types, shapes and offsets agree."""
     try:
         with safe_open(file, framework="numpy"):
             pass

@@ -18,18 +18,18 @@ USED = ("scale_model_input", "init_noise_sigma", "step")
 
 
 def as_trained(scheduler: Any, sampling: Sampling, shown: str) -> Any:
-    """Configure the scheduler as the checkpoint says that it was trained; the same where it says nothing.
+    """Configure the scheduler for the training that the checkpoint declares. Without any, keep it as it is.
 
-    Raises ModelUnusable where no scheduler of this kind can follow.
+    Raises ModelUnusable if no scheduler of this kind can sample such a model.
     """
     kind, config = type(scheduler), dict(scheduler.config)
     if sampling.edm and not kind.__name__.startswith("EDM"):
-        raise ModelUnusable(f"{shown} was trained with EDM's noise, which its {kind.__name__} does not know")
+        raise ModelUnusable(f"{shown} was trained with EDM noise, which its {kind.__name__} does not support")
     changes: dict[str, Any] = {}
     if sampling.prediction is not None and config.get("prediction_type") != sampling.prediction:
         if "prediction_type" not in config:
             raise ModelUnusable(
-                f"{shown} was trained for {sampling.prediction}, unknown to its {kind.__name__}"
+                f"{shown} was trained for {sampling.prediction}, which its {kind.__name__} does not support"
             )
         changes["prediction_type"] = sampling.prediction
     if sampling.zero_snr:
@@ -41,9 +41,9 @@ def as_trained(scheduler: Any, sampling: Sampling, shown: str) -> Any:
 
 
 def check_sampler(scheduler: Any, shown: str, by_denoiser: bool) -> None:
-    """Try a model's scheduler out. Raises ModelUnusable, naming it, where it cannot be used.
+    """Try out a model's scheduler. Raises ModelUnusable, naming it, if it cannot be used.
 
-    `by_denoiser`: it is called by the hand-written denoiser, and not by its own pipeline.
+    `by_denoiser`: our own loop (denoiser.py) may call it, and not only its own pipeline.
     """
     part = f"{shown}: its scheduler {type(scheduler).__name__}"
     shift = {"mu": 1.0} if scheduler.config.get("use_dynamic_shifting") else {}

@@ -1,4 +1,4 @@
-"""Read a network that is loaded beside a model: from a folder here, or from the hub."""
+"""Read a network that is loaded beside a model, from a local folder or from the hub."""
 
 from __future__ import annotations
 
@@ -18,25 +18,25 @@ from deployments.diffusion.model.model_files import check_network, part_weights,
 from deployments.errors import ModelUnusable, NotReady
 
 ON_THE_HUB = re.compile(rf"(?P<id>{HUB_ID.pattern})(?:/(?P<path>[\w.-]+(?:/[\w.-]+)*))?", re.ASCII)
-"""A hub id, and a path inside of it."""
+"""A hub id, with or without a path inside its repository."""
 
 
 def shown_name(source: str) -> str:
-    """Return how a source is named to callers: without the folders of this machine."""
+    """Return the name of a source for callers, without the folders of this machine."""
     return Path(source).name if Path(source).expanduser().exists() else source
 
 
 def local_file(source: str, called: str) -> Path:
-    """Return the .safetensors file `source`, fetched where it is `owner/name/path` on the hub.
+    """Return the .safetensors file `source`, fetched if it is `owner/name/path` on the hub.
 
-    `called`: what it is, in errors. Raises NotReady or ModelUnusable.
+    Errors call it `called`. Raises NotReady or ModelUnusable.
     """
     path = Path(source).expanduser()
     if path.is_file():
         return path
     found = ON_THE_HUB.fullmatch(source)
     if path.exists() or found is None or found["path"] is None:
-        raise NotReady(f"{called} {path.name} is neither a file here nor one on the hub")
+        raise NotReady(f"{called} {path.name} is neither a local file nor one on the hub")
     if not source.endswith(".safetensors"):
         raise ModelUnusable(f"{called} {source} is not a .safetensors file")
     with blamed(f"{called} {source}"):
@@ -47,8 +47,8 @@ def local_file(source: str, called: str) -> Path:
 def read_network(kind: Any, source: str, called: str, dtype: Any) -> Any:
     """Read a network of class `kind` of diffusers or transformers, on the CPU.
 
-    `source`: its folder, a hub id, or `owner/name/path` of a folder on the hub; `called`: what it is, in
-    errors. Raises NotReady or ModelUnusable.
+    `source` is its folder, a hub id, or `owner/name/path` of a folder on the hub. Errors call it `called`.
+    Raises NotReady or ModelUnusable.
     """
     shown = f"{called} {shown_name(source)}"
     with blamed(shown):
@@ -67,7 +67,7 @@ def _folder(source: str, called: str) -> Path:
         return folder
     found = ON_THE_HUB.fullmatch(source)
     if folder.exists() or found is None:
-        raise NotReady(f"{called} {folder.name} is neither a folder here nor one on the hub")
+        raise NotReady(f"{called} {folder.name} is neither a local folder nor one on the hub")
     inside = f"{found['path']}/" if found["path"] else ""
     fetched = snapshot_download(  # nosec B615
         found["id"],

@@ -1,4 +1,4 @@
-"""Load a model from one file in Stability's own layout, and sample it the way the file says."""
+"""Load a model from one file in Stability's own layout, with the sampling that the file declares."""
 
 from __future__ import annotations
 
@@ -26,13 +26,13 @@ from deployments.errors import ModelUnusable
 Pipeline = Any
 library: Any = diffusers
 LOADS_A_PART = "load_single_file_sub_model"
-"""The function of diffusers that loads one part, whose name it has as `name`."""
+"""The diffusers function that loads one part, whose name is its local variable `name`."""
 
 
 def load_single_file(file: Path, dtype: Any, class_arguments: dict[str, dict[str, Any]]) -> Pipeline:
     """Load the pipeline of a checkpoint. Raises NotReady or ModelUnusable, naming the part and the file.
 
-    A checkpoint has no configuration: a folder of its name beside it gives one, else the hub does.
+    A checkpoint has no configuration. It comes from a folder of its name beside it, else from the hub.
     """
     header = check_single_file(file)
     kind = pipeline_class(header, file.name)
@@ -69,19 +69,19 @@ def load_single_file(file: Path, dtype: Any, class_arguments: dict[str, dict[str
 
 
 def _check_complete(pipeline: Pipeline, shown: str) -> None:
-    """Raise ModelUnusable where the checkpoint left weights of a part without a value."""
+    """Raise ModelUnusable if the checkpoint left weights of a part without a value."""
     for name, part in pipeline.components.items():
         missing = [key for key, each in getattr(part, "named_parameters", list)() if each.is_meta]
         if missing:
             raise ModelUnusable(
-                f"{shown}: {name} lacks {len(missing)} of its weights, {missing[0]} among them"
+                f"{shown}: {name} lacks {len(missing)} of its weights, including {missing[0]}"
             )
 
 
 def _part_at_fault(error: Exception) -> str:
-    """Return the part that diffusers was loading; "the pipeline" where it was none."""
+    """Return the part that diffusers was loading, or "the pipeline" if there was none."""
     raised: BaseException | None = error
-    while raised is not None:  # diffusers raises some of them again, as others.
+    while raised is not None:  # diffusers raises some errors again as others.
         for frame, _ in traceback.walk_tb(raised.__traceback__):
             if frame.f_code.co_name == LOADS_A_PART:
                 return str(frame.f_locals.get("name", "a part"))

@@ -1,6 +1,6 @@
-"""Previews by a small VAE: TAESD (https://github.com/madebyollin/taesd) and its kin, in diffusers' form.
+"""Draw previews with a small VAE, such as TAESD (https://github.com/madebyollin/taesd) in diffusers' form.
 
-They are drawn on a thread of their own, so that the model's thread waits for none of them.
+They are drawn on a separate thread, so that the model's thread never waits for one.
 """
 
 from __future__ import annotations
@@ -33,11 +33,11 @@ SUBFOLDER = "preview_vae"
 KIND = "AutoencoderTiny"
 LONGEST_SIDE_PX = 256
 MOST_WAITING = 16
-"""Each holds a picture's latents until its turn has come."""
+"""The most previews waiting or being drawn. Each holds a picture's latents."""
 
 
 class SmallVae:
-    """Own a network, on its device already; `close` frees it."""
+    """A preview VAE that is already on its device. `close` frees it."""
 
     def __init__(self, vae: Any) -> None:
         self._vae = vae
@@ -48,7 +48,7 @@ class SmallVae:
     def draw(self, latents: Any) -> Future[Pixels | None] | None:
         """Decode a preview of scaled latents, (1, channels, h, w), with no side above 256 pixels.
 
-        None where as many as may wait do so already; it comes to None where it could not be drawn.
+        Return None if as many as may wait are waiting. The future's result is None if drawing fails.
         """
         if not self._slots.acquire(blocking=False):
             return None
@@ -66,9 +66,9 @@ class SmallVae:
             # TAESD was trained on scaled latents: its own factor is 1.
             own = latents.to(self._vae.dtype) / self._vae.config.scaling_factor
             image = self._vae.decode(own, return_dict=False)[0][0].float().cpu().numpy()
-        except BaseException:  # No room for it, as a rule: the picture is worth more than its preview.
+        except BaseException:  # Usually a lack of memory. The picture matters more than its preview.
             if not self._failed:
-                log.warning("a preview could not be drawn; others that fail are not logged", exc_info=True)
+                log.warning("a preview could not be drawn; further failures are not logged", exc_info=True)
             self._failed = True
             return None
         picture = Image.fromarray(to_pixels(np.moveaxis(image, 0, -1)))
@@ -77,9 +77,9 @@ class SmallVae:
 
 
 def small_vae(config: ModelConfig, place: Path | None, pipeline: Any) -> SmallVae | None:
-    """Return the VAE that is configured, else the one in the model's own folder; None where there is neither.
+    """Return the configured VAE, else the one in the model's own folder, None if there is neither.
 
-    On the pipeline's device, in its precision. Raises NotReady with a reason that names it.
+    It is on the pipeline's device, in its precision. Raises NotReady with a reason that names it.
     """
     source = config.preview_vae
     if source is None:
@@ -94,7 +94,7 @@ def small_vae(config: ModelConfig, place: Path | None, pipeline: Any) -> SmallVa
         if vae.config.latent_channels != channels:
             raise ModelUnusable(
                 f"the preview VAE {name} is for latents of {vae.config.latent_channels} channels, "
-                f"and the model's have {channels}"
+                f"but the model's have {channels}"
             )
         return SmallVae(vae.to(pipeline._execution_device).requires_grad_(False))
 
@@ -106,7 +106,7 @@ def _read(source: str, name: str, dtype: Any) -> Any:
     if folder.is_dir():
         check_network(folder, name, precision)
     elif folder.exists() or not HUB_ID.fullmatch(source):
-        raise NotReady(f"the preview VAE {Path(source).name} is neither a folder here nor an id on the hub")
+        raise NotReady(f"the preview VAE {Path(source).name} is neither a local folder nor one on the hub")
     kind = diffusers.AutoencoderTiny
     if kind.load_config(where, local_files_only=local).get("_class_name") != KIND:
         raise ModelUnusable(f"the preview VAE {name} is not an {KIND}")

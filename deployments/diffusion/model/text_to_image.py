@@ -1,4 +1,4 @@
-"""Check that a model paints pictures from words alone, by its configuration, before its weights are read."""
+"""Check by its configuration that a model paints from words alone, before its weights are read."""
 
 from __future__ import annotations
 
@@ -8,18 +8,18 @@ from typing import Any
 from deployments.errors import ModelUnusable
 
 LATENT_CHANNELS = 4
-"""Latent channels of a VAE whose configuration does not name them."""
+"""Latent channels assumed for a VAE whose configuration does not name them."""
 Config = Mapping[str, Any]
 
 
 def check_channels(reads: int, writes: int, latents: int, shown: str) -> None:
-    """Raise ModelUnusable unless the UNet maps latents to latents. Each is a number of channels."""
+    """Raise ModelUnusable unless the UNet maps latents to latents. The numbers count channels."""
     if reads == writes == latents:
         return
-    # Their UNets read this besides the latents: a masked picture and its mask, a picture, its depth, its RGB.
+    # Besides latents, their UNets read a masked picture and its mask, a picture, a depth map, or RGB.
     tasks = {
         latents + 1: "inpainting",
-        latents: "editing pictures as InstructPix2Pix does",
+        latents: "picture editing (InstructPix2Pix)",
         1: "depth to image",
         3: "upscaling",
     }
@@ -36,9 +36,9 @@ def check_channels(reads: int, writes: int, latents: int, shown: str) -> None:
 
 
 def check_parts(unet: Config, vae: Config, text_encoders: Sequence[Config], shown: str) -> None:
-    """Raise ModelUnusable unless parts of these configurations paint from text together.
+    """Raise ModelUnusable unless parts with these configurations together paint from text.
 
-    `text_encoders`: two for Stable Diffusion XL, else one.
+    There are two `text_encoders` for Stable Diffusion XL, else one.
     """
     latents = _number(vae, "latent_channels", LATENT_CHANNELS)
     reads = _number(unet, "in_channels", latents)
@@ -53,7 +53,7 @@ def check_parts(unet: Config, vae: Config, text_encoders: Sequence[Config], show
     known = isinstance(reads_width, int) and all(widths) and unet.get("encoder_hid_dim_type") is None
     if known and reads_width != sum(widths):
         raise ModelUnusable(
-            f"{shown}: its UNet reads text of width {reads_width}, and its text encoder "
+            f"{shown}: its UNet reads text of width {reads_width}, but its text encoder "
             f"writes {' + '.join(map(str, widths))}: they are of different families"
         )
     if is_xl:
@@ -61,7 +61,7 @@ def check_parts(unet: Config, vae: Config, text_encoders: Sequence[Config], show
 
 
 def _check_added(unet: Config, text_encoder_2: Config, shown: str) -> None:
-    """Check Stable Diffusion XL's six numbers and its pooled text; the refiner has five."""
+    """Check for Stable Diffusion XL's six numbers and its pooled text. The refiner has five numbers."""
     times = _number(unet, "addition_time_embed_dim", 0)
     read = _number(unet, "projection_class_embeddings_input_dim", 0)
     pooled = _number(text_encoder_2, "projection_dim", 0)

@@ -20,7 +20,7 @@ QWEN: dict[str, Any] = {
     "packed": True,
 }
 IN_ITS_SIZE = {"use_resolution_binning": False}
-"""Else the pipeline paints in the nearest size that it was trained in, and scales the picture."""
+"""Otherwise the pipeline paints at the nearest size that it was trained at, and scales the picture."""
 
 TRANSFORMER_FAMILIES: tuple[Family, ...] = (
     Family(

@@ -84,4 +84,4 @@ UNKNOWN = Family(
     pipelines=(),
     **STABLE_DIFFUSION | {"ip_adapter": False},
 )
-"""The family assumed of a hub id for which none is configured."""
+"""The family assumed for a hub id for which none is configured."""

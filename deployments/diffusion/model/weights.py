@@ -1,7 +1,7 @@
 """Choose the weight files of one part of a model, by their names alone.
 
 A part's weights come whole or in shards, and as variants: one set for each precision. The names have several
-spellings, all of which people have on their disks:
+spellings, all of which are in use:
 
     model.safetensors             model-00001-of-00002.safetensors
     model.fp16.safetensors        model.fp16-00001-of-00002.safetensors, model-00001-of-00002.fp16.safetensors
@@ -28,7 +28,7 @@ ORDER: Mapping[str, tuple[str, ...]] = {
     "float16": ("fp16", "bf16", "", "fp32"),
     "bfloat16": ("bf16", "fp16", "", "fp32"),
 }
-"""Variants to read for a precision, the best first: half precision, where it will do, halves them."""
+"""Variants to read for a precision, the best first. For half precision a half-size variant will do."""
 
 
 class MissingShard(Exception):
@@ -41,7 +41,7 @@ class MissingShard(Exception):
 
 @dataclass(frozen=True)
 class WeightFiles:
-    """One variant's files: whole, or shards by (number, count). `index`: the file that lists the shards."""
+    """One variant's files: whole, or shards by (number, count). `index` is the file that lists the shards."""
 
     variant: str
     whole: str | None
@@ -50,11 +50,11 @@ class WeightFiles:
 
     @property
     def names(self) -> tuple[str, ...]:
-        """Return the files to read where no index lists them. Raises MissingShard."""
+        """Return the files to read if no index lists them. Raises MissingShard."""
         if self.whole is not None:
             return (self.whole,)
         sets = Counter(count for _, count in self.shards)
-        # Left over from another save, one set may be there in part.
+        # A set that is left over from another save may be incomplete.
         count = min(sets, key=lambda count: (sets[count] != count, count))
         return self._listed_by((number, count) for number in range(1, count + 1))
 
@@ -78,9 +78,10 @@ class WeightFiles:
 
 
 def choose(files: Iterable[str], precision: str) -> WeightFiles | None:
-    """Return the weights to read for `precision` among a part's files; None where there are none.
+    """Return the weights to read for `precision` among a part's files, None if there are none.
 
-    A variant counts as there if one of its weight files is: people fetch every *.json and one variant.
+    A variant counts as present if one of its weight files is, since people fetch every *.json but only one
+    variant.
     """
     names = sorted(files)
     variants = {variant: found for variant in ORDER[precision] if (found := _variant(names, variant))}

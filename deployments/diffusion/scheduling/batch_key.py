@@ -7,10 +7,10 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class BatchKey:
-    """The key of a batch: requests with equal keys may share a forward.
+    """The key of a batch: only requests with equal keys may share a forward.
 
-    One model serves a replica, with its LoRAs at fixed scales and its texts padded to one length, so the size
-    is all that can differ.
+    A replica serves one model, so the key is the size alone. Jobs of one size whose calls still cannot share
+    a forward differ in their `forward_key` (scheduler.py).
     """
 
     width_px: int

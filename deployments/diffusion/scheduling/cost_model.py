@@ -1,8 +1,8 @@
 """Predict the seconds of a forward, by shape and rows, and limit how many rows it may hold.
 
-Seconds are as calibrated, corrected by what is seen since. The row limit starts at what calibration found to
-pay, is less where the device had no room for it, and rises again when it has had room for a while (another
-process freed its memory).
+Seconds come from calibration, and are corrected by later measurements. The row limit starts at what
+calibration found efficient. It falls if the device has no room for that many rows, and rises again after the
+device has had room for a while (another process may have freed its memory).
 """
 
 from __future__ import annotations
@@ -17,24 +17,24 @@ from deployments.diffusion.scheduling.batch_key import BatchKey
 SEEN = 9
 """Measurements remembered for each shape: few enough to follow a change, enough to outvote a stray one."""
 MOST_SHAPES = 256
-"""Shapes that are remembered, with what was measured or had no room: callers choose among thousands."""
+"""The most shapes whose measurements or lowered limits are remembered: callers choose among thousands."""
 UNSEEN = 0.5
-"""A share of what the area suggests: the lower bound for a size that was never painted."""
+"""Lower bound of the seconds at a size that was never painted, as a share of what its area suggests."""
 PATIENCE = 200
-"""Full forwards that succeed before twice as many rows are tried again, twice as many after each failure. One
-costs a forward: half a per cent of the time at the worst."""
+"""Full forwards that must succeed before twice the rows are tried again, and twice as many after each failed
+try. A try costs one forward: half a per cent of the time at worst."""
 
 
 @dataclass
 class _Seen:
-    """Seconds measured over seconds expected."""
+    """Ratios of measured to expected seconds."""
 
     recent: deque[float] = field(default_factory=lambda: deque(maxlen=SEEN))
     best: float = float("inf")
 
 
 class CostModel:
-    """Seconds of forwards. `seconds`: by rows, measured at the size of `native`; at least one of them."""
+    """Predicted seconds of forwards. `seconds` are by rows, at the size `native`, with at least one entry."""
 
     def __init__(self, native: BatchKey, seconds: Mapping[int, float]) -> None:
         self._native = native
@@ -42,7 +42,7 @@ class CostModel:
         self._seen: dict[BatchKey, _Seen] = {}
 
     def observe(self, key: BatchKey, forwards: Sequence[int], seconds: float) -> None:
-        """Record the seconds of a step, by the rows of each of its forwards."""
+        """Record the seconds of a step, given the rows of each of its forwards."""
         expected_s = sum(self._expected_s(key, rows) for rows in forwards)
         if expected_s > 0:
             seen = self._seen.pop(key) if key in self._seen else _Seen()
@@ -58,11 +58,11 @@ class CostModel:
         return self._expected_s(key, rows) * (median(seen.recent) if seen else 1.0)
 
     def step_s(self, key: BatchKey, forwards: Sequence[int]) -> float:
-        """Predict the seconds of the next step, by the rows of each of its forwards."""
+        """Predict the seconds of the next step, given the rows of each of its forwards."""
         return sum(self.forward_s(key, rows) for rows in forwards)
 
     def best_s(self, key: BatchKey, rows: int) -> float:
-        """Return the seconds that a forward takes at least, when nothing disturbs it."""
+        """Return the least seconds of a forward, when nothing disturbs it."""
         seen = self._seen.get(key)
         unseen = 1.0 if key == self._native else UNSEEN
         return self._expected_s(key, rows) * (min(unseen, seen.best) if seen else unseen)
@@ -80,7 +80,7 @@ class CostModel:
         return self._native_s(rows) * self.area_ratio(key)
 
     def _native_s(self, rows: int) -> float:
-        """Interpolate linearly between the measured row counts; beyond the last, use its seconds a row."""
+        """Interpolate linearly between measured row counts. Beyond the last, use its seconds per row."""
         below = above = self._points[0]
         for point in self._points:
             if point[0] <= rows:
@@ -104,7 +104,7 @@ class _Lowered:
 
 
 class RowLimits:
-    """Row limits by batch key. `cap_rows`: for a picture of area 1.0; areas are given as ratios to it."""
+    """Row limits by batch key. `cap_rows` is the limit at area 1.0. Other areas are ratios to that one."""
 
     def __init__(self, cap_rows: int) -> None:
         self._cap_rows = cap_rows
@@ -117,7 +117,7 @@ class RowLimits:
         return min(calibrated, lowered.rows) if lowered else calibrated
 
     def lower(self, key: BatchKey, area: float, failed_rows: int) -> None:
-        """Halve the limit for now: the device had no room for so many rows."""
+        """Halve the limit for now, since the device had no room for `failed_rows` rows."""
         rows = max(1, min(failed_rows // 2, self.rows(key, area)))
         before = self._lowered.pop(key, None)
         self._lowered[key] = _Lowered(rows, 2 * before.patience if before else PATIENCE)
@@ -125,7 +125,7 @@ class RowLimits:
             del self._lowered[next(iter(self._lowered))]
 
     def had(self, key: BatchKey, rows: int) -> None:
-        """Record that the device had room for so many rows."""
+        """Record that the device had room for this many rows."""
         lowered = self._lowered.get(key)
         if lowered is None or rows < lowered.rows:
             return

@@ -2,18 +2,18 @@
 
 Times are seconds of any one clock, and are passed in.
 
-Every job has a time at which it is due: when it would be done if it ran `stretch` times slower than alone,
-and never later than the last moment to begin what is left of it in time for its deadline:
+Every job has a due time: when it would finish if it ran `stretch` times slower than alone, but no later than
+the last moment at which its remaining steps can start and still meet its deadline:
 
     due_at = min(arrived_at + stretch * remaining_s, deadline_at - remaining_s)
 
-The job that is due first leads the turn, and those that may share its forward fill the room beside it. Short
-work goes first, since its due time is near; long work ages into being first, since whatever arrives after a
-job's due time is due later still. So a job waits at most for those that arrived before it was due.
+The job that is due first leads the step, and jobs that may share its forward fill the remaining rows. Short
+jobs go first, since they are due soon. Long jobs move to the front as they age, since any job that arrives
+after another's due time is itself due later. So a job waits at most for jobs that arrived before it was due.
 
-Batch work has a turn only where no interactive job waits, so that it never costs one more than the step that
-was under way when it came. Past the middle of the time that it has, it counts as interactive, so that endless
-interactive work only delays it.
+Batch jobs run only if no interactive job waits, so they cost an interactive job at most the step that was
+under way when it arrived. Halfway from its arrival to its deadline a batch job starts to count as
+interactive, so endless interactive work delays it but does not starve it.
 """
 
 from __future__ import annotations
@@ -30,11 +30,12 @@ from deployments.messages import Priority
 
 @dataclass(eq=False)
 class ScheduledJob:
-    """One job as the scheduler sees it: the engine's work items are of this class.
+    """One job as the scheduler sees it. The engine's work items derive from this class.
 
-    `rows`: of its next forward. `ahead`: how many were more urgent when the last step was chosen, 0 for those
-    that were in it. `calls`: forwards in each of its steps. `forward_key`: jobs of one size share a forward
-    where it is equal; None where that is not known yet, or no matter.
+    `rows` is the number of rows in its next forward. `ahead` is how many jobs were more urgent when the last
+    step was chosen, 0 if the job was in it. `calls` is the number of forwards in each of its steps. Jobs of
+    one size share a forward if their `forward_key` is equal. It is None while unknown, or if it does not
+    matter.
     """
 
     key: BatchKey
@@ -53,7 +54,7 @@ Job = TypeVar("Job", bound=ScheduledJob)
 
 @dataclass(frozen=True)
 class Refusal:
-    """The reason to refuse a job: too late even on an idle replica, or too many others before it."""
+    """The reason to refuse a job: too late even on an idle replica, or too many others ahead of it."""
 
     reason: Literal["too late", "too many"]
     retry_after_s: float = 0.0
@@ -62,7 +63,7 @@ class Refusal:
 class Scheduler(Generic[Job]):
     """Choose jobs by urgency.
 
-    `cap_rows`: of one forward at the cost model's native size, found by calibration.
+    `cap_rows` is the most rows of one forward at the cost model's native size, found by calibration.
     """
 
     def __init__(self, cost_model: CostModel, cap_rows: int, stretch: float, max_jobs: int) -> None:
@@ -76,7 +77,7 @@ class Scheduler(Generic[Job]):
         return len(self._jobs)
 
     def refusal(self, job: Job, now: float) -> Refusal | None:
-        """Return None where the job can be added and, as far as known, be done by its deadline."""
+        """Return None if the job can be added and, as far as is known, finished by its deadline."""
         least_s = job.steps_left * job.calls * self.cost_model.best_s(job.key, job.rows)
         if now + least_s > job.deadline_at:
             return Refusal("too late")
@@ -126,11 +127,11 @@ class Scheduler(Generic[Job]):
         return self._row_limits.rows(key, self.cost_model.area_ratio(key))
 
     def lower_cap(self, key: BatchKey, failed_rows: int) -> None:
-        """Record that the device had no room for so many rows."""
+        """Record that the device had no room for this many rows."""
         self._row_limits.lower(key, self.cost_model.area_ratio(key), failed_rows)
 
     def observe(self, key: BatchKey, forwards: Sequence[int], seconds: float) -> None:
-        """Record a step that succeeded, by the rows of each of its forwards."""
+        """Record the seconds of a successful step, given the rows of each of its forwards."""
         self.cost_model.observe(key, forwards, seconds)
         self._row_limits.had(key, max(forwards))
 
@@ -138,9 +139,9 @@ class Scheduler(Generic[Job]):
         return job.steps_left * job.calls * self.cost_model.forward_s(job.key, job.rows)
 
     def _shared_s(self, jobs: Sequence[Job]) -> float:
-        """Return the seconds of all their steps, were every forward as full as it can be.
+        """Return the seconds of all their steps if every forward were as full as it can be.
 
-        A job whose calls are known shares with its like alone, and with those that may yet turn out to be.
+        A job with a known `forward_key` shares only with jobs of that key, or of a key that is still unknown.
         """
         rows: Counter[tuple[BatchKey, Hashable]] = Counter()
         for job in jobs:

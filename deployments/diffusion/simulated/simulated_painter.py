@@ -1,6 +1,6 @@
-"""Simulate a model: take a measured time a step, and draw pictures that say SIMULATED.
+"""Simulate a model: sleep for a configured time in each step, and draw pictures that say SIMULATED.
 
-It supports claims about queueing, routing, scaling and faults; never about pictures or their speed.
+It supports claims about queueing, routing, scaling and faults, but never about pictures or their speed.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ def draw(kind: LayerKind, width_px: int, height_px: int, seed: int) -> Pixels:
         picture = Image.new("RGB", (width_px, height_px), BACKDROP)
         _figure(picture, colours)
     else:
-        # Above the middle, so that a cover-crop leaves it and a figure stands beside it.
+        # Above the middle, so that a cover crop keeps it and a figure does not hide it.
         _stamp(picture, 0.25 * width_px, 0.3 * height_px, 0.4 * width_px)
     return np.asarray(picture)
 
@@ -51,7 +51,7 @@ def _sky(width_px: int, height_px: int, colours: Colours) -> Image.Image:
 
 
 def _figure(picture: Image.Image, colours: Colours) -> None:
-    """Draw a head, a wide robe with the stamp across it, two shoes; it keeps its shape in any frame."""
+    """Draw a head, a wide robe with the stamp across it, and two shoes, with the same shape in any frame."""
     tall = min(picture.height, picture.width / 0.75)
     middle, top = picture.width / 2, 0.5 * (picture.height - tall)
 
@@ -69,7 +69,7 @@ def _figure(picture: Image.Image, colours: Colours) -> None:
 
 
 def _stamp(picture: Image.Image, x: float, y: float, room_px: float) -> None:
-    """Draw the stamp: white with a black rim, centred, and as wide as its room."""
+    """Draw the stamp: white with a black rim, centred on (x, y), and `room_px` wide."""
     size_px = max(6.0, 10 * room_px / _font(10).getlength(STAMP))
     rim_px, font = max(1, round(size_px / 16)), _font(size_px)
     ImageDraw.Draw(picture).text(
@@ -79,16 +79,16 @@ def _stamp(picture: Image.Image, x: float, y: float, room_px: float) -> None:
 
 @lru_cache(maxsize=32)
 def _font(size_px: float) -> ImageFont.FreeTypeFont | ImageFont.ImageFont:
-    """Return Pillow's font, kept: reading it takes longer than drawing with it."""
+    """Return Pillow's font, cached because reading it takes longer than drawing with it."""
     return ImageFont.load_default(size_px)
 
 
 @dataclass(frozen=True)
 class SimulatedConfig:
-    """Seconds of sleep in each stage; sleeping, never spinning, so that many replicas fit on one core.
+    """Seconds of sleep in each stage. It sleeps and never spins, so that many replicas fit on one core.
 
-    `step_s` is that of one guided picture alone, and each further one in the same forward adds
-    `shared_step_ratio` of it: 0.63 on an A100, 0.73 on a 4090, 0.93 on a T4, by their published times for
+    `step_s` is for one guided picture alone. Each further picture in the same forward adds
+    `shared_step_ratio` of it: 0.63 on an A100, 0.73 on a 4090, 0.93 on a T4, from their published times for
     Stable Diffusion 1.5 at 512 x 512 in half precision, compiled.
     """
 
@@ -113,7 +113,7 @@ class SimulatedPainter:
     compile_states: Mapping[str, int] = {}
 
     def __init__(self, config: SimulatedConfig, kind: LayerKind = "character", model: str = "") -> None:
-        """Simulate `model`: results give its id after the word `simulated`."""
+        """Simulate `model`. Results name it by the word `simulated` and its id."""
         self.model = f"simulated {model}".rstrip()
         self._config = config
         self._kind = kind
@@ -142,7 +142,7 @@ class SimulatedPainter:
         return 0
 
     def read_lora(self, use: LoraUse) -> LoraWeights:
-        """Return one that changes nothing: the seed alone makes a simulated picture."""
+        """Return a LoRA that changes nothing, since the seed alone decides a simulated picture."""
         return LoraWeights({}, 0)
 
     def first_forwards(self, request: PaintRequest) -> Sequence[int]:

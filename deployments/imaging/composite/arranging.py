@@ -1,4 +1,4 @@
-"""Arrange several figures in one frame: where the caller wants them, the others evenly beside them."""
+"""Arrange several figures in one frame: some where the caller wants them, the others evenly beside them."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ MOST_SHRINKS = 250
 
 @dataclass(frozen=True)
 class Gap:
-    """A part of the frame's width in which nobody stands yet."""
+    """A part of the frame's width in which no figure stands yet."""
 
     left: int
     wide: int
@@ -27,9 +27,9 @@ def arrange(
 ) -> list[Placement]:
     """Return a place for each figure.
 
-    One without a position never stands before or behind another: gaps of one width lie between it, its
-    neighbours and the frame's edges. Where there is too little width for that, all are made smaller together.
-    Two that the caller placed may hide each other.
+    A figure without a position never overlaps another: equal gaps lie between it, its neighbours and the
+    frame's edges. If the frame is too narrow for that, all figures are shrunk together. Two that the caller
+    placed may overlap.
     """
     sizes: list[tuple[int, int]] = []
     for shrinks in range(MOST_SHRINKS):
@@ -60,7 +60,7 @@ def _spread(
     gaps = list(_gaps([(left, left + widths[index]) for index, left in lefts.items()], frame_px))
     best: dict[int, int] | None = {} if not free else None
     widest = -1.0
-    # In the order of the list from left to right, so that few ways are left to try.
+    # Keep the list's order from left to right, so that few arrangements are left to try.
     for chosen in combinations_with_replacement(range(len(gaps)), len(free)):
         found: dict[int, int] = {}
         spaces: list[float] = []

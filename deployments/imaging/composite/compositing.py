@@ -1,4 +1,4 @@
-"""Compose a character and a place into one picture: cut out and set in, or laid over half the frame."""
+"""Compose a character and a place into one picture: cut out and placed, or pasted over half the frame."""
 
 from __future__ import annotations
 
@@ -24,15 +24,15 @@ from deployments.messages import MergeOptions, Pixels
 
 Mode = Literal["cutout", "paste"]
 LARGEST_LAYER_PX = 1 << 21
-"""Pixels of a layer, or twice the frame's. Both layers then fit into one upload again, however noisy."""
+"""The most pixels of a layer, or twice the frame's. Both layers then fit into one upload, however noisy."""
 
 
 @dataclass(frozen=True)
 class Parts:
-    """The clean layers, before light and shadow: `compose` makes the picture of the first two again.
+    """The clean layers, before light and shadow: `compose` makes the same picture from the first two.
 
-    `figure` is what was cut out, or all of the picture where it was pasted; `background` (h, w, 3) the place;
-    `painted` (h, w, 3 or 4) the figure's picture before it was cut out.
+    `figure` is what was cut out, or the whole picture if it was pasted; `background` (h, w, 3) is the place;
+    `painted` (h, w, 3 or 4) is the figure's picture before it was cut out.
     """
 
     figure: Cutout
@@ -52,7 +52,7 @@ class Found:
 class Composition:
     """The composed scene.
 
-    `picture` is RGB of the frame's size; `reason`: why the keyer did not cut it out, else empty.
+    `picture` is RGB at the frame's size; `reason` is why the keyer did not cut the figure out, or empty.
     """
 
     picture: Image.Image
@@ -73,9 +73,9 @@ def compose(
 ) -> Composition:
     """Compose both pictures (h, w, 3 or 4); the same pixels and options give the same bytes.
 
-    `network` may cut out what the keyer cannot. `found` spares an `auto` merge the attempt, and gives an RGBA
-    character the confidence that it was cut out with. Raises CutoutFailed where `options.mode` is `cutout`
-    and the confidence is below 0.5 all the same.
+    `network` may cut out what the keyer cannot. `found` spares an `auto` merge a failed attempt, and gives an
+    RGBA character the confidence that it was cut out with. Raises CutoutFailed if `options.mode` is `cutout`
+    and the confidence is still below 0.5.
     """
     most_px = max(LARGEST_LAYER_PX, 2 * options.width_px * options.height_px)
     if options.mode == "paste":
@@ -83,7 +83,7 @@ def compose(
     if options.mode == "auto" and found is not None and found.mode == "paste":
         return _pasted(character, background, options, most_px, found.confidence)
 
-    # A photograph of many megapixels is made smaller before it is cut out: more is never seen.
+    # A photograph of many megapixels is shrunk before it is cut out: the frame never shows more.
     painted = at_most(character, most_px)
     cutout, reason = climb(painted, network)
     if found is not None and found.mode == "cutout" and painted.shape[2] == 4:
@@ -105,14 +105,14 @@ def compose(
 
 
 def failure(confidence: float) -> str:
-    """Say why a figure with this confidence is not cut out."""
+    """Return why a figure with this confidence is not cut out."""
     if confidence >= LEAST_CONFIDENCE:
-        return "the character's picture is transparent all over"
+        return "the character's picture is fully transparent"
     return f"the character could not be cut out (confidence {confidence:.2f})"
 
 
 def no_larger(layer: Pixels, in_the_frame: Pixels, most_px: int) -> Pixels:
-    """Shrink a layer (h, w, 3 or 4) that is too large to its size in the frame, for the same picture."""
+    """Return a layer (h, w, 3 or 4), or if too large its version in the frame, for the same picture."""
     return layer if layer.shape[0] * layer.shape[1] <= most_px else in_the_frame
 
 

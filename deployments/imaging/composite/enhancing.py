@@ -11,7 +11,7 @@ UNSHARP = ImageFilter.UnsharpMask(radius=1, percent=150, threshold=3)
 
 
 def enhance(image: Image.Image) -> Image.Image:
-    """Return a finished copy, of the same size and mode. The order of the four is part of the result."""
+    """Return a finished copy of the same size and mode. The order of the four steps affects the result."""
     image = ImageEnhance.Sharpness(image).enhance(SHARPNESS)
     image = ImageEnhance.Contrast(image).enhance(CONTRAST)
     image = ImageEnhance.Color(image).enhance(COLOUR)

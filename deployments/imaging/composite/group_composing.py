@@ -35,8 +35,8 @@ from deployments.messages import Feet, FigureOptions, MergeOptions, Pixels
 class GroupFigure:
     """One figure of a composed scene.
 
-    `cutout` is its clean layer, all of its picture where it was pasted; `painted` (h, w, 3 or 4) its picture;
-    `reason`: why the keyer did not cut it out, else empty.
+    `cutout` is its clean layer, or its whole picture if it was pasted; `painted` (h, w, 3 or 4) is its
+    picture; `reason` is why the keyer did not cut it out, or empty.
     """
 
     cutout: Cutout
@@ -60,7 +60,7 @@ class GroupComposition:
 
     @property
     def mode(self) -> Mode:
-        """Return `paste` where one figure was pasted."""
+        """Return `paste` if any figure was pasted, else `cutout`."""
         return "paste" if any(figure.mode == "paste" for figure in self.figures) else "cutout"
 
     @property
@@ -87,8 +87,8 @@ def compose_group(
 ) -> GroupComposition:
     """Compose several pictures (h, w, 3 or 4) and a place; the same pixels and options give the same bytes.
 
-    Each figure is cut out or pasted alone. What is pasted is its whole picture, in proportion, without light
-    or shadow. `found` has for each what an earlier merge found. Raises CutoutFailed as `compose` does.
+    Each figure is cut out or pasted separately. A pasted figure is its whole picture, in proportion, without
+    light or shadow. `found` has an earlier merge's findings for each. Raises CutoutFailed as `compose` does.
     """
     most_px = max(LARGEST_LAYER_PX, 2 * options.width_px * options.height_px)
     earlier = found or [None] * len(characters)
@@ -103,7 +103,7 @@ def compose_group(
     frame = covered
     for index in sorted(range(len(figures)), key=lambda index: -requested[index].depth):
         placement = placements[index]
-        # On the ground and on the figures behind: their part of the frame is painted already.
+        # The shadow falls on the ground and on the figures behind, which are in the frame already.
         if options.shadow and placement.grounded and figures[index].mode == "cutout":
             frame = cast_shadow(frame, lit[index], placement.box)
         picture, figure = Image.fromarray(frame), Image.fromarray(lit[index])
@@ -181,7 +181,7 @@ def _lit(
 
 
 def reasons(made: GroupComposition) -> Iterator[str]:
-    """Yield why figures were not cut out by the keyer."""
+    """Yield why each figure that the keyer did not cut out was not."""
     for index, figure in enumerate(made.figures):
         if figure.reason:
             yield f"figure {index}: {figure.reason}"

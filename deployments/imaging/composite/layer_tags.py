@@ -1,4 +1,4 @@
-"""Write into a layer's file how its scene was merged, for a later merge of layers that leaves it out."""
+"""Write into a layer's file how its scene was merged, for a later merge whose request does not say."""
 
 from __future__ import annotations
 
@@ -38,8 +38,8 @@ Tagged = LayerKind | Literal["painted"]
 class LayerTag:
     """The tag of a layer.
 
-    `scene` is the same in all layers of one picture; the rest is how that picture was made. Where it has
-    several `figures`, `index` says which of them this layer is.
+    `scene` is the same in all layers of one picture; the rest is how that picture was made. If it has several
+    `figures`, `index` is the one that this layer shows.
     """
 
     layer: Tagged
@@ -56,7 +56,7 @@ _JSON = TypeAdapter(LayerTag)
 
 
 def tags_of(made: Composition) -> dict[Tagged, str]:
-    """Return a text for the file of each layer from which `made` can be made again."""
+    """Return a text for the file of each layer, from which `made` can be composed again."""
     digest = hashlib.sha256(made.parts.background.tobytes() + made.parts.figure.rgba().tobytes())
     tag = LayerTag("character", digest.hexdigest()[:16], made.mode, made.confidence, made.options)
     layers: tuple[Tagged, ...] = ("character", "background", "painted")
@@ -64,7 +64,7 @@ def tags_of(made: Composition) -> dict[Tagged, str]:
 
 
 def group_tags(made: GroupComposition) -> tuple[str, list[dict[Tagged, str]]]:
-    """Return a text for the file of the place, and texts for those of each figure."""
+    """Return a text for the place's file, and texts for the files of each figure."""
     digest = hashlib.sha256(made.background.tobytes())
     for figure in made.figures:
         digest.update(figure.cutout.rgba().tobytes())
@@ -88,7 +88,7 @@ def _text(tag: LayerTag) -> str:
 
 
 def read_tag(picture: Image.Image, max_frame_px: int) -> LayerTag | None:
-    """Return a file's own tag; None where it has none that can be believed."""
+    """Return a file's own tag, or None if it has none that can be trusted."""
     text: Any = picture.info.get(KEY)
     if not isinstance(text, str) or len(text) > LONGEST_CHARS:
         return None
@@ -100,7 +100,7 @@ def read_tag(picture: Image.Image, max_frame_px: int) -> LayerTag | None:
 
 
 def _possible(tag: LayerTag, max_frame_px: int) -> bool:
-    """Return whether a tag is within the bounds of a request: it is a caller's word."""
+    """Return whether a tag is within the bounds of a request, since the caller may have written it."""
     requested = tag.options
     return (
         (LEAST_CONFIDENCE if tag.mode == "cutout" else 0) <= tag.confidence <= 1
@@ -137,7 +137,7 @@ def as_before(
 ) -> tuple[MergeOptions, Found | None]:
     """Return the options to merge two opened files with, and an earlier merge's findings about the character.
 
-    What was not given is as in the scene where both files are layers of the same one.
+    If both files are layers of one scene, options that were not given are as in that scene.
     """
     figure, place = (read_tag(picture, job.max_frame_px) for picture in (character, background))
     options = job.merge.options
@@ -151,9 +151,9 @@ def as_before(
 def group_as_before(
     characters: Sequence[Image.Image], background: Image.Image, job: UploadJob
 ) -> tuple[MergeOptions, list[FigureOptions], list[Found | None]]:
-    """Return the same for several characters: the merge's options, each figure's, and what was found of each.
+    """Return the same for several characters: the merge's options, each figure's, and the findings for each.
 
-    A figure of another scene, or of none, stands where the request says.
+    A figure from another scene, or from none, is placed where the request says.
     """
     place = read_tag(background, job.max_frame_px)
     requested, options = job.merge.figures, job.merge.options
@@ -182,7 +182,7 @@ def _of_one_scene(figure: LayerTag, place: LayerTag | None) -> bool:
 
 
 def _alone(figure: LayerTag) -> MergeOptions:
-    """Return the options by which a figure stands alone, where it was one of several too."""
+    """Return the options that place a figure alone, even if it was one of several."""
     if figure.index is None:
         return figure.options
     own = figure.figures[figure.index]
@@ -192,7 +192,7 @@ def _alone(figure: LayerTag) -> MergeOptions:
 
 
 def _of_one(figure: LayerTag) -> FigureOptions:
-    """Return how the only figure of its scene stood."""
+    """Return the placement of a figure that was alone in its scene."""
     return FigureOptions(figure.options.position, feet=figure.options.feet)
 
 

@@ -1,6 +1,6 @@
-"""Light a figure as its place is lit: move its colours towards those behind it, and cast its contact shadow.
+"""Light a figure to match its place: move its colours towards those behind it, and cast its contact shadow.
 
-Colours never clip on the way. The shadow is dark where the feet touch the ground, and fades within a foot's
+The colour curves never clip. The shadow is dark where the feet touch the ground, and fades within a foot's
 length.
 """
 
@@ -39,8 +39,8 @@ REACH = 3.0
 def harmonise(figure: Pixels, frame: Pixels, box: Box, strength: float) -> Pixels:
     """Return the figure (h, w, 4) RGBA lit as the `frame` (H, W, 3) behind it in `box`; alpha stays as it is.
 
-    `strength` 0..1 is the share of the way between the two mean colours in Lab, lightness less and within
-    limits. The way is gone by one curve a channel in linear light, as a change of lamps would.
+    `strength` 0..1 is how far to move from one mean colour to the other in Lab; lightness moves less, and
+    within limits. One curve per channel in linear light makes the change, as a change of lamps would.
     """
     return harmonise_together([figure], frame, [box], strength)[0]
 
@@ -93,7 +93,7 @@ def _curves(own: Vector, shift: Vector) -> Pixels:
     gains = _linear_rgb(own + shift) / _linear_rgb(own)
     light = LINEAR[:, None]
     level = _linear_rgb(own)
-    # The bent curve lifts the mean level by less than g: solve for the g that brings it where it should be.
+    # The bent curve lifts the mean level by less than g: solve for the g that brings it to the goal.
     goal = np.clip(level * gains, 0.002, 0.97)
     bent = goal * (1 - level) / (level * (1 - goal))
     lit = np.where(gains < 1, gains * light, bent * light / (1 + (bent - 1) * light))
@@ -108,7 +108,7 @@ def _linear_rgb(lab: Vector) -> Vector:
 
 
 def _newly_clipped(colors: Pixels, table: Pixels) -> float:
-    """Return the share of (n, 3) pixels that reach 0 or 255 in a channel by the table, and did not before."""
+    """Return the share of (n, 3) pixels that reach 0 or 255 in a channel only because of the table."""
     before = ((colors == 0) | (colors == 255)).any(1)
     lit = np.stack([table[colors[:, channel], channel] for channel in range(3)], 1)
     return float((((lit == 0) | (lit == 255)).any(1) & ~before).mean())
@@ -117,8 +117,8 @@ def _newly_clipped(colors: Pixels, table: Pixels) -> float:
 def cast_shadow(frame: Pixels, figure: Pixels, box: Box) -> Pixels:
     """Return a copy of `frame` (H, W, 3) with the shadow of the `figure` (h, w, 4) RGBA placed in `box`.
 
-    Made at a quarter of the size: the profile of the feet, blurred across, times a Gaussian down from their
-    line; so that nothing is darkened except around them.
+    It is made at a quarter of the size: the profile of the feet, blurred across, times a Gaussian down from
+    their line. Nothing is darkened except around them.
     """
     x, y, wide, high = box
     feet_high = max(1, round(FEET_SHARE * high))
@@ -133,14 +133,14 @@ def cast_shadow(frame: Pixels, figure: Pixels, box: Box) -> Pixels:
     rows = np.arange(top, bottom, 4, dtype=np.float32) + 2 - line
     dark = np.zeros((len(rows), -(-(right - left) // 4)), np.float32)
     for darkness, spread_x, spread_y in (CONTACT, AMBIENT):
-        # One row high, the kernel too: OpenCV would blur it down into the empty rows beyond the border.
+        # The kernel is one row high, like the profile: else OpenCV would blur it into empty rows beyond it.
         width = 2 * int(np.ceil(REACH * spread_x * high)) + 1
         profile = cv2.GaussianBlur(across[None], (width, 1), spread_x * high, borderType=cv2.BORDER_CONSTANT)[
             0
         ]
         down = np.exp(-0.5 * (rows / (spread_y * high)) ** 2)
         dark += darkness * np.outer(down, profile[reach_x : reach_x + right - left : 4])
-    # Fades to exactly nothing at its rim, where the Gaussians have not quite.
+    # Fade to exactly nothing at the rim, where the Gaussians are not quite zero.
     rim = np.minimum(1, (reach_y - np.abs(rows)) / (0.3 * reach_y)).clip(0)
     light = 1 - cv2.resize(dark * rim[:, None], (right - left, bottom - top), interpolation=cv2.INTER_LINEAR)
 

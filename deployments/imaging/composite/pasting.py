@@ -15,7 +15,7 @@ Box = tuple[int, int, int, int]
 def paste(character: Pixels, background: Pixels, options: MergeOptions) -> tuple[Image.Image, Box]:
     """Return the merged frame, RGB, (options.width_px, options.height_px), and the character's place in it.
 
-    Either input may be (h, w, 3) or (h, w, 4). `scale`, `harmonize` and `shadow` have no meaning here.
+    Either input may be (h, w, 3) or (h, w, 4). `scale`, `harmonize` and `shadow` have no effect here.
     """
     frame, figure, box = lay_out(character, background, options)
     return put(figure, frame, box, options), box

@@ -1,4 +1,4 @@
-"""Place a figure in the frame, and the place behind it: proportions are kept, nothing is stretched."""
+"""Place a figure in the frame, and the background behind it, in proportion: nothing is stretched."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ CENTERS: dict[Position, float] = {"left": 0.25, "center": 0.5, "right": 0.75}
 VISIBLE = 128
 """Alpha from which a pixel counts as the figure when its extent is measured."""
 CROPPED_SHARE = 0.08
-"""A share of the picture's width: with more of the figure on the bottom row, the picture has cut it off."""
+"""A share of the picture's width: if the figure covers more of the bottom row, the picture cuts it off."""
 
 
 LEAST_DOWN = 0.5
 """The share of a figure's height above which no feet are looked for."""
 PAINTED_SOLES = 0.06
-"""Feet that a pose has no farther above the figure's lower edge than this share of its height are there."""
+"""A pose's feet count as at the figure's lower edge if they are within this share of its height above it."""
 
 
 @dataclass(frozen=True)
@@ -31,7 +31,7 @@ class Extent:
     """A figure's (x, y, w, h) in its picture; `cropped`: the picture cuts it off at the bottom.
 
     `stands_at`: where its soles are, as fractions of w and h; the middle of its lower edge unless a pose says
-    else.
+    otherwise.
     """
 
     source: Box
@@ -43,7 +43,8 @@ class Extent:
 class Placement:
     """A place in the frame.
 
-    `source` is the figure's (x, y, w, h) in its picture, `box` in the frame; `grounded`: it has feet.
+    `source` is the figure's (x, y, w, h) in its picture, and `box` that in the frame; `grounded`: its feet
+    stand on the ground.
     """
 
     source: Box
@@ -52,11 +53,11 @@ class Placement:
 
 
 def place(alpha: Pixels, options: MergeOptions) -> Placement | None:
-    """Return where the figure of (h, w) alpha goes, or None if there is none to see.
+    """Return where the figure of (h, w) alpha goes, or None if no figure is visible.
 
-    Where the options know its feet, they are at the position, on the ground line. A full figure's feet stand
-    on the ground line. One that its picture cuts off at the bottom stands flush with the frame's bottom, at
-    its own size; not so one that fills its picture to all four edges, which was trimmed. Neither ever leaves
+    If the options have its feet, these are at the position, on the ground line. A full figure's feet stand on
+    the ground line. A figure that its picture cuts off at the bottom is flush with the frame's bottom, at its
+    own size, unless it fills its picture to all four edges, since then it was trimmed. No figure ever leaves
     the frame, whatever `options.scale` is.
     """
     extent = extent_of(alpha, options.feet)
@@ -68,7 +69,7 @@ def place(alpha: Pixels, options: MergeOptions) -> Placement | None:
 
 
 def extent_of(alpha: Pixels, feet: Feet | None = None) -> Extent | None:
-    """Return what is to be seen of (h, w) alpha, or None. `feet`: where its pose has them in the picture."""
+    """Return the visible extent of (h, w) alpha, or None. `feet`: where its pose has them in the picture."""
     x, y, wide, high = cv2.boundingRect((alpha >= VISIBLE).astype(np.uint8))
     if not wide:
         return None
@@ -76,7 +77,7 @@ def extent_of(alpha: Pixels, feet: Feet | None = None) -> Extent | None:
     on_edge = y + high == alpha.shape[0] and (alpha[-1] >= VISIBLE).mean() > CROPPED_SHARE
     if feet is not None:
         across, down = (feet[0] * alpha.shape[1] - x) / wide, (feet[1] * alpha.shape[0] - y) / high
-        if 0 <= across <= 1 and down >= LEAST_DOWN:  # Else the model has not followed the pose.
+        if 0 <= across <= 1 and down >= LEAST_DOWN:  # Otherwise the model did not follow the pose.
             soles = 1.0 if down > 1 - PAINTED_SOLES else down
             return Extent((x, y, wide, high), False, (across, soles))
     return Extent((x, y, wide, high), on_edge and not trimmed)
@@ -91,18 +92,18 @@ def size_in(extent: Extent, options: MergeOptions, scale: float) -> tuple[int, i
         options.width_px / wide,
     )
     usual = 1.0 if extent.cropped else min(TALLEST * options.height_px / high, LARGEST_ENLARGEMENT)
-    # Bounded before it is scaled: else a figure too wide for its frame would be as large at 0.9 as at 1.0.
+    # Bound it before scaling: otherwise a figure too wide for its frame would be as large at 0.9 as at 1.0.
     factor = min(min(usual, largest) * scale, largest)
     return max(1, round(wide * factor)), max(1, round(high * factor))
 
 
 def left_edge(position: Position | float, wide: int, frame_px: int, stands_at: float = 0.5) -> int:
-    """Return where a figure of this width begins, inside the frame, that stands at this share of it."""
+    """Return the left edge, inside the frame, of a figure that stands at this share of its width."""
     return min(max(round(center_of(position) * frame_px - wide * stands_at), 0), frame_px - wide)
 
 
 def stand(extent: Extent, size: tuple[int, int], left: int, options: MergeOptions) -> Placement:
-    """Return the place of a figure of this size, from its left edge."""
+    """Return the placement of a figure of this size, given its left edge."""
     top = _ground_px(extent, options) - round(size[1] * extent.stands_at[1])
     # The parts below the feet must not leave the frame.
     box = (left, max(0, min(top, options.height_px - size[1])), *size)
@@ -137,7 +138,7 @@ def _resize_rgba(color: cv2.typing.MatLike, coverage: Pixels, size: tuple[int, i
 
 
 def at_most(pixels: Pixels, most_px: int) -> Pixels:
-    """Return the picture (h, w, 3 or 4), or a smaller one of the same shape, of at most so many pixels."""
+    """Return the picture (h, w, 3 or 4), or a smaller one in the same proportions, of at most `most_px`."""
     high, wide = pixels.shape[:2]
     if high * wide <= most_px:
         return pixels

@@ -1,4 +1,4 @@
-"""Compare painted figures with the reference of their member of the cast."""
+"""Compare painted figures with their cast member's reference."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ KEPT = 64
 
 
 class FigureComparer:
-    """Keeps what it knows of the last references. Raises ValueError as ConsistencyMeasure does."""
+    """Compare figures, and cache the last references. Raises ValueError as ConsistencyMeasure does."""
 
     def __init__(self, config: ConsistencyConfig | None = None, network: Matte | None = None) -> None:
         self._measure, self._network = ConsistencyMeasure(config), network
@@ -29,7 +29,7 @@ class FigureComparer:
         self._lock = threading.Lock()
 
     def compare(self, job: CompareJob, figure: Pixels) -> float:
-        """Return how like the reference a painted figure (h, w, 3) is, 0 to 1."""
+        """Return how closely a painted figure (h, w, 3) resembles the reference, 0 to 1."""
         return self._measure.compare(self._described(_within(figure)), self._reference(job))
 
     def _described(self, pixels: Pixels) -> Descriptor:

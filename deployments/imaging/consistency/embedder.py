@@ -1,6 +1,6 @@
-"""Embed figures with a vision network, such as CLIP or DINO, from a folder of the operator's.
+"""Embed figures with a vision network, such as CLIP or DINO, from a folder that the operator provides.
 
-transformers loads it, safetensors alone, and fetches nothing. It runs on the CPU.
+transformers loads it, only from safetensors, and fetches nothing. It runs on the CPU.
 """
 
 from __future__ import annotations
@@ -21,10 +21,10 @@ Share = Annotated[float, Field(ge=0, le=0.99)]
 
 @dataclass(frozen=True)
 class ConsistencyConfig:
-    """`embedder`: the folder of a vision network in transformers' form, with its preprocessor_config.json.
+    """`embedder`: the folder of a vision network in transformers' format, with its preprocessor_config.json.
 
-    None: figures are compared by palette and silhouette alone. `unlike_cosine`: the cosine at which two
-    figures have nothing in common: 0.6 or so for CLIP, whose cosines are never low, and 0 for DINO.
+    None: figures are compared only by palette and silhouette. `unlike_cosine`: the cosine at which two
+    figures have nothing in common, about 0.6 for CLIP, whose cosines are never low, and 0 for DINO.
     """
 
     __pydantic_config__: ClassVar[dict[str, str]] = {"extra": "forbid"}
@@ -34,7 +34,7 @@ class ConsistencyConfig:
 
 
 class Embedder:
-    """A loaded network. Raises ValueError where the folder holds none that transformers can load."""
+    """A loaded network. Raises ValueError if the folder holds none that transformers can load."""
 
     def __init__(self, config: ConsistencyConfig) -> None:
         from transformers import AutoImageProcessor, AutoModel
@@ -56,7 +56,7 @@ class Embedder:
         self._model = model.eval().requires_grad_(False)
 
     def embed(self, view: FigureView) -> NDArray[np.float32]:
-        """Return a vector of length 1 for a figure, seen on plain grey in a square."""
+        """Return a vector of length 1 for a figure, shown on plain grey in a square."""
         cover = view.cover[..., None]
         seen = np.rint(view.color * cover + 127 * (1 - cover)).astype(np.uint8)
         side = max(seen.shape[:2])
@@ -71,5 +71,5 @@ class Embedder:
         return flat / max(float(np.linalg.norm(flat)), 1e-6)
 
     def similarity(self, ours: NDArray[np.float32], theirs: NDArray[np.float32]) -> float:
-        """Return 0..1, by the cosine."""
+        """Return 0..1, from the cosine of the two vectors."""
         return float(np.clip((float(ours @ theirs) - self._unlike) / (1 - self._unlike), 0, 1))

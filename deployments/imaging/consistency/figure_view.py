@@ -1,4 +1,4 @@
-"""Bring a figure to one size, whatever picture it comes from: what is compared must not depend on that."""
+"""Bring a figure to one size, so that comparisons do not depend on the picture that it comes from."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from deployments.messages import Pixels
 HEIGHT_PX, WIDTH_PX = 128, 192
 OPAQUE = 127
 MIDDLE = 0.42
-"""Half axes of the ellipse that stands for a figure that cannot be cut out, as shares of the picture."""
+"""Half axes of the ellipse used for a figure that cannot be cut out, as shares of the picture."""
 
 
 @dataclass(frozen=True)
 class FigureView:
-    """A figure HEIGHT_PX high, its middle in that of WIDTH_PX.
+    """A figure scaled to fit into HEIGHT_PX and WIDTH_PX, and centred there.
 
     `color` (h, w, 3) RGB 0..255, grey where there is no figure; `cover` (h, w) 0..1.
     """
@@ -29,7 +29,7 @@ class FigureView:
 
 
 def view_of(cutout: Cutout) -> FigureView:
-    """Return the view of a figure that was cut out, or of the picture's middle where it could not be."""
+    """Return the view of a figure that was cut out, or of the picture's middle if it could not be."""
     color, alpha = cutout.foreground, cutout.alpha
     if cutout.confidence < LEAST_CONFIDENCE or not (alpha > OPAQUE).any():
         alpha = _middle(*alpha.shape)

@@ -1,6 +1,6 @@
-"""Compare two figures by their colours: of the whole, and of what is at the top, in the middle and below.
+"""Compare two figures by their colours: overall, and those at the top, in the middle and at the bottom.
 
-Poses and sizes change how much of each colour is seen by little; another hero has others, or has them
+Poses and sizes hardly change how much of each colour is seen. Another hero has other colours, or has them
 elsewhere.
 """
 
@@ -13,13 +13,13 @@ from numpy.typing import NDArray
 from deployments.imaging.consistency.figure_view import FigureView
 
 Palettes = NDArray[np.float32]
-"""(parts, L, a, b): of each part the share of its colours, in all 1."""
+"""(parts, L, a, b): the share of each colour in each part; the shares of a part sum to 1."""
 PARTS = ((0.0, 1.0), (0.0, 0.3), (0.25, 0.6), (0.55, 1.0))
-"""From where to where each part of a figure goes, from its top; the first is all of it."""
+"""The start and end of each part of a figure, as fractions from its top; the first part is all of it."""
 BINS = (8, 16, 16)
 LOWEST, RANGE = (0.0, -90.0, -90.0), (100.0, 180.0, 180.0)
 KERNEL = (0.25, 0.5, 0.25)
-"""Neighbouring colours are alike: paint, light and files move a colour by about a bin."""
+"""Neighbouring colours count as alike: paint, light and file formats shift a colour by about a bin."""
 
 
 def palettes_of(view: FigureView) -> Palettes:
@@ -45,8 +45,8 @@ def palettes_of(view: FigureView) -> Palettes:
 def palette_similarity(ours: Palettes, theirs: Palettes) -> float:
     """Return 0..1: the geometric mean of three similarities.
 
-    What the whole figures have in common (their histograms' intersection), and of the parts the mean and the
-    least of Bhattacharyya's coefficient, the sum of sqrt(p * q).
+    They are the intersection of the whole figures' histograms, and the mean and the least of the parts'
+    Bhattacharyya coefficients, each the sum of sqrt(p * q).
     """
     common = float(np.minimum(ours[0], theirs[0]).sum())
     parts = np.sqrt(ours[1:] * theirs[1:]).sum(axis=(1, 2, 3))

@@ -1,4 +1,4 @@
-"""Compare two figures by their silhouettes, so coarsely that a pose makes little of a difference."""
+"""Compare two figures by their silhouettes, so coarsely that a pose makes little difference."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from deployments.imaging.consistency.figure_view import FigureView
 
 BLUR_PX = 4.0
 ENOUGH = 0.55
-"""The overlap from which on two silhouettes may be those of one figure: poses of one have 0.64 and more."""
+"""The overlap at which two silhouettes may be of one figure: poses of one figure have 0.64 and more."""
 
 Outline = NDArray[np.float32]
 
 
 def outline_of(view: FigureView) -> Outline:
-    """Return a figure's cover, blurred, its middle of mass in that of the view."""
+    """Return a figure's cover, blurred, with its centre of mass moved to the view's middle column."""
     middle = float((view.cover.sum(axis=0) * np.arange(view.cover.shape[1])).sum() / view.cover.sum())
     aside = np.array([[1, 0, (view.cover.shape[1] - 1) / 2 - middle], [0, 1, 0]], np.float32)
     moved = cv2.warpAffine(view.cover, aside, view.cover.shape[::-1])
@@ -24,7 +24,7 @@ def outline_of(view: FigureView) -> Outline:
 
 
 def outline_similarity(ours: Outline, theirs: Outline) -> float:
-    """Return 0..1: 1 where they overlap well enough, as they are or mirrored."""
+    """Return 0..1: 1 if they overlap well enough, as they are or mirrored."""
     overlap = max(_overlap(ours, theirs), _overlap(ours, theirs[:, ::-1]))
     return min(1.0, overlap / ENOUGH)
 

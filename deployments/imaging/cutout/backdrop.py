@@ -1,4 +1,4 @@
-"""The plain backdrop behind a figure: a smooth surface fitted to what is surely not the figure.
+"""Fit a smooth surface to the plain backdrop behind a figure, from pixels that are surely not the figure.
 
 Colours are CIE Lab, float32, as OpenCV gives them for RGB in 0..1 (L 0..100); distances are Delta E 1976.
 """
@@ -29,7 +29,8 @@ CHI3_MEDIAN = 1.538
 class Fit:
     """A fitted backdrop.
 
-    `surface` (h, w, 3) Lab; of the border `inliers` (0..1) lie on it, `error` and `noise` in Delta E.
+    `surface` is (h, w, 3) Lab; `inliers` is the share of the border that lies on it, 0..1; `error` and
+    `noise` are in Delta E.
     """
 
     surface: Plane
@@ -45,9 +46,9 @@ def length(vectors: cv2.typing.MatLike) -> Plane:
 
 
 def parts(mask: Mask | cv2.typing.MatLike, connectivity: int = 8) -> tuple[Labels, NDArray[np.int64]]:
-    """Label the connected parts of a mask: labels (h, w), 0 where it is 0, and each label's area, 0 for 0.
+    """Label the connected parts of a mask; return labels (h, w), 0 outside the mask, and each label's area.
 
-    OpenCV's own statistics take three times as long.
+    The area of label 0 is set to 0. OpenCV's own statistics take three times as long.
     """
     count, labels = cv2.connectedComponents(mask.astype(np.uint8), connectivity=connectivity)
     areas = np.bincount(labels.ravel(), minlength=count)
@@ -70,7 +71,7 @@ def noise_of(off: Plane, sure: Mask) -> float:
 def fit_border(lab: Plane) -> Fit:
     """Fit a quadratic to the border band, by reweighted least squares with Geman-McClure weights.
 
-    The bottom and the lower sides count for less: that is where figures touch the edge. Robust weights as in
+    The bottom and the lower sides count for less, since figures touch the edge there. Robust weights as in
     Holland & Welsch, "Robust regression using iteratively reweighted least-squares" (1977).
     """
     high, wide = lab.shape[:2]
@@ -80,7 +81,7 @@ def fit_border(lab: Plane) -> Fit:
     trust[:, :band] = trust[:, -band:] = np.linspace(1, 0.35, high, dtype=np.float32)[:, None]
     trust[-band:] = 0.15
     trust[:band] = 1
-    trust[1::2, ::2] = trust[::2, 1::2] = 0  # every second pixel of so narrow a band say as much
+    trust[1::2, ::2] = trust[::2, 1::2] = 0  # half the pixels of so narrow a band say as much
     near = trust > 0
     x, y, spatial = (
         terms[near].astype(np.float64),
@@ -109,10 +110,10 @@ def fit_border(lab: Plane) -> Fit:
 
 
 def refit(lab: Plane, sure: Mask, fine: bool) -> Plane:
-    """Fit the backdrop (h, w, 3) to all that is surely backdrop: a cubic, and on it what the cubic leaves.
+    """Fit the backdrop (h, w, 3) to all that is surely backdrop: a cubic, plus the smoothed residual.
 
-    What it leaves (shadows, spots of light) is spread by normalised convolution, narrow where the sure
-    backdrop is near and wide where it is not (Knutsson & Westin, "Normalized convolution", 1993).
+    The residual (shadows, spots of light) is spread by normalised convolution, narrowly where sure backdrop
+    is near and widely where it is not (Knutsson & Westin, "Normalized convolution", 1993).
     """
     high, wide = lab.shape[:2]
     terms = _terms(high, wide, degree=3)
@@ -132,9 +133,9 @@ def refit(lab: Plane, sure: Mask, fine: bool) -> Plane:
 
 
 def _spread(left: cv2.typing.MatLike, field: cv2.typing.MatLike, size_px: int) -> Plane:
-    """Take the local mean of `left` (premultiplied by its channel 3) where there is one, else `field`.
+    """Return the local mean of `left` (premultiplied by its channel 3) where there is one, else `field`.
 
-    It reaches twice as far aside as up: a floor and what lies on it have the same light aside.
+    It reaches twice as far sideways as up, since the light on a floor changes less sideways.
     """
     blurred = cv2.blur(left, (size_px, max(3, (size_px // 2) | 1)))
     weight = blurred[..., 3:]

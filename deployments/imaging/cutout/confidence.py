@@ -1,6 +1,6 @@
-"""Judge how far a cut-out can be trusted: the error it is expected to have, and what refuses it.
+"""Judge how far a cut-out can be trusted, from its expected error and from measures that refuse it.
 
-The refusal is a product of ramps, each 0 where its measure says no and 1 where yes.
+The refusal is a product of ramps, each 0 if its measure refuses the cut-out and 1 if it accepts it.
 """
 
 from __future__ import annotations
@@ -30,8 +30,8 @@ Frame = tuple[int, int, int, int]
 class Measures:
     """Shares are 0..1; `separation` is in units of the backdrop's noise, lengths in silhouette perimeters.
 
-    The `differs` are 1 - IoU with a figure decided otherwise; `faintest` is the tenth percentile of the
-    edge's deviation, in Delta E.
+    `eager_differs`, `cautious_differs` and `sights_differ` are 1 - IoU with a figure found by other limits;
+    `faintest` is the tenth percentile of the edge's deviation, in Delta E.
     """
 
     coverage: float
@@ -65,7 +65,7 @@ RAMPS: Ramps = (
     ("roughness", 9, 5.5),
     ("translucency", 6, 3.5),
 )
-"""As measured on the pictures of tests/support/known_alpha."""
+"""Measured on the pictures of tests/support/known_alpha."""
 
 
 DOUBTS = (
@@ -75,21 +75,21 @@ DOUBTS = (
     ("faintest", -0.43, 2.0),
     ("coverage", -0.27, 0.02),
 )
-"""(measure, exponent, what is added to it): least squares on log(1 - IoU) over the tuning pictures."""
+"""(measure, exponent, offset of the measure): least squares on log(1 - IoU) over the tuning pictures."""
 SCALE = 0.56
 SIGHTS = 0.4
-"""Weight of what is neither surely a sight through the figure nor surely cloth: large where it is wrong."""
+"""Weight of regions that are neither surely gaps in the figure nor surely cloth: errors there are large."""
 EXPECTED_ERROR = ((0.0, 0.025, 0.12, 0.5), (1.0, 0.8, 0.5, 0.0))
-"""1 - IoU, and the confidence that it means: a cut-out below an IoU of 0.9 is to be below 0.8."""
+"""1 - IoU, and the confidence that it gives: a cut-out with an IoU below 0.9 must get less than 0.8."""
 
 
 def confidence(measures: Measures) -> float:
-    """Judge a cut-out by the error that it is expected to have, and by what refuses it: 0..1."""
+    """Return a cut-out's confidence, 0..1: from its expected error, times the ramps that refuse it."""
     return float(np.interp(expected_error(measures), *EXPECTED_ERROR)) * judge(vars(measures), RAMPS)
 
 
 def expected_error(measures: Measures) -> float:
-    """Predict 1 - IoU: a product of powers, and what sights through the figure may be mistaken."""
+    """Predict 1 - IoU: a product of powers, plus a term for gaps that may have been misjudged."""
     doubts = vars(measures)
     product: float = math.prod((doubts[name] + more) ** power for name, power, more in DOUBTS)
     return SCALE * product + SIGHTS * measures.sights_differ
@@ -104,7 +104,7 @@ def judge(measures: Mapping[str, float], ramps: Ramps) -> float:
 
 
 def gather(fit: Fit, figure: Mask, alpha: Plane, evidence: Evidence, picture: Frame) -> Measures:
-    """Measure what a cut-out shows of itself, (h, w) in a window of the picture.
+    """Measure a cut-out, (h, w) in a window of the picture, from its own pixels.
 
     `picture` is the whole picture's height and width, and the window's top and left in it.
     """
@@ -116,10 +116,10 @@ def gather(fit: Fit, figure: Mask, alpha: Plane, evidence: Evidence, picture: Fr
     edge = cv2.erode(solid, np.ones((3, 3), np.uint8), borderValue=1) != solid
     off, noise = evidence.calm, evidence.noise
     inside = cv2.dilate(off * solid, np.ones((5, 5), np.uint8))[edge] / noise
-    # A chin that does not quite meet its collar is still one figure.
+    # A chin that does not quite touch its collar still belongs to the same figure.
     joined = cv2.dilate(solid[::2, ::2], np.ones((3, 3), np.uint8))
     _, areas = parts(joined)
-    # A line may be so thin that the half size has none of it.
+    # A line may be so thin that it vanishes at half size.
     largest, whole = int(areas.max()), max(1, int(areas.sum()))
     perimeter = max(1, int(np.count_nonzero(edge)))
 

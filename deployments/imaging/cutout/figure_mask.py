@@ -1,6 +1,6 @@
-"""Find the figure: what sets it apart from its backdrop at the full size, and what its outline encloses.
+"""Find the figure: all that differs from its backdrop at full size, and all that its outline encloses.
 
-The sights through it, such as a bent arm's, and what is not attached are left out.
+Gaps through it, such as the one inside a bent arm, and parts that are not attached are left out.
 """
 
 from __future__ import annotations
@@ -22,28 +22,28 @@ from deployments.imaging.cutout.sure_backdrop import (
 from deployments.messages import Pixels
 
 LIGHT_VARIES = 3.0
-"""Delta E a channel that the light behind a figure may be off what was learned."""
+"""Delta E per channel by which the light behind a figure may differ from the learned backdrop."""
 FIGURE_SIGMAS = 4.2
 BLEEDING = 0.15
-"""A share of the strongest deviation within four pixels: less may be its colour, smeared by JPEG or model."""
+"""A share of the strongest deviation within four pixels: less may be colour smeared by JPEG or the model."""
 
 PALE = 20.0
-"""Delta E: what is farther off the backdrop is no smear of another colour."""
+"""Delta E from the backdrop above which a pixel is no smear of another colour."""
 ABOVE_SOLES = 0.5
-"""A share of a dark part's area: with as much above the soles it is no ground."""
+"""A share of a dark part's area: a part with this much above the soles is not ground."""
 
 _NEAR = np.ones((9, 9), np.uint8)
 _LARGE = np.ones((5, 5), np.uint8)
 _BESIDE = np.ones((11, 11), np.uint8)
 HOLE_RESIDUAL = 1.45
-"""Delta E of a whole region: less is the backdrop, seen through a bent arm."""
+"""Delta E of a whole region, below which it is the backdrop seen inside a bent arm."""
 LIGHT_WEIGHT = 0.45
-"""Weight of a step of lightness against one of hue: behind a figure light varies, the hue does not."""
+"""Weight of lightness against hue: behind a figure the light varies, the hue does not."""
 SMALLEST_HOLE_PX = 14
 FAR_PART = 0.1
-"""A share of the largest part: what is smaller and far from it is not the figure's."""
+"""A share of the largest part: a smaller part that is far from it does not belong to the figure."""
 FAR_SHARE = 0.03
-"""A share of the picture's height: from here on a part is far."""
+"""A share of the picture's height: a part at least this distant is far."""
 _SQUARE = np.ones((3, 3), np.uint8)
 
 
@@ -51,9 +51,9 @@ _SQUARE = np.ones((3, 3), np.uint8)
 class Evidence:
     """The evidence in a window (h, w) of the picture: how far each pixel is from the backdrop.
 
-    `sigmas` is in units of the backdrop's noise; `signed` (h, w, 3) in Lab, of the picture without its grain;
-    `calm` its length after a blur, and `noise` its sigma on the backdrop, in Delta E; `shaded` is what may be
-    the backdrop in another light.
+    `sigmas` is in units of the backdrop's noise. `signed` (h, w, 3) is the deviation in Lab, of the picture
+    without its grain; `calm` is its length after a blur, and `noise` its sigma on the backdrop, in Delta E.
+    `shaded` marks what may be the backdrop in another light.
     """
 
     sigmas: Plane
@@ -83,10 +83,10 @@ def gather_evidence(seen: Pixels, surface: Plane, backdrop: Plane, sure: Mask) -
     signed = _deviation(quiet, behind)
     off, calm = length(signed), length(cv2.GaussianBlur(signed, (3, 3), 0))
     noise = noise_of(off[thin], sure[thin])
-    # Either alone is not enough: hairs drown in the blur, pale clothes in the grain.
+    # Neither alone is enough: hairs are lost in the blur, pale clothes in the grain.
     sigmas = np.asarray(cv2.max(off * (1 / noise), calm * (1 / noise_of(calm[thin], sure[thin]))), np.float32)
     sigmas[_bleeding(off, sigmas)] *= 0.5
-    # Shadow is looked for below the knees; elsewhere only what differs little from the backdrop.
+    # Shadows are searched for below the knees; elsewhere only small deviations count as shaded.
     light, *hue = (np.abs(channel) for channel in cv2.split(signed))
     shaded = np.asarray(cv2.max(cv2.max(light, hue[0]), hue[1]) < LIGHT_VARIES)
     knees, feet = feet_rows(~sure, KNEES_FROM, FEET_FROM)
@@ -98,7 +98,7 @@ def gather_evidence(seen: Pixels, surface: Plane, backdrop: Plane, sure: Mask) -
 
 
 def _under_soles(shadow: Mask, feet: int) -> Mask:
-    """Find the ground right under the soles, in a shadow that no backdrop shows: parts of `shadow` (h, w).
+    """Find which parts of `shadow` (h, w) are ground right under the soles, though unlike the backdrop.
 
     A part that reaches well above the row `feet` is a gown's hem or trousers.
     """
@@ -112,11 +112,11 @@ def _under_soles(shadow: Mask, feet: int) -> Mask:
 
 
 def _bleeding(off: Plane, sigmas: Plane) -> Mask:
-    """Find where (h, w) a little colour of something strong near by is smeared over the backdrop."""
+    """Find where (h, w) a little of a strong colour nearby is smeared over the backdrop."""
     strongest = cv2.dilate(off, _NEAR)
     pale = (sigmas > FIGURE_SIGMAS) & (off < PALE)
     weak = pale & (off < BLEEDING * strongest)
-    # A large part is no smear, nor is one beside it: a pale shirt under a black belt.
+    # A large part is no smear, nor is one beside cloth, such as a pale shirt under a black belt.
     large = cv2.morphologyEx(weak.astype(np.uint8), cv2.MORPH_OPEN, _LARGE)
     cloth = cv2.morphologyEx((pale & ~weak).astype(np.uint8), cv2.MORPH_OPEN, _LARGE)
     return np.asarray(weak & (large == 0) & (cv2.dilate(cloth, _BESIDE) == 0))
@@ -129,7 +129,7 @@ def _coded(surface: Plane, size: tuple[int, int]) -> Plane:
 
 
 def _deviation(pixels: Pixels, behind: Plane) -> Plane:
-    """Return (h, w, 3) Lab: pixels less the coded backdrop; in steps of 0.4 and 1, for 8-bit Lab is quick."""
+    """Return (h, w, 3) Lab: pixels minus the coded backdrop, in steps of 0.4 and 1: 8-bit Lab is fast."""
     off = np.asarray(
         cv2.subtract(cv2.cvtColor(pixels, cv2.COLOR_RGB2LAB), behind, dtype=cv2.CV_32F), np.float32
     )
@@ -138,7 +138,7 @@ def _deviation(pixels: Pixels, behind: Plane) -> Plane:
 
 
 class Outline:
-    """Hold what lies beyond `sigmas` of some evidence, and the regions that it encloses; (h, w) each."""
+    """Hold the pixels of some evidence beyond `sigmas`, and the regions that they enclose; (h, w) each."""
 
     def __init__(self, evidence: Evidence, sigmas: float = FIGURE_SIGMAS) -> None:
         evident = evidence.sigmas > sigmas
@@ -154,8 +154,8 @@ class Outline:
     def solid(self, residual: float = HOLE_RESIDUAL) -> Mask:
         """Find the figure: all of the outline, and all that it encloses.
 
-        An enclosed region stays open only where its mean deviation is below `residual`: the sight through a
-        bent arm, and not a white coat inside its dark outline.
+        An enclosed region stays open only if its mean deviation is below `residual`: the gap inside a bent
+        arm, but not a white coat inside its dark outline.
         """
         opened = (self._off < residual) & (self._areas >= SMALLEST_HOLE_PX)
         which = opened.tobytes()
@@ -169,27 +169,27 @@ class Outline:
 
 
 def solid(evidence: Evidence, sigmas: float = FIGURE_SIGMAS) -> Mask:
-    """Find the figure (h, w): all beyond `sigmas`, and all that an outline of it encloses."""
+    """Find the figure (h, w): all beyond `sigmas`, and all that its outline encloses."""
     return Outline(evidence, sigmas).solid()
 
 
 def eager(evidence: Evidence) -> Mask:
-    """Find the figure with all that is even a little off the backdrop."""
+    """Find the figure, including all that differs even a little from the backdrop."""
     return solid(evidence, 0.6 * FIGURE_SIGMAS)
 
 
 def cautious(evidence: Evidence) -> Mask:
-    """Find the figure without what is only a little off the backdrop."""
+    """Find the figure, without what differs only a little from the backdrop."""
     return solid(evidence, 1.7 * FIGURE_SIGMAS)
 
 
 def with_sure_sights(outline: Outline) -> Mask:
-    """Find the figure with those parts open that are surely a sight through it."""
+    """Find the figure, with only the sure gaps through it left open."""
     return outline.solid(0.6 * HOLE_RESIDUAL)
 
 
 def with_every_sight(outline: Outline) -> Mask:
-    """Find the figure with every part open that may be a sight through it."""
+    """Find the figure, with every possible gap through it left open."""
     return outline.solid(2 * HOLE_RESIDUAL)
 
 
@@ -211,7 +211,7 @@ def _regions(enclosed: Mask, signed: Plane) -> tuple[Labels, NDArray[np.float64]
 
 
 def _extended(holes: Mask, shaded: Mask) -> Mask:
-    """Extend `holes` (h, w) over what is `shaded` backdrop beside them: the shadow between two feet."""
+    """Extend `holes` (h, w) over `shaded` backdrop beside them, such as the shadow between two feet."""
     alike = (cv2.morphologyEx((shaded | holes).astype(np.uint8), cv2.MORPH_OPEN, _SQUARE) > 0) | holes
     labels, areas = parts(alike, 4)
     share = np.bincount(labels[holes], minlength=areas.size) / np.maximum(areas, 1)
@@ -219,7 +219,7 @@ def _extended(holes: Mask, shaded: Mask) -> Mask:
 
 
 def _attached(figure: cv2.typing.MatLike) -> Mask:
-    """Drop what is smaller than a hundredth of the largest part, or than a tenth and far from it."""
+    """Drop parts smaller than a hundredth of the largest, and those smaller than a tenth and far from it."""
     labels, areas = parts(figure)
     if areas.size <= 2:
         return figure > 0

@@ -1,4 +1,4 @@
-"""Find what lies outside an outline and belongs to no figure: pale halos, and pockets of backdrop."""
+"""Find what lies outside an outline and is not part of the figure: pale halos, and pockets of backdrop."""
 
 from __future__ import annotations
 
@@ -10,23 +10,23 @@ from deployments.imaging.cutout.backdrop import Labels, Mask, Plane, length, par
 from deployments.messages import Pixels
 
 FAINT = 26.0
-"""Delta E from the backdrop: what is farther off is no halo."""
+"""Delta E from the backdrop above which a pixel is no halo."""
 LIGHTER = 3.0
-"""Delta E of lightness: a halo is lighter than the backdrop, as what sharpening leaves."""
+"""Delta E of lightness: a halo, as left by sharpening, is lighter than the backdrop by more."""
 NEARLY = 10.0
-"""Delta E from the backdrop: what is nearer is the backdrop itself, darkened in a pocket of the figure."""
+"""Delta E from the backdrop below which a pixel is the backdrop, darkened in a pocket of the figure."""
 HUE = 12.0
-"""Delta E of a and b each: a halo has hardly any colour."""
+"""The most Delta E of a and of b: a halo has hardly any colour."""
 DARK = 110
-"""Levels of gray: an outline is darker."""
+"""The gray level below which a pixel counts as outline."""
 LARGEST_SHARE = 0.02
 """The share of the figure's area above which a blob counts as a part of the figure."""
 OPEN_SHARE = 0.15
 """The least share of a blob's rim that touches the backdrop."""
 MOUTH_SHARE = 0.7
-"""The least width of a gap's mouth, as a share of its mean width: that between legs is open at the foot."""
+"""The least width of a gap's mouth, as a share of its mean width: a gap between legs is open at the foot."""
 LINED_SHARE = 0.5
-"""The least share of the rest of its rim that lies along the outline."""
+"""The least share of the rest of a blob's rim that lies along the outline."""
 
 Counts = NDArray[np.int64]
 
@@ -35,11 +35,11 @@ _NEAR = np.ones((5, 5), np.uint8)
 
 
 def find_halo(figure: Mask, signed: Plane, seen: Pixels) -> Mask:
-    """Find the blobs of `figure` (h, w) that are paler than the backdrop, or nearly it, outside its outline.
+    """Find blobs of `figure` (h, w) outside its outline that are paler than the backdrop or nearly match it.
 
     `signed` (h, w, 3) is the deviation from the backdrop in Lab, `seen` (h, w, 3) the picture in RGB. A white
-    sleeve within an outline touches the backdrop hardly anywhere; cloth without outlines has none beside it.
-    Backdrop in a gap between legs touches it at the foot alone.
+    sleeve within an outline hardly touches the backdrop; cloth without outlines has no outline beside it.
+    Backdrop in a gap between legs touches the rest of the backdrop only at the foot.
     """
     hue = np.asarray(cv2.max(np.abs(signed[..., 1]), np.abs(signed[..., 2])))
     off = length(signed)
@@ -64,7 +64,7 @@ def find_halo(figure: Mask, signed: Plane, seen: Pixels) -> Mask:
 
 
 def _gaps(seen: Mask, labels: Labels, areas: Counts, opened: Counts, off: Plane) -> NDArray[np.bool_]:
-    """Return which blobs of `seen` pixels are nearly the backdrop, behind a mouth of their own width."""
+    """Return which blobs of `seen` nearly match the backdrop and open to it about as wide as they are."""
     rows, columns = np.nonzero(seen)
     blobs, at = labels[rows, columns], np.stack([rows, columns], axis=1)
     first, last = np.full((areas.size, 2), max(labels.shape)), np.zeros((areas.size, 2), np.int64)

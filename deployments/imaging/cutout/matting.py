@@ -1,9 +1,9 @@
-"""Cut a figure off a plain backdrop: a keyer that learns its backdrop, as one knows a blue screen.
+"""Cut a figure off a plain backdrop, with a keyer that learns the backdrop in place of a known blue screen.
 
-The border band shows the backdrop's surface; floods from the border find what surely lies on it, also in soft
-shadow; from that the backdrop is learned again, under the figure too; what deviates from it, or is enclosed
-by what deviates, is figure, but for a pale halo outside its outline; and in the band between them coverage
-is solved for. Where the keyer is unsure and there is a network, the network cuts it out.
+The border band shows the backdrop's surface. Floods from the border find what surely lies on it, also in soft
+shadow. From that the backdrop is learned again, under the figure too. What deviates from it, or is enclosed
+by what deviates, is figure, except for a pale halo outside its outline. In the band between them coverage is
+solved for. If the keyer is unsure and there is a network, the network cuts the figure out.
 """
 
 from __future__ import annotations
@@ -26,11 +26,11 @@ LEAST_CONTRAST = 18.0
 """RGB levels between figure and backdrop: with less, coverage cannot be separated from noise."""
 CLIP = 0.04
 OWN_FROM = 14.0
-"""RGB levels off every mixture of figure and backdrop: at twice as many the colour is an outline's own."""
+"""RGB levels off every mixture of figure and backdrop: at twice as many, the colour is only an outline's."""
 PALE_BY = 14.0
-"""RGB levels that a rim is lighter than the figure and the backdrop."""
+"""RGB levels by which a pale rim is lighter than both the figure and the backdrop."""
 CHIP_ALPHA, CHIP_SHARE = 63.5 / 255, 0.001
-"""From here on a part is seen, at 64 of 255; and the share of the figure below which it is a chip."""
+"""The alpha from which a part is visible, 64 of 255; and the share of the figure below which it is a chip."""
 
 _BAND = np.ones((2 * BAND_PX + 1,) * 2, np.uint8)
 _RIM = np.ones((3, 3), np.uint8)
@@ -79,7 +79,7 @@ def resolve_edges(pixels: Pixels, backdrop: Plane, figure: Mask, off: Plane) -> 
     trust = (np.clip((cover - 0.1) / 0.4, 0, 1) * sharp)[:, None]
     color = near + (unmixed - near) * trust
     color += (seen - color) * own[:, None]
-    # A line lighter than both sides is what sharpening left, and nothing of the figure's.
+    # A line lighter than both sides was left by sharpening, and is not part of the figure.
     pale = (seen.sum(1) > np.maximum(near.sum(1), behind.sum(1)) + 3 * PALE_BY) & on_rim
     color[pale] = near[pale]
     clean[rows, columns] = np.clip(np.rint(color), 0, 255).astype(np.uint8)
@@ -87,7 +87,7 @@ def resolve_edges(pixels: Pixels, backdrop: Plane, figure: Mask, off: Plane) -> 
 
 
 def _without_chips(alpha: Plane) -> None:
-    """Clear the parts of `alpha` (h, w) that are seen by themselves and smaller than a thousandth of it."""
+    """Clear visible parts of `alpha` (h, w) that stand apart and are smaller than a thousandth of it."""
     seen = (alpha >= CHIP_ALPHA).astype(np.uint8)
     labels, areas = parts(seen)
     if areas.size <= 2:
@@ -99,9 +99,9 @@ def _without_chips(alpha: Plane) -> None:
 
 
 def _nearby_figure(pixels: Pixels, solid: Pixels, off: Plane) -> Plane:
-    """Return (h/2, w/2, 3) RGB: the figure's mean colour around each place, from near by or else farther off.
+    """Return (h/2, w/2, 3) RGB: the figure's mean colour around each pixel, from nearby or else farther off.
 
-    Pixels far from the backdrop weigh more: those are the outline, and not its blend with what is behind.
+    Pixels far from the backdrop's colour weigh more: they are the outline, not its blend with the backdrop.
     """
     inside = cv2.erode(solid, _RIM, borderValue=1)
     half = np.s_[::2, ::2]
@@ -128,7 +128,7 @@ class Cutout:
 
 
 def cut_out(pixels: Pixels) -> Cutout:
-    """Cut the figure out of (h, w, 3) RGB; of RGBA keep its own alpha.
+    """Cut the figure out of (h, w, 3) RGB; RGBA keeps its own alpha.
 
     The same pixels give the same bytes.
     """
@@ -140,7 +140,7 @@ def cut_out(pixels: Pixels) -> Cutout:
     if sure.mean() < LEAST_BACKDROP:
         return Cutout(pixels, np.zeros((high, wide), np.uint8), 0.0)
 
-    # Beyond the figure's surroundings there is nothing to decide: half the work for most full figures.
+    # Only the figure's surroundings need deciding, which halves the work for most full figures.
     window, middle_window = _surroundings(sure, high, wide)
     seen, surface = pixels[window], surface[middle_window]
     size = (seen.shape[1], seen.shape[0])
@@ -159,7 +159,7 @@ def cut_out(pixels: Pixels) -> Cutout:
 
 
 def _surroundings(sure: Mask, high: int, wide: int) -> tuple[Window, Window]:
-    """Find what is not surely backdrop, as a window of the full size (high, wide) and of that of `sure`."""
+    """Return the window that may not be backdrop, at the full size (high, wide) and at the size of `sure`."""
     x, y, across, down = cv2.boundingRect((~sure).astype(np.uint8))
     x, y, right, bottom = max(0, x - 3), max(0, y - 3), x + across + 3, y + down + 3
     right, bottom = min(right, sure.shape[1]), min(bottom, sure.shape[0])
@@ -179,11 +179,11 @@ def _within(pixels: Pixels, longest_px: int) -> Pixels:
 
 
 Matte = Callable[[Pixels], Cutout]
-"""A function that cuts out of (h, w, 3) RGB."""
+"""A function that cuts the figure out of (h, w, 3) RGB."""
 
 
 def climb(pixels: Pixels, network: Matte | None = None) -> tuple[Cutout, str]:
-    """Return the first cut-out of at least 0.5 confidence, else the better one; and why not the keyer's.
+    """Return the first cut-out of at least 0.5 confidence, else the better; and why it is not the keyer's.
 
     A picture with transparency is its own cut-out.
     """

@@ -1,7 +1,7 @@
-"""A segmentation network, for characters whose backdrop is not plain: the rung below the keyer.
+"""A segmentation network for characters whose backdrop is not plain, used if the keyer is unsure.
 
-Needs the `matting` extra (snipbg, MIT). Its models are files that the operator fetches once, by snipbg's own
-`snipbg download isnet-anime`; nothing here ever fetches one, or runs one whose SHA-256 is not the known one.
+Needs the `matting` extra (snipbg, MIT). Its models are files that the operator fetches once, with snipbg's
+own `snipbg download isnet-anime`. Nothing here ever fetches one, or runs one with an unknown SHA-256.
 """
 
 from __future__ import annotations
@@ -25,9 +25,9 @@ RAMPS: Ramps = (
     ("largest_share", 0.6, 0.9),
     ("undecided", 0.6, 0.25),
 )
-"""As the keyer's; `undecided` is what has between a tenth and nine tenths of alpha, in figure areas."""
+"""Like the keyer's; `undecided` is the area with an alpha of a tenth to nine tenths, in figure areas."""
 LEVELS = np.interp(np.arange(256), (15, 240), (0, 255)).astype(np.uint8)
-"""Networks are seldom quite sure: nearly opaque is opaque, and nearly clear is clear."""
+"""Networks are seldom quite sure, so nearly opaque becomes opaque, and nearly clear becomes clear."""
 COLOR_REACH_PX = (9, 49)
 
 
@@ -35,10 +35,10 @@ COLOR_REACH_PX = (9, 49)
 class MattingConfig:
     """The network.
 
-    `model` is a name of snipbg's list, or the path of an ONNX file of your own with its `sha256`.
+    `model` is a name from snipbg's list, or the path of your own ONNX file with its `sha256`.
 
-    isnet-anime is Apache-2.0, 176 MB, and made for illustration; u2netp is Apache-2.0 and 4.6 MB. A file of
-    your own takes (1, 3, `input_px`, `input_px`) RGB, -0.5..0.5, and gives an alpha first of all.
+    isnet-anime is Apache-2.0, 176 MB, and made for illustration; u2netp is Apache-2.0 and 4.6 MB. Your own
+    file takes (1, 3, `input_px`, `input_px`) RGB, -0.5..0.5, and its first output is an alpha.
     """
 
     __pydantic_config__: ClassVar[dict[str, str]] = {"extra": "forbid"}
@@ -49,9 +49,9 @@ class MattingConfig:
 
 
 class NeuralMatte:
-    """Cut out with a network.
+    """Cut figures out with a network.
 
-    Raises ValueError where the extra or the model's file is missing, or the file is another one.
+    Raises ValueError if the extra or the model's file is missing, or the file is not the known one.
     """
 
     def __init__(self, config: MattingConfig) -> None:
@@ -59,12 +59,12 @@ class NeuralMatte:
             from snipbg.download import verify_model
             from snipbg.session import Remover
         except ImportError:
-            raise ValueError("matting needs its extra: pip install 'scenewright[matting]'") from None
+            raise ValueError("matting needs the matting extra: pip install 'scenewright[matting]'") from None
         spec = _spec(config)
         if not verify_model(spec):
             raise ValueError(
-                f"matting: the file of {config.model} is missing or is not the one whose SHA-256 is known; "
-                f"for a model of snipbg's list, `snipbg download {spec.name}` fetches it"
+                f"matting: the file of {config.model} is missing or does not match its known SHA-256; "
+                f"for a model that snipbg lists, run `snipbg download {spec.name}`"
             )
         self.name = str(spec.name)
         self._remover = Remover(spec, providers=["CPUExecutionProvider"], num_threads=1)
@@ -87,7 +87,7 @@ def _spec(config: MattingConfig) -> Any:
         raise ValueError(
             f"matting: {config.model} is neither one of {', '.join(MODELS)} nor an ONNX file with its sha256"
         )
-    # snipbg joins the name to its cache's folder, and an absolute path stays itself.
+    # snipbg joins the name to its cache's folder, which leaves an absolute path unchanged.
     size_px = (config.input_px, config.input_px)
     return ModelSpec(
         file.stem,
@@ -115,7 +115,7 @@ def _measures(alpha: Pixels) -> dict[str, float]:
 
 
 def _clean(pixels: Pixels, alpha: Pixels) -> Pixels:
-    """Return `pixels` with the edge's colours taken from the sure figure near by, or else farther off."""
+    """Return `pixels` with the edge's colours taken from the sure figure nearby, or else farther away."""
     sure = (alpha >= 250).astype(np.float32)
     weighted = cv2.merge([*(channel * sure for channel in cv2.split(pixels.astype(np.float32))), sure])
     near_px, far_px = ((reach, reach) for reach in COLOR_REACH_PX)

@@ -1,6 +1,6 @@
-"""Find what surely is backdrop, and learn its surface from that.
+"""Find what is surely backdrop, and learn the backdrop's surface from that.
 
-Floods from the border, soft lights, and the shadow that a figure throws on the floor it stands on.
+It is found by floods from the border, as soft light, and as the shadow that a figure casts on its floor.
 """
 
 from __future__ import annotations
@@ -16,33 +16,36 @@ BACKDROP_SIGMAS = 4.0
 SOFT_STEP = 2.2
 """Delta E between a region's rim and the backdrop beside it: light and shadow have less, cloth has more."""
 SMALLEST_PART_PX = 12
-"""At the middle size: less is grain."""
+"""The area at the middle size below which a part is grain."""
 
 _CROSS = cv2.getStructuringElement(cv2.MORPH_CROSS, (3, 3))
 _REACH = np.ones((11, 11), np.uint8)
 FEET_FROM = 0.9
-"""A share of a full figure's height: its feet are below it, and the dark ground right under them."""
+"""A share of a full figure's height: its feet and the dark ground right under them are below it."""
 KNEES_FROM = 0.75
 SHADOWS_FROM = 0.55
-"""A share of a full figure's height: a shadow on the floor is searched below it."""
+"""A share of a full figure's height: a shadow on the floor is searched for below it."""
 SHADOW_TINT = 0.05
-"""A share of the backdrop's length in RGB: a shadow is grayer or bluer by less."""
+"""A share of the backdrop's length in RGB: a shadow's tint differs by less."""
 SOFTNESS = 0.16
-"""Slope per pixel, of the darkness near by: a shadow's edge is flatter, that of gray boots steeper."""
+"""Slope per pixel, as a share of the darkness nearby: a shadow's edge is flatter, gray boots' steeper."""
 NEARLY_AS_BRIGHT = 1.02
 MOST_RISE = 0.03
-"""A share of the picture's height: a shadow on the floor spreads aside and down; what rises is a gown."""
+"""A share of the picture's height: a floor shadow spreads sideways and down; what rises more is a gown."""
 _CAST = np.ones((9, 9), np.uint8)
 _GAP = np.ones((5, 5), np.uint8)
 LEAST_BACKDROP = 0.04
 LEAST_SLOPE, MOST_SLOPE = 0.5, 0.8
-"""Delta E per pixel at the middle size: the backdrop is flatter, by its grain; outlines are steeper."""
+"""Delta E per pixel at the middle size.
+
+The grain sets a level between them: the backdrop is flatter, outlines are steeper.
+"""
 _SPECK = np.ones((3, 3), np.uint8)
 _EDGE = np.ones((5, 5), np.uint8)
 
 
 def from_border(passable: Mask) -> Mask:
-    """Find what of `passable` is connected to the picture's top or sides: figures stand on its lower edge."""
+    """Find which of `passable` is connected to the top or the sides; figures may stand on the lower edge."""
     padded = cv2.copyMakeBorder(passable.astype(np.uint8), 1, 0, 1, 1, cv2.BORDER_CONSTANT, value=1)
     cv2.floodFill(padded, None, (0, 0), (2,))
     return np.asarray(padded[1:, 1:-1] == 2)
@@ -51,8 +54,8 @@ def from_border(passable: Mask) -> Mask:
 def soft_light(lab: Plane, slope: Plane, backdrop: Mask, surface: Plane, level: float) -> Mask:
     """Find soft lights and shadows (h, w) on a backdrop: flat regions that meet it without a step.
 
-    Of each region whose `slope` is below `level` the mean colour just inside its rim is compared with the
-    backdrop's just outside, both less the `surface` (h, w, 3) expected. Cloth shows a step, light fades.
+    For each region whose `slope` is below `level`, the mean colour just inside its rim is compared with the
+    backdrop's just outside, both minus the expected `surface` (h, w, 3). Cloth shows a step, light fades.
     """
     flat = ((slope < level) & ~backdrop).astype(np.uint8)
     count, labels = cv2.connectedComponents(flat, connectivity=4)
@@ -92,7 +95,7 @@ def _mean_by_label(
 
 
 def feet_rows(figure: Mask, *shares: float) -> list[int | None]:
-    """Find the row at each share of a full figure's height; None for one that the lower edge cuts off."""
+    """Find the row at each share of a full figure's height; all None if the lower edge cuts it off."""
     labels, areas = parts(figure)
     rows = np.flatnonzero((labels == int(areas.argmax())).any(1)) if areas.size > 1 else np.empty(0, np.int64)
     if not rows.size or rows[-1] - rows[0] + 1 < figure.shape[0] / 4 or figure[-1].mean() > 0.08:
@@ -102,13 +105,13 @@ def feet_rows(figure: Mask, *shares: float) -> list[int | None]:
 
 
 def floor_shadow(backdrop: Mask, slope: Plane, off: Plane, surface: Plane, rgb: Pixels, level: float) -> Mask:
-    """Find the darker `backdrop` (h, w) beside a full figure that is connected to it without a sharp edge.
+    """Find the darker floor (h, w) beside a full figure that joins the `backdrop` without a sharp edge.
 
     `slope` is in Delta E per pixel, flat below `level`; `off` is the distance to the `surface` (h, w, 3).
     """
     found = np.zeros(backdrop.shape, np.bool_)
     (below,) = feet_rows(~backdrop, SHADOWS_FROM)
-    if below is None and (~backdrop[-1]).mean() < 0.3:  # The shadow, and no figure, may reach the lower edge.
+    if below is None and (~backdrop[-1]).mean() < 0.3:  # Maybe only the shadow reaches the lower edge.
         (below,) = feet_rows(~(backdrop | _darker(surface, rgb)), SHADOWS_FROM)
     if below is None:
         return found
@@ -128,13 +131,13 @@ def floor_shadow(backdrop: Mask, slope: Plane, off: Plane, surface: Plane, rgb: 
 
 
 def _darker(surface: Plane, rgb: Pixels) -> Mask:
-    """Find where (h, w, 3) RGB is the `surface` (h, w, 3) in Lab, in shadow."""
+    """Find where (h, w, 3) RGB looks like the `surface`, (h, w, 3) in Lab, in shadow."""
     behind = cv2.cvtColor(np.ascontiguousarray(surface), cv2.COLOR_LAB2RGB) * np.float32(255)
     return like_shadow(rgb, behind, NEARLY_AS_BRIGHT)
 
 
 def like_shadow(rgb: Pixels, behind: Plane, brightest: float = 1.12) -> Mask:
-    """Find which of (h, w, 3) RGB have the hue of what is `behind`, at 0.5 to `brightest` of its light."""
+    """Find where (h, w, 3) RGB has the hue of `behind`, at 0.5 to `brightest` times its light."""
     seen = rgb.astype(np.float32)
     power = np.maximum(np.einsum("ijk,ijk->ij", behind, behind), 1)  # A backdrop may be black.
     scale = np.einsum("ijk,ijk->ij", seen, behind) / power
@@ -145,9 +148,9 @@ def like_shadow(rgb: Pixels, behind: Plane, brightest: float = 1.12) -> Mask:
 def learn(middle: Pixels, fit: Fit) -> tuple[Plane, Mask]:
     """Learn the backdrop's surface (h, w, 3) Lab at the middle size, and where it is surely seen (h, w).
 
-    First it is what lies near the border's fit, connected to the border without crossing an edge, with the
-    soft lights in it. From that it is learned again. Only then shadows on the floor are looked for: against
-    the first fit, a lit backdrop looks like shadow or its shadow like cloth.
+    At first this is what lies near the border's fit and is connected to the border without crossing an edge,
+    with the soft lights in it. The surface is learned again from that. Only then are shadows on the floor
+    searched for: against the first fit, a lit backdrop looks like shadow, or its shadow like cloth.
     """
     calm = np.asarray(cv2.bilateralFilter(middle, 5, 5 * fit.noise + 5, 2), np.uint8)
     lab = to_lab(calm)

@@ -1,4 +1,4 @@
-"""Convert a file's own colours to 8-bit sRGB, its transparency kept: RGB or RGBA, as its sender saw it."""
+"""Convert a file's colours to 8-bit sRGB and keep its transparency: RGB or RGBA, as its sender saw it."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ from PIL import Image, ImageCms
 from deployments.imaging.files.parts import FileParts, TransparentColor
 
 SAME_LEVELS = 1
-"""A profile by which no colour moves by more is sRGB, as most are: its pixels stay as they are."""
+"""A profile that moves no colour by more than this is sRGB, as most are: the pixels stay unchanged."""
 _SPACES = {"RGB": "RGB ", "L": "GRAY", "CMYK": "CMYK"}
 _DEVICES = ("scnr", "mntr", "prtr", "spac")
 Alpha = NDArray[np.uint8]
 
 
 def to_srgb(image: Image.Image, parts: FileParts) -> Image.Image:
-    """Convert `image`, that of `parts.bare` decoded.
+    """Convert `image`, decoded from `parts.bare`, to sRGB.
 
-    A profile that is broken, or of other colours, is ignored.
+    A profile that is broken, or for other colours, is ignored.
     """
     if not parts.profile and not parts.transparent and image.mode in ("RGB", "RGBA"):
         return image.copy()
@@ -36,7 +36,7 @@ def to_srgb(image: Image.Image, parts: FileParts) -> Image.Image:
 
 
 def _alpha(image: Image.Image, parts: FileParts) -> Alpha | None:
-    """Return (h, w), None where nothing is transparent by the file's own word."""
+    """Return (h, w), or None if the file declares nothing transparent."""
     if parts.transparent is not None:
         return _keyed(image, parts.bare, parts.transparent)
     if image.mode == "P" and "transparency" in image.info:
@@ -45,9 +45,9 @@ def _alpha(image: Image.Image, parts: FileParts) -> Alpha | None:
 
 
 def _keyed(image: Image.Image, bare: bytes, key: TransparentColor) -> Alpha:
-    """Return where the file's own samples are the transparent colour, at their own depth."""
+    """Return (h, w): 0 where the file's own samples are the transparent colour, at their depth, else 255."""
     samples: NDArray[np.uint8] | NDArray[np.uint16]
-    if len(key.samples) == 3 and key.bits == 16:  # Pillow keeps but the upper half of these.
+    if len(key.samples) == 3 and key.bits == 16:  # Pillow keeps only the upper byte of these.
         samples = np.asarray(cv2.imdecode(np.frombuffer(bare, np.uint8), cv2.IMREAD_UNCHANGED), np.uint16)
         wanted = np.array(key.samples[::-1], np.uint16)  # BGR
     else:
@@ -66,14 +66,14 @@ def _without_alpha(image: Image.Image, grey: bool) -> Image.Image:
     if image.mode in _SPACES:
         return image
     if image.mode == "P":
-        image = image.convert("RGBA")  # By way of an alpha of its own, whatever its `transparency` says.
+        image = image.convert("RGBA")  # Via RGBA, whatever its `transparency` says.
     return image.convert("L" if grey else "RGB")
 
 
 def _by_profile(image: Image.Image, profile: bytes) -> Image.Image | None:
-    """Convert by littlecms.
+    """Convert with littlecms.
 
-    Return None where the profile is broken, is of other colours, or changes nothing.
+    Return None if the profile is broken, is for other colours, or changes nothing.
     """
     try:
         own = ImageCms.ImageCmsProfile(BytesIO(profile))

@@ -1,4 +1,4 @@
-"""Decode files from elsewhere: measured before they are decoded, turned upright, one frame and no more."""
+"""Decode uploaded files: measure them before decoding, turn them upright, and accept only one frame."""
 
 from __future__ import annotations
 
@@ -23,22 +23,22 @@ from deployments.messages import Pixels
 log = logging.getLogger(__name__)
 SMALLEST_PX = 16
 DAMAGE = (OSError, SyntaxError, ValueError, EOFError, LookupError, ArithmeticError, struct.error, zlib.error)
-"""Errors that Pillow and our own readers raise where a file is not what it says."""
+"""Errors that Pillow and our own readers raise if a file is not what it claims to be."""
 
 
 def open_upright(data: bytes, param: str, max_pixels: int) -> Image.Image:
     """Open a whole PNG, JPEG or WebP picture as RGB or RGBA in sRGB, its EXIF orientation applied.
 
-    What the file says besides its pixels may be broken or large: that is never a fault of the picture. `info`
-    holds the text of a layer and the XMP, where there are any. Raises InvalidRequest naming `param`.
+    Metadata beside the pixels may be broken or large, and is never a reason to refuse the picture. `info`
+    holds the text of a layer and the XMP, if there are any. Raises InvalidRequest naming `param`.
     """
     with _readable(param, max_pixels):
         parts = _split(data)
         _check_size(parts.size, param, max_pixels)
         if parts.frames > 1:
-            raise InvalidRequest(f"{param} is an animation; send one picture", param)
+            raise InvalidRequest(f"{param} is an animation; send a still picture", param)
         with Image.open(BytesIO(parts.bare), formats=(parts.format,)) as picture:
-            # No more than its header declared: memory was kept for so much.
+            # No larger than its header declared: memory was reserved for that much.
             _check_size(picture.size, param, min(max_pixels, parts.size[0] * parts.size[1]))
             picture.load()
             upright = turned_upright(to_srgb(picture, parts), parts.exif, parts.xmp)
@@ -64,18 +64,18 @@ def figure_pixels(picture: Image.Image) -> Pixels:
 
 
 def place_pixels(picture: Image.Image) -> Pixels:
-    """Return (h, w, 3), where what is transparent in a place is white."""
+    """Return (h, w, 3), with what is transparent laid over white."""
     return np.asarray(on_white(picture).convert("RGB"))
 
 
 def mask_of_transparent(picture: Image.Image, param: str) -> Pixels:
     """Return (h, w), 255 where the picture is wholly transparent and 0 elsewhere.
 
-    Raises InvalidRequest naming `param` where nothing is transparent, so that nothing would be painted.
+    Raises InvalidRequest naming `param` if nothing is transparent, since then nothing would be painted.
     """
     mask = np.where(np.asarray(picture.convert("RGBA"))[..., 3] == 0, 255, 0).astype(np.uint8)
     if not mask.any():
-        raise InvalidRequest(f"{param} must be transparent where the picture is painted anew", param)
+        raise InvalidRequest(f"{param} must be transparent where the picture is to be repainted", param)
     return mask
 
 
@@ -90,8 +90,8 @@ def _readable(param: str, max_pixels: int) -> Iterator[None]:
         raise _too_large(param, max_pixels) from None
     except DAMAGE:
         raise _not_whole(param) from None
-    except Exception:  # Decoders raise whatever they stumble over; this may be our fault, and is logged.
-        log.warning("a decoder failed in a way that no damage explains", exc_info=True)
+    except Exception:  # Decoders raise errors of any kind; this may be our bug, so it is logged.
+        log.warning("a decoder failed with an unexpected error", exc_info=True)
         raise _not_whole(param) from None
 
 
@@ -113,7 +113,7 @@ def _check_size(size: tuple[int, int], param: str, max_pixels: int) -> None:
 
 
 def _not_whole(param: str) -> InvalidRequest:
-    return InvalidRequest(f"{param} is not a whole PNG, JPEG or WebP picture", param)
+    return InvalidRequest(f"{param} is not a valid PNG, JPEG or WebP picture", param)
 
 
 def _too_large(param: str, max_pixels: int) -> InvalidRequest:

@@ -1,4 +1,4 @@
-"""JPEG (ITU-T T.81): tables, frame and scans are kept, application segments are read beside them."""
+"""Split JPEG files (ITU-T T.81): keep tables, frame and scans, and read the application segments."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ def split(data: bytes) -> FileParts:
             at = at + 2 if lost else end
             continue
         if end < at + 4:
-            raise NoPicture("a segment of no length")
+            raise NoPicture("a segment with an invalid length")
         if marker in _FRAMES and len(content) >= 6:
             parts.size = int.from_bytes(content[3:5]), int.from_bytes(content[1:3])
         bare.append(data[at:end])
@@ -65,7 +65,7 @@ def split(data: bytes) -> FileParts:
 
 
 def _next_marker(data: bytes, at: int) -> int:
-    """Find where the next marker begins; pass over what is between two segments, as libjpeg does."""
+    """Find where the next marker begins, skipping any bytes between two segments, as libjpeg does."""
     found = _MARKER.search(data, at)
     if found is None or found.end() + 2 > len(data):
         raise NoPicture("no more segments")
@@ -78,14 +78,14 @@ def _is_segment(data: bytes, at: int) -> bool:
 
 
 def _believable(data: bytes, at: int, end: int) -> bool:
-    """Return whether a segment, and no chance bytes of another one, begins here: by what follows it."""
+    """Return whether a segment begins here, and not chance bytes of another one, judging by what follows."""
     if data[at + 1] == _SOS:
         return 1 <= data[at + 4] <= 4 and end - at - 2 == 6 + 2 * data[at + 4]
     return data[at + 1] in _SEGMENTS and end >= at + 4 and _is_segment(data, end)
 
 
 def _kept(marker: int, content: bytes) -> list[bytes]:
-    """Return the two application segments that say how colours are coded, without what else they say."""
+    """Return the part of an application segment that says how colours are coded, or nothing."""
     if marker == 0xE0 and content.startswith(b"JFIF\0") and len(content) >= 14:
         return [_JFIF]
     if marker == 0xEE and content.startswith(b"Adobe") and len(content) >= 12:
@@ -104,7 +104,7 @@ def _read(marker: int, content: bytes, parts: FileParts, profile: dict[int, tupl
 
 
 def _joined(profile: dict[int, tuple[int, bytes]]) -> bytes:
-    """Return the colour profile, or nothing where one of its segments is missing."""
+    """Return the colour profile, or nothing if one of its segments is missing."""
     pieces = [profile[number] for number in sorted(profile)]
     if not pieces or any(count != len(pieces) for count, _ in pieces) or max(profile) != len(pieces):
         return b""

@@ -1,4 +1,4 @@
-"""Find which way up a picture is, by EXIF (CIPA DC-008) or else by XMP; read nothing else of them."""
+"""Find which way up a picture is, by EXIF (CIPA DC-008) or else by XMP; read nothing else from them."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _TURNS = {
 
 
 def turned_upright(image: Image.Image, exif: Iterable[bytes], xmp: bytes) -> Image.Image:
-    """Turn by the first block of `exif` that can be read, else by `xmp`; not at all if neither says how."""
+    """Turn the image by the first readable block of `exif`, else by `xmp`; not at all if neither says how."""
     declared = next((value for block in exif if (value := _orientation(block))), 0)
     if not declared and (found := _IN_XMP.search(xmp)):
         declared = int(found[1])
@@ -31,7 +31,7 @@ def turned_upright(image: Image.Image, exif: Iterable[bytes], xmp: bytes) -> Ima
 
 
 def _orientation(block: bytes) -> int:
-    """Return 1 to 8, or 0 where a TIFF block does not say."""
+    """Return 1 to 8, or 0 if a TIFF block does not say."""
     block = block.removeprefix(b"Exif\0\0")
     order = _ORDERS.get(block[:2])
     if order is None:

@@ -1,4 +1,4 @@
-"""Split a picture file into what its pixels need, and what it says of itself besides."""
+"""Hold the parts of a picture file: what its pixels need, and what else it says about itself."""
 
 from __future__ import annotations
 
@@ -6,14 +6,14 @@ import zlib
 from dataclasses import dataclass, field
 
 LAYER_TAG = "scenewright:clean-layer"
-"""The keyword of the PNG text in which a layer says of which scene it is."""
+"""The keyword of the PNG text in which a layer names its scene."""
 MAX_PIECES = 200_000
-"""Chunks or segments of one file: more are no picture's, and would only cost time."""
+"""The most chunks or segments of one file: no real picture has more, and more would only cost time."""
 MAX_SEARCHES = 64
-"""Searches in one file, and places in each, for a part behind a wrong length."""
+"""The most searches in one file for a part after a wrong length, and the most candidates in each search."""
 MAX_PROFILE_BYTES = 32 << 20
 MAX_TEXT_BYTES = 1 << 20
-"""Bytes of a packed text, unpacked: what is longer is cut."""
+"""Bytes of a text after unpacking: a longer one is cut."""
 
 
 @dataclass(frozen=True)
@@ -28,10 +28,10 @@ class TransparentColor:
 class FileParts:
     """The parts of a file.
 
-    `bare` is a file of `size` (width, height) with the same pixels that says nothing else.
+    `bare` is a file of `size` (width, height) with the same pixels and nothing else.
 
-    `grey` where it has no colour channels. `exif` (TIFF blocks), `xmp`, `profile` (ICC) and `texts` are as
-    they came, broken or not.
+    `grey`: it has no colour channels. `exif` (TIFF blocks), `xmp`, `profile` (ICC) and `texts` are as they
+    were in the file, broken or not.
     """
 
     format: str
@@ -47,11 +47,11 @@ class FileParts:
 
 
 class NoPicture(ValueError):
-    """The file's own parts, those that its pixels need, are not all there."""
+    """Parts of the file that its pixels need are missing."""
 
 
 def unpacked(data: bytes, most_bytes: int) -> bytes:
-    """Unpack at most so much of a zlib stream, as far as it can be read: never more than that in memory."""
+    """Unpack at most `most_bytes` of a zlib stream, and never hold more in memory; empty if it is broken."""
     stream = zlib.decompressobj()
     try:
         return stream.decompress(data, most_bytes)

@@ -1,4 +1,4 @@
-"""Encode pixels as files: with their provenance inside, and signed where that is set up."""
+"""Encode pixels as files, with their provenance inside, and signed if signing is configured."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from deployments.imaging.marks.provenance import Provenance, ProvenanceConfig, s
 from deployments.messages import OutputOptions, Picture, PictureFormat, Pixels
 
 UPSCALING = "lanczos"
-PNG_COMPRESS_LEVEL = 1  # level 6 takes four times as long for a few percent
+PNG_COMPRESS_LEVEL = 1  # level 6 takes four times as long to save a few percent
 INGREDIENT = OutputOptions("jpeg", 90)
 """Format of a layer that a signature names: only its hash goes into the file."""
 
@@ -28,8 +28,8 @@ def encode(
 ) -> Picture:
     """Encode the picture as a file: an image, or pixels of (h, w), (h, w, 3) or (h, w, 4) uint8.
 
-    `optimize` gives JPEG its best Huffman tables. JPEG has no alpha: there the transparent turns white.
-    `texts` by keyword are written into a PNG, and into nothing else.
+    `optimize` gives JPEG its best Huffman tables. JPEG has no alpha, so what is transparent turns white.
+    `texts`, by keyword, are written only into a PNG.
     """
     if not isinstance(image, Image.Image):
         image = Image.fromarray(image)
@@ -59,7 +59,7 @@ def on_white(image: Image.Image) -> Image.Image:
 
 
 class PictureWriter:
-    """Write pictures. Raises ValueError where signing is set up and cannot work."""
+    """Write pictures. Raises ValueError if signing is configured but cannot work."""
 
     def __init__(self, config: ProvenanceConfig, signing: SigningConfig | None = None) -> None:
         self._config = config
@@ -76,9 +76,9 @@ class PictureWriter:
         optimize: bool = False,
         mark: str | None = None,
     ) -> Picture:
-        """Write the file, upscaled where that is requested, with the provenance that is allowed.
+        """Write the file, upscaled if that is requested, with the provenance that is allowed.
 
-        `mark`: the text of its visible mark, which is as sharp as the file. A signature names the
+        `mark` is the text of the visible mark, which is drawn at the upscaled size. A signature names the
         `ingredients`, and the pictures that they started from.
         """
         if not isinstance(image, Image.Image):
@@ -103,9 +103,9 @@ def upscaled_size(width_px: int, height_px: int, factor: float) -> tuple[int, in
 
 
 def upscale(image: Image.Image, factor: float) -> Image.Image:
-    """Return the image `factor` (1 or more) times as wide and as high; itself where that is 1.
+    """Return the image `factor` (1 or more) times as wide and as high, or itself if that is 1.
 
-    Pillow weights colours by their alpha, so that none bleeds out of what is transparent.
+    Pillow weights colours by their alpha, so none bleeds out of transparent pixels.
     """
     if factor == 1.0:
         return image

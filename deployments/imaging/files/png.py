@@ -1,4 +1,4 @@
-"""PNG (ISO/IEC 15948): the critical chunks and the transparency are kept, the rest is read beside them."""
+"""Split PNG files (ISO/IEC 15948): keep the critical chunks and the transparency, and read the rest."""
 
 from __future__ import annotations
 
@@ -88,7 +88,7 @@ def _chunk(kind: bytes, content: bytes) -> bytes:
 
 
 def _chunks(data: bytes) -> Iterator[Chunk]:
-    """Yield all chunks up to the end, or to the file's: a chunk whose length is wrong hides none after it."""
+    """Yield all chunks up to IEND, or to the file's end. A chunk with a wrong length hides none after it."""
     at, searches = len(SIGNATURE), 0
     for _ in range(MAX_PIECES):
         if at + 8 > len(data):
@@ -120,7 +120,7 @@ def _begins(data: bytes, at: int) -> bool:
 
 
 def _search(data: bytes, start: int) -> int | None:
-    """Find the next chunk that is kept and whole, of the first few that look like one."""
+    """Find the next whole chunk of a kept kind, among the first few that look like one."""
     for found in islice(_KEPT.finditer(data, start), MAX_SEARCHES):
         at = found.start() - 4
         end = at + 12 + int.from_bytes(data[at : at + 4])
@@ -130,7 +130,7 @@ def _search(data: bytes, start: int) -> int | None:
 
 
 def _read_text(kind: bytes, content: bytes, parts: FileParts, packed: set[bytes]) -> None:
-    """Read the first text of each known keyword: what is packed costs time, whether it can be read or not."""
+    """Read only the first text of each known keyword: unpacking one costs time, even if it is unreadable."""
     keyword, _, rest = content.partition(b"\0")
     if keyword not in (_TAG, _XMP, *_RAW_EXIF) or keyword in packed:
         return

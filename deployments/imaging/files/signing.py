@@ -1,6 +1,6 @@
-"""C2PA: a signed statement in the file of what a picture is made of, for operators who have a certificate.
+"""Sign pictures by C2PA: state in the file what it is made of, for operators who have a certificate.
 
-Needs the `c2pa` extra. Signatures are made again each time, so signed files of one picture differ in bytes.
+Needs the `c2pa` extra. Each signature is new, so two signed files of one picture differ in bytes.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ _QUICK = {"builder": {"thumbnail": {"enabled": False}}, "verify": {"verify_after
 class SigningConfig:
     """The signing key.
 
-    `certificate` is a PEM file of the whole chain, leaf first; `key` is the leaf's, PEM, PKCS #8.
+    `certificate` is a PEM file of the whole chain, leaf first; `key` is a PEM file with the leaf's (PKCS #8).
     """
 
     __pydantic_config__: ClassVar[dict[str, str]] = {"extra": "forbid"}
@@ -36,7 +36,7 @@ class SigningConfig:
 
 
 class PictureSigner:
-    """Sign pictures. Raises ValueError where the extra, the certificate or the key is missing."""
+    """Sign pictures. Raises ValueError if the extra, the certificate or the key is missing."""
 
     def __init__(self, config: SigningConfig) -> None:
         try:
@@ -48,7 +48,7 @@ class PictureSigner:
             chain, key = (Path(file).expanduser().read_bytes() for file in (config.certificate, config.key))
         except OSError as error:
             raise ValueError(f"signing: the certificate or its key cannot be read: {error}") from error
-        # No time stamp authority: a replica opens no connection of its own.
+        # No time stamp authority: a replica opens no connection to the outside.
         self._identity = c2pa.C2paSignerInfo(config.algorithm, chain, key, None)
         try:
             c2pa.Signer.from_info(self._identity).close()
@@ -62,9 +62,9 @@ class PictureSigner:
         ingredients: Mapping[str, Picture],
         inputs: Mapping[str, str] = MappingProxyType({}),
     ) -> Picture:
-        """Return the same picture with a manifest: created by us, from the `ingredients` by title.
+        """Return the same picture with a manifest that says we created it from the `ingredients`, by title.
 
-        `inputs`: what a model painted from, by title, each the SHA-256 of its file.
+        `inputs` are the files that a model painted from, by title, each the SHA-256 of its file.
         """
         c2pa = self._c2pa
         made: dict[str, object] = {"action": "c2pa.created", "softwareAgent": _AGENT}
@@ -95,7 +95,7 @@ class PictureSigner:
 
 
 def _input(title: str, name: str) -> dict[str, str]:
-    """Return the ingredient of a file that is known by its hash alone."""
+    """Return the ingredient for a file that is known only by its hash."""
     hashed = f"sha256:{name}"
     described = {"title": title, "label": title, "instance_id": hashed, "description": hashed}
     return {**described, "format": "image/png", "relationship": INPUT}

@@ -1,4 +1,4 @@
-"""WebP (RFC 9649): the picture's own chunks are kept, the rest is read beside them."""
+"""Split WebP files (RFC 9649): keep the picture's own chunks, and read the rest."""
 
 from __future__ import annotations
 
@@ -96,7 +96,7 @@ def _begins(data: bytes, at: int) -> bool:
 
 
 def _search(data: bytes, start: int) -> int | None:
-    """Find the next chunk of the picture, behind one whose length is wrong."""
+    """Find the picture's next chunk, after one with a wrong length."""
     for found in islice(_KEPT.finditer(data, start), MAX_SEARCHES):
         at = found.start()
         length = int.from_bytes(data[at + 4 : at + 8], "little")
@@ -108,7 +108,7 @@ def _search(data: bytes, start: int) -> int | None:
 
 
 def _size(kind: bytes, content: bytes) -> tuple[int, int]:
-    """Return (width, height) as the picture's own stream begins with it."""
+    """Return (width, height), which are at the start of the picture's own stream."""
     if kind == b"VP8L":
         packed = int.from_bytes(content[1:5], "little")
         return (packed & 0x3FFF) + 1, (packed >> 14 & 0x3FFF) + 1

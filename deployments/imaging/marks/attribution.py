@@ -16,9 +16,9 @@ BLACK_ALPHA = 128
 
 
 def mark(image: Image.Image, text: str = TEXT) -> Image.Image:
-    """Return a marked copy, same size and mode: the text ends 10 px from right and bottom, the box 5.
+    """Return a marked copy of the same size and mode: the text ends 10 px from right and bottom, its box 5.
 
-    A text too long for the picture's width is broken between words. One with no character is no mark.
+    A text too long for the picture's width is broken between words. A blank text leaves no mark.
     """
     if not text.strip():
         return image.copy()

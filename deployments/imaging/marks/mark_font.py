@@ -1,6 +1,7 @@
-"""A font that can really draw the text at hand: DejaVu Sans, which is bundled, so that each node draws alike.
+"""A font that can draw the text at hand: DejaVu Sans, which is bundled so that all nodes draw alike.
 
-DejaVu Sans 2.37, with its licence beside it (LICENSE_DEJAVU): Latin, Greek, Cyrillic and more, no Chinese.
+DejaVu Sans 2.37, with its licence beside it (LICENSE_DEJAVU), has Latin, Greek, Cyrillic and more, but no
+Chinese.
 """
 
 from __future__ import annotations

@@ -2,7 +2,7 @@
 
 The kind is IPTC's Digital Source Type (cv.iptc.org/newscodes/digitalsourcetype) in XMP; the recipe is the
 `parameters` text that image tools read (PNG tEXt; EXIF UserComment in JPEG and WebP). Nothing in it changes
-from one run to the next: the same picture is the same file.
+from one run to the next: the same picture gives the same file.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from deployments.messages import LayerResult, PictureFormat, Recipe
 SOFTWARE = f"Scenewright {__version__}"
 VOCABULARY = "http://cv.iptc.org/newscodes/digitalsourcetype/"
 LONGEST_PROMPT = 3_000
-"""Characters of each prompt of two layers, and fewer of more: a JPEG's EXIF segment ends at 64 kB."""
+"""The most characters of each of two layers' prompts, fewer for more: a JPEG's EXIF segment holds 64 kB."""
 
 Source = Literal[
     "trainedAlgorithmicMedia", "compositeWithTrainedAlgorithmicMedia", "algorithmicMedia", "composite"
@@ -43,7 +43,7 @@ _EXIF_SOFTWARE, _EXIF_IFD, _EXIF_USER_COMMENT = 0x0131, 0x8769, 0x9286
 class ProvenanceConfig:
     """Settings for what is written into files.
 
-    `embed` false writes nothing into files; `prompts` false leaves the words out of it.
+    `embed` false writes nothing into files; `prompts` false leaves out the prompts.
     """
 
     __pydantic_config__: ClassVar[dict[str, str]] = {"extra": "forbid"}
@@ -54,10 +54,10 @@ class ProvenanceConfig:
 
 @dataclass(frozen=True)
 class Provenance:
-    """Facts that one file states of itself, as far as known; None is a kind that was not declared.
+    """Facts that a file states about itself, as far as known; `source` is None if no kind was declared.
 
-    `prompts` (two lines) and `settings` (one) together are the `parameters` text. `inputs`: the pictures that
-    layers were painted from, such as `character image`, each by the SHA-256 of its file.
+    `prompts` (two lines) and `settings` (one) together are the `parameters` text. `inputs` are the files that
+    layers were painted from, such as `character image`, each with its SHA-256.
     """
 
     source: Source | None = None
@@ -77,7 +77,7 @@ def of_layers(*layers: LayerResult) -> Provenance:
 
 
 def combine(*sources: Source | None) -> Source:
-    """Return a picture's kind, from the kinds of what it is made of."""
+    """Return a picture's kind of source, from the kinds of its parts."""
     kinds = set(sources)
     if len(kinds) == 1 and (only := kinds.pop()) is not None:
         return only
@@ -86,7 +86,7 @@ def combine(*sources: Source | None) -> Source:
 
 
 def declared_source(picture: Image.Image) -> Source | None:
-    """Return the kind that an opened file declares of itself, where we know the word."""
+    """Return the kind of source that an opened file declares, or None if it declares none that we know."""
     xmp = picture.info.get("xmp")
     found = _DECLARED.search(xmp.encode() if isinstance(xmp, str) else xmp or b"")
     known: tuple[Source, ...] = (TRAINED, "compositeWithTrainedAlgorithmicMedia", DRAWN, "composite")
@@ -96,7 +96,7 @@ def declared_source(picture: Image.Image) -> Source | None:
 def save_arguments(
     provenance: Provenance | None, picture_format: PictureFormat, texts: dict[str, str]
 ) -> dict[str, Any]:
-    """Return what Pillow's `save` needs to write it. `texts` are further texts, which PNG alone can hold."""
+    """Return the arguments by which Pillow's `save` writes it. `texts` are further texts, only for PNG."""
     if picture_format == "png":
         return {"pnginfo": _png_texts(provenance, texts)}
     if provenance is None:
@@ -127,10 +127,10 @@ def _xmp(source: Source | None) -> bytes:
 
 
 def _layer_source(layer: LayerResult) -> Source:
-    """Return a layer's kind.
+    """Return a layer's kind of source.
 
-    Plain code draws a placeholder and a simulated picture: no model had a part in them. What started from a
-    picture is a picture that was edited; where that one comes from is not known.
+    Plain code draws placeholders and simulated pictures: no model had a part in them. A layer that started
+    from a picture is an edited picture, and the origin of the first one is not known.
     """
     drawn = layer.backend == "simulated" or "placeholder" in layer.degraded
     source = DRAWN if drawn else TRAINED
@@ -139,7 +139,7 @@ def _layer_source(layer: LayerResult) -> Source:
 
 
 def _prompts(layers: tuple[LayerResult, ...]) -> str:
-    """Return the words the models read, of all layers as `character | background`."""
+    """Return the prompts that the models read, those of all layers as `character | background`."""
     recipes = [layer.recipe for layer in layers if layer.recipe is not None]
     if not recipes:
         return ""
@@ -150,9 +150,9 @@ def _prompts(layers: tuple[LayerResult, ...]) -> str:
 
 
 def _settings(layers: tuple[LayerResult, ...]) -> str:
-    """Return `Steps: 25, CFG scale: 7.5, Seed: 42, ...`; those of a second layer with its name before each.
+    """Return `Steps: 25, CFG scale: 7.5, Seed: 42, ...`; a second layer's name is before each of its keys.
 
-    The form is that of AUTOMATIC1111's stable-diffusion-webui, whose readers take any `Key: value` they find.
+    This is the form of AUTOMATIC1111's stable-diffusion-webui, whose readers take any `Key: value` they find.
     """
     settings: list[str] = []
     for index, layer in enumerate(layers):
@@ -164,9 +164,9 @@ def _settings(layers: tuple[LayerResult, ...]) -> str:
 
 
 def _inputs(layers: tuple[LayerResult, ...]) -> Iterator[tuple[str, str]]:
-    """Yield the files that layers were painted from, each after its name.
+    """Yield the files that layers were painted from: a name and a hash for each.
 
-    Of several layers of a kind the name has the index.
+    With several layers of one kind, the name includes the layer's index.
     """
     for at, layer in enumerate(layers):
         alike = [index for index, other in enumerate(layers) if other.kind == layer.kind]

@@ -1,4 +1,4 @@
-"""Tiny random-weight pipelines of each family, saved as diffusers folders: built once, painted in a blink."""
+"""Save a tiny random-weight pipeline of each family as a diffusers folder, once per session."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def gated_painter() -> FakePainter:
 
 @pytest.fixture(scope="session")
 def paint() -> Callable[[Any], Any]:
-    """A pipeline's picture of 64 x 64 after two steps, always from the same seed."""
+    """Return a function that paints 64 x 64 pixels in two steps, always with the same seed."""
 
     def two_steps(pipeline: Any) -> Any:
         requested: dict[str, Any] = {"num_inference_steps": 2, "width": 64, "height": 64, "output_type": "np"}
@@ -45,7 +45,7 @@ def paint() -> Callable[[Any], Any]:
 
 @pytest.fixture(scope="session")
 def tiny_model(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
-    """The folder of a family's tiny random model, made once: see tiny_families.py."""
+    """Return a function that makes a family's tiny random model once (tiny_families.py)."""
 
     @cache
     def made(name: str) -> Path:

@@ -1,4 +1,4 @@
-"""Tell where the guidance of each step comes from."""
+"""Determine where the guidance of each step comes from."""
 
 from __future__ import annotations
 

@@ -109,7 +109,7 @@ def test_a_preview_is_a_small_jpeg() -> None:
     "solver", [FlowMatchEulerDiscreteScheduler(shift=3.0), DPMSolverMultistepScheduler(**FLOW_OF_SANA)]
 )
 def test_a_flows_expected_end_is_a_straight_line_away(solver: Any) -> None:
-    """Both by its timestep and whatever the shift: x = (1 - sigma) * x0 + sigma * noise, v = noise - x0."""
+    """The line holds for every solver and shift: x = (1 - sigma) * x0 + sigma * noise, v = noise - x0."""
     clean, noise = torch.randn(2, 1, 16, 4, 4, generator=torch.Generator().manual_seed(3))
     solver.set_timesteps(6)
     for sigma, timestep in zip(solver.sigmas, solver.timesteps, strict=False):

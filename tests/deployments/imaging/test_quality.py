@@ -1,4 +1,4 @@
-"""The quality check, against numpy's mean and standard deviation."""
+"""Compare the quality check with numpy's mean and standard deviation."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from deployments.messages import Pixels
 
 
 def halves(low: int, high: int, channels: int = 3) -> Pixels:
-    """Half of them `low`, half `high`: mean (low + high) / 2, std (high - low) / 2, exactly."""
+    """Return pixels half `low`, half `high`: mean (low + high) / 2, std (high - low) / 2, exactly."""
     pixels = np.full((64, 64, channels), low, np.uint8)
     pixels[32:] = high
     return pixels
@@ -46,7 +46,7 @@ def test_one_value_past_a_border_counts() -> None:
 
 
 def test_channels_are_taken_together() -> None:
-    """A single colour varies between its channels, and numpy over all values sees that."""
+    """The channels of a single colour differ, which numpy's deviation over all values includes."""
     orange = np.full((64, 64, 3), (240, 140, 20), np.uint8)
     assert np.std(orange) > 5
     assert flaw(orange) is None

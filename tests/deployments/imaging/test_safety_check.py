@@ -20,7 +20,7 @@ REPOSITORY = Path(__file__).parents[3]
 
 
 def redness(pixels: Any) -> float:
-    """A check of one's own: the mean of red, from 0 to 1."""
+    """A custom check: the mean of red, from 0 to 1."""
     assert pixels.shape[2] == 3 and pixels.dtype == np.uint8
     return float(pixels[..., 0].mean() / 255)
 

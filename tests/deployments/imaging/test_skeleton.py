@@ -1,4 +1,4 @@
-"""Poses as they are drawn: against kept drawings, and point by point."""
+"""Compare drawn poses with stored drawings, and point by point."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Sheets of poses: nothing is lost, nothing overlaps, and the feet stand at one point."""
+"""Sheets of poses: nothing is lost, nothing overlaps, and all feet are at one point."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from deployments.messages import LayerResult, LayerTimings, Pixels, SheetJob
 
 
 def a_figure(wide: int, high: int, left: int, top: int, canvas: tuple[int, int] = (300, 200)) -> Pixels:
-    """An opaque box with a foot of a third of its width at its lower right."""
+    """Return an opaque box with a foot at its lower right, a third of its width."""
     pixels = np.zeros((*canvas, 4), np.uint8)
     pixels[top : top + high - 20, left : left + wide] = (200, 40, 40, 255)
     pixels[top + high - 20 : top + high, left + wide - wide // 3 : left + wide] = (40, 40, 200, 255)

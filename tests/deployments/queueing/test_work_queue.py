@@ -1,4 +1,4 @@
-"""Choose who is next, who fits, and who is refused, where several tenants want the merger."""
+"""Choose which call is next, which fits, and which is refused, if several tenants use the merger."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ Release = Callable[[], None]
 
 
 class Taken:
-    """Ask for turns, and see which are granted."""
+    """Request turns, and record which are granted."""
 
     def __init__(self, queue: WorkQueue) -> None:
         self.queue = queue
@@ -105,7 +105,7 @@ async def test_a_newcomer_finds_a_place_where_another_has_filled_the_queue() -> 
 
 
 async def test_those_who_leave_take_nothing_with_them() -> None:
-    """Bounds hold at every moment, and at the end all of it is free."""
+    """The limits are kept at every moment, and at the end everything is free."""
     queue, chance = WorkQueue(3, 1_000), random.Random(7)
     held: list[QueuedWork] = []
 

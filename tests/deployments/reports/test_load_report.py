@@ -1,4 +1,4 @@
-"""A replica's account of its work, by a clock that the tests turn."""
+"""A replica's report of its work, with a clock that the tests set."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def test_nothing_is_known_at_first() -> None:
 
 
 def test_small_pictures_do_not_make_a_replica_look_slow() -> None:
-    """A step of 64 by 64 pixels takes a quarter of the time of 512 by 512, not a 64th."""
+    """A step of 64 x 64 pixels takes a quarter of the time of 512 x 512, not a 64th."""
     clock = Clock()
     load_tracker = LoadTracker(clock)
     with load_tracker.job(job(width_px=64, height_px=64)) as stepped:
@@ -106,7 +106,7 @@ def test_shared_forwards_make_a_request_cheaper_but_not_its_service_time() -> No
     clock = Clock()
     load_tracker = LoadTracker(clock)
     paint(load_tracker, clock, step_s=0.2)
-    for _ in range(40):  # Four at once, each forward of all four as long as one alone.
+    for _ in range(40):  # Four at once; a forward of all four takes as long as one alone.
         with ExitStack() as together:
             tasks = [together.enter_context(load_tracker.job(job())) for _ in range(4)]
             for step in range(1, 11):

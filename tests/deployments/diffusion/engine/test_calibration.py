@@ -15,8 +15,8 @@ def affine(fixed_s: float, row_s: float) -> Callable[[int], float]:
 @pytest.mark.parametrize(
     ("measure", "cap"),
     [
-        (affine(0.0, 1.0), 2),  # Nothing is gained: one guided picture at a time.
-        (affine(1.0, 0.0), 32),  # Rows are free.
+        (affine(0.0, 1.0), 2),  # Batching gains nothing: one guided picture at a time.
+        (affine(1.0, 0.0), 32),  # Extra rows cost nothing.
         (affine(1.0, 1.0), 16),  # 16 rows are 9% better than 8; 32 would be 3% better still.
     ],
 )

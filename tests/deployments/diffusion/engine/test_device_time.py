@@ -26,7 +26,7 @@ MakeJob = Callable[..., LayerJob]
 
 
 class TimedPainter(FakePainter):
-    """Counts how long it was busy, by a clock of its own that nothing else moves; words choose what fails."""
+    """Count busy time with a clock that nothing else advances; the prompt selects what fails."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -41,7 +41,7 @@ class TimedPainter(FakePainter):
         words = {painting.request.prompt for painting in paintings}
         if "warm-up" not in words:
             self.busy_s += 3.0 + len(paintings)
-            time.sleep(0.001)  # For the others to come in.
+            time.sleep(0.001)  # Lets the other jobs join.
         if "out of memory" in words and len(paintings) > 1:
             raise OutOfMemory("no room")
         if "fault" in words:
@@ -63,13 +63,13 @@ def timed(painter: TimedPainter, flaw: Callable[[Any], str | None] = lambda pixe
 
 
 def charged_s(engine: Engine, results: Sequence[object]) -> float:
-    """Return the device seconds of all answers, and of all that ended without one."""
+    """Return the device seconds of all jobs, with or without a result."""
     answered = sum(each.usage.device_s for each in results if isinstance(each, LayerResult))
     return answered + sum(entry[4] for entry in engine.device_time.unanswered())
 
 
 async def left_after(engine: Engine, job: LayerJob, events_wanted: int) -> None:
-    """Leave after so many events, as a caller does who closes the connection."""
+    """Leave after `events_wanted` events, like a caller that closes the connection."""
     async with aclosing(engine.submit(job, "left", "")) as events:
         async for _ in events:
             events_wanted -= 1
@@ -83,7 +83,7 @@ async def test_the_shares_of_a_crowd_are_the_time_in_which_the_device_was_busy(m
     crowd = [
         *(run(engine, make_job(seed=n, num_inference_steps=3 + n % 4, tenant="a")) for n in range(8)),
         *(run(engine, make_job(seed=n, guidance_scale=1.0, tenant="b"), "unguided") for n in range(20, 24)),
-        # Equal jobs are one picture, whose callers share its time.
+        # Equal jobs are painted once, and their callers share the time.
         *(run(engine, make_job(seed=99, num_inference_steps=6, tenant="c")) for _ in range(3)),
         *(left_after(engine, make_job(seed=n, num_inference_steps=9), n - 39) for n in range(40, 44)),
         run(engine, make_job(seed=60, fallback="none", tenant="d"), "fault"),
@@ -92,7 +92,7 @@ async def test_the_shares_of_a_crowd_are_the_time_in_which_the_device_was_busy(m
     results = await asyncio.gather(*crowd, return_exceptions=True)
     assert isinstance(results[-2], GenerationFailed)
     assert sum(isinstance(each, LayerResult) for each in results) == 16
-    # The forward in which the last one left may still be under way.
+    # The forward during which the last caller left may still be running.
     await eventually(lambda: charged_s(engine, results) == pytest.approx(painter.busy_s), 10)
     assert sum(engine.device_time.by_tenant().values()) == pytest.approx(painter.busy_s)
     assert {"a", "b", "c", "d", ""} == set(engine.device_time.by_tenant())
@@ -128,7 +128,7 @@ async def test_who_leaves_is_charged_for_the_forward_under_way_when_it_ends(
     async with aclosing(engine.submit(job, "words", "")) as events:
         gated_painter.gate.release()
         await anext(events)
-    # It may wait in the next forward, for which it was chosen before it left.
+    # It may be in the next forward, for which it was chosen before it left.
     gated_painter.gate.release(10)
     await eventually(lambda: bool(engine.device_time.unanswered()))
     ((_, tenant, request_id, path, device_s, _),) = engine.device_time.unanswered()

@@ -100,7 +100,7 @@ async def test_a_caller_hears_its_place_while_it_waits(make_job: MakeJob, gated_
     await eventually(lambda: len(engine._job_table.work_items()) == 4)
     gated_painter.gate.release()
     await eventually(lambda: 2 in events)
-    assert events[2] == [QueueEvent("character", 2)], "told before the step, not after it"
+    assert events[2] == [QueueEvent("character", 2)], "it is sent before the step, not after it"
     gated_painter.gate.release(100)
     await asyncio.gather(*tasks)
     waits = {
@@ -238,7 +238,7 @@ async def test_an_abandoned_job_stops_at_its_next_step_and_disturbs_nobody(
     after = [dict(forward) for forward in gated_painter.forwards[taken:]]
     assert sum("gone" in forward for forward in after) <= 1
     gc.collect()
-    assert caplog.records == [], "asyncio complains of nothing left behind"
+    assert caplog.records == [], "asyncio reports nothing left behind"
 
 
 async def test_a_caller_who_leaves_just_when_there_is_news_has_left(
@@ -340,7 +340,7 @@ async def test_a_model_that_cannot_be_loaded_again_gets_no_work_until_it_can(
     engine = engine_of(fake_painter)
     fake_painter.unload()
     fake_painter.load_error = RuntimeError("a cosmic ray")
-    with pytest.raises(NotReady, match="the replica's log says why"):
+    with pytest.raises(NotReady, match="see the replica's log"):
         await run(engine, make_job())
     assert not engine.readiness().ready
     fake_painter.load_error = None
@@ -376,7 +376,7 @@ async def test_why_a_model_does_not_load_is_logged_once(
     [
         (NotReady("unet is cut short", retry_after_s=9), "unet is cut short"),
         (OutOfMemory("no room"), "the warm-up picture failed: no room"),
-        (RuntimeError("/secret/path"), "the warm-up picture failed; the replica's log says why"),
+        (RuntimeError("/secret/path"), "the warm-up picture failed; see the replica's log"),
     ],
 )
 async def test_a_failed_load_is_reported_again_and_again(
@@ -392,8 +392,8 @@ async def test_a_failed_load_is_reported_again_and_again(
         raised.append(caught.value)
     assert {str(fault) for fault in raised} == {reason}
     assert raised[0].retry_after_s is not None
-    engine.check_health()  # Which would be replaced by a replica that fares no better.
-    assert len({id(fault) for fault in raised}) == 3, "one exception raised thrice would keep every traceback"
+    engine.check_health()  # A replacement would fail in the same way.
+    assert len({id(fault) for fault in raised}) == 3, "a shared exception would keep every traceback"
 
 
 async def test_a_step_that_never_ends_is_seen(make_job: MakeJob, gated_painter: Any) -> None:
@@ -402,7 +402,7 @@ async def test_a_step_that_never_ends_is_seen(make_job: MakeJob, gated_painter: 
     task = asyncio.create_task(run(engine, make_job()))
     await eventually(lambda: bool(gated_painter.begun))
     await eventually(lambda: engine._watchdog.fault(time.monotonic()) is not None)
-    with pytest.raises(Unhealthy, match="under way"):
+    with pytest.raises(Unhealthy, match="running for"):
         engine.check_health()
     gated_painter.gate.release(4)
     await task

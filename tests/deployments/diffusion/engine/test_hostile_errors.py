@@ -1,4 +1,4 @@
-"""Models that raise what nobody expects: each costs its own request, and never the thread that paints."""
+"""Models that raise unexpected exceptions fail their own request, and never stop the painting thread."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ MakeJob = Callable[..., LayerJob]
 
 
 class Undecided(Exception):
-    """Be neither true nor false, as arrays are."""
+    """An exception without a truth value, as arrays have none."""
 
     def __bool__(self) -> NoReturn:
         raise ValueError
@@ -57,7 +57,7 @@ async def test_whatever_a_model_raises_each_caller_gets_an_error_of_its_own(
     whole = getattr(fake_painter, where)
     setattr(fake_painter, where, throw(error))
     if where == "load":
-        fake_painter.unload()  # What is loaded is not loaded again.
+        fake_painter.unload()  # A loaded model is not loaded again.
     if where == "free":
         fake_painter.before = throw(OutOfMemory("no room"))
     requested = [make_job(fallback="none"), make_job(fallback="none"), make_job(fallback="none", seed=1)]
@@ -71,7 +71,7 @@ async def test_whatever_a_model_raises_each_caller_gets_an_error_of_its_own(
     setattr(fake_painter, where, whole)
     fake_painter.before = lambda paintings: None
     if where == "free" or (isinstance(error, OutOfMemory) and where != "load"):
-        with pytest.raises(Unhealthy, match="no room"):  # Twice in a minute.
+        with pytest.raises(Unhealthy, match="out of memory"):  # The second time in a minute.
             engine.check_health()
         return
     await eventually(lambda: engine.readiness().ready)
@@ -178,7 +178,7 @@ async def test_a_lost_device_is_replaced(make_job: MakeJob, fake_painter: Any) -
     fake_painter.before = throw(RuntimeError("CUDA error: device-side assert triggered"))
     with pytest.raises(GenerationFailed):
         await run(engine, make_job())
-    with pytest.raises(Unhealthy, match="device is lost"):
+    with pytest.raises(Unhealthy, match="no longer use the device"):
         engine.check_health()
     assert not engine.readiness().ready
 

@@ -101,7 +101,7 @@ async def test_another_attempt_keeps_its_place_and_its_callers(make_job: MakeJob
     for each in (listener, other):
         job_table.leave(item, each)
     job_table.try_again(item, REQUEST)
-    assert job_table.work_items() == [], "nobody waits for it"
+    assert job_table.work_items() == [], "no caller waits for it"
 
 
 async def test_a_refused_job_leaves_nothing_behind(make_job: MakeJob) -> None:
@@ -122,7 +122,7 @@ async def test_a_picture_without_steps_left_is_not_chosen(make_job: MakeJob) -> 
     painting.done = 4
     assert job_table.stepped(item)
     assert job_table.choose() == []
-    assert not job_table.rest(), "it is still to be decoded"
+    assert not job_table.rest(), "it still has to be decoded"
 
 
 async def test_those_that_wait_hear_their_places_once_and_again_when_they_move(make_job: MakeJob) -> None:
@@ -133,7 +133,7 @@ async def test_those_that_wait_hear_their_places_once_and_again_when_they_move(m
     assert places(job_table) == [(second, 1), (third, 2)]
     assert places(job_table) == [], "nothing has changed"
     silent, _ = enter(job_table, make_job(seed=9, deadline_at=500.0), seeded(9))
-    assert places(job_table) == [], "its caller does not follow it"
+    assert places(job_table) == [], "its caller does not want queue events"
     job_table.leave(first, first.listeners[0])
     assert places(job_table) == [(second, 0), (third, 1)]
     second.painting = begun()
@@ -173,7 +173,7 @@ def begun() -> Any:
 
 
 def places(job_table: JobTable) -> list[tuple[WorkItem, int]]:
-    """Return the places that callers hear of after the next choice."""
+    """Return the queue places that are reported to callers after the next choice."""
     reported = job_table.places(job_table.choose())
     return [
         (item, place.ahead)
@@ -187,7 +187,7 @@ def places(job_table: JobTable) -> list[tuple[WorkItem, int]]:
 async def test_a_first_step_has_as_many_jobs_as_the_painter_has_room_for(
     make_job: MakeJob, forwards: list[int], begun: int
 ) -> None:
-    """FLUX has one row a picture where it is guided too, and Qwen-Image two forwards of one row."""
+    """FLUX has one row per picture even with guidance, and Qwen-Image two forwards of one row."""
     job_table = job_table_of(Woken(), cap_rows=4, forwards=lambda request: forwards)
     work_items = [enter(job_table, make_job(no_store=True))[0] for _ in range(8)]
     assert len(job_table.choose()) == begun
@@ -195,7 +195,7 @@ async def test_a_first_step_has_as_many_jobs_as_the_painter_has_room_for(
 
 
 async def test_two_calls_a_step_take_twice_as_long(make_job: MakeJob) -> None:
-    """Four steps of 10 ms each fit into the 50 ms that are left, and eight do not."""
+    """Four steps of 10 ms fit into the remaining 50 ms, eight do not."""
     in_time = make_job(no_store=True, deadline_at=100.05)
     enter(job_table_of(Woken(), forwards=lambda request: [1]), in_time)
     with pytest.raises(DeadlineExceeded):

@@ -1,4 +1,4 @@
-"""Test that a calibration is read where it was kept, and measured where it cannot be."""
+"""Test that a stored calibration is read, and that it is measured if it cannot be read."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ FOUND = Calibration(2, {1: 0.05, 2: 0.08, 4: 0.16})
 
 
 class Measuring:
-    """Count how often it is measured."""
+    """Count the measurements."""
 
     def __init__(self) -> None:
         self.times = 0

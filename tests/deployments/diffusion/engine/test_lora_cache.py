@@ -1,4 +1,4 @@
-"""LoRAs on the device: few at once, each read beside the pictures, the least recently used going first."""
+"""LoRAs on the device: a small cache, read while pictures are painted, evicting the least recently used."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def use(name: str) -> LoraUse:
 
 
 class Disk:
-    """Each LoRA is of one byte; one called bad cannot be read. `gate` holds the reading up."""
+    """Serve LoRAs of one byte, or 9 for `huge`; `bad` and `torn` cannot be read. `gate` delays reading."""
 
     def __init__(self) -> None:
         self.read: Counter[str] = Counter()
@@ -126,9 +126,9 @@ async def test_those_in_use_stay_and_a_picture_waits_for_room_until_its_deadline
         await stack.enter_async_context(lent(cache, "a", "b"))
         with pytest.raises(DeadlineExceeded):
             async with cache.lent([use("c")], soon(0.01)):
-                raise AssertionError("there was no room")
+                raise AssertionError("it was lent without room")
         assert cache.hashes() == ("hash of a", "hash of b")
-        async with lent(cache, "b", "a") as given:  # Nothing waits any more.
+        async with lent(cache, "b", "a") as given:  # Nothing is waiting now.
             assert given == ["b", "a"]
     async with lent(cache, "c") as given:
         assert given == ["c"]
@@ -147,7 +147,7 @@ async def test_those_that_wait_come_in_their_order() -> None:
         small = asyncio.create_task(picture("d"))
         await eventually(lambda: len(cache._waiting) == 2)
     await asyncio.gather(both, small)
-    assert order == ["b", "d"], "else who needs much would wait for ever"
+    assert order == ["b", "d"], "otherwise a large request would wait for ever"
 
 
 @pytest.mark.parametrize(
@@ -155,7 +155,11 @@ async def test_those_that_wait_come_in_their_order() -> None:
     [
         ("bad", InvalidRequest, "the LoRA bad does not fit"),
         ("torn", InternalError, "the LoRA torn could not be read"),
-        ("huge", InvalidRequest, "its LoRAs need 1e-05 MB of memory, and there is 8e-06 MB"),
+        (
+            "huge",
+            InvalidRequest,
+            "its LoRAs need 1e-05 MB of memory, but those of all pictures may use only 8e-06 MB",
+        ),
     ],
 )
 async def test_what_cannot_be_read_fails_its_picture_alone(
@@ -169,7 +173,7 @@ async def test_what_cannot_be_read_fails_its_picture_alone(
                 raise AssertionError("it was lent")
         if kind is InvalidRequest:
             assert raised.value.param == ("loras" if name == "huge" else f"loras.{name}")  # type: ignore[attr-defined]
-        assert disk.read[name] == (0 if name == "huge" else again), "its file may have been changed"
+        assert disk.read[name] == (0 if name == "huge" else again), "its file may have changed"
     async with lent(cache, "a") as given:
         assert given == ["a"]
     assert all(not held.users for held in cache._held.values()) and not cache._waiting
@@ -196,7 +200,7 @@ async def test_without_room_what_nobody_uses_is_dropped_and_it_is_read_once_more
             for again in (1, 2):
                 with pytest.raises(OutOfMemory):
                     async with lent(cache, "d"):
-                        raise AssertionError("both are in use")
+                        raise AssertionError("it was lent although both others are in use")
                 assert disk.read["d"] == again, "there was nothing to drop"
     assert disk.read["c"] == 2
     assert cache.drop_unused() and not cache.drop_unused()

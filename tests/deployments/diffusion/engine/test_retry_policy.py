@@ -33,7 +33,7 @@ def first(job: LayerJob) -> WorkItem:
 
 
 def follow(job: LayerJob, after: Next) -> list[WorkItem]:
-    """Return the work item at each further attempt."""
+    """Return the work item of each further attempt."""
     made, item = [], first(job)
     while (request := after(item)) is not None:
         item = replace(item, request=request, attempt=item.attempt + 1)

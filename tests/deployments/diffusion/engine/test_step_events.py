@@ -21,7 +21,7 @@ GREY = np.full((6, 4, 3), 128, np.uint8)
 
 @pytest.fixture
 def job(make_job: MakeJob) -> LayerJob:
-    """One preview, after the second of its four steps."""
+    """Return a job with one preview, after the second of its four steps."""
     return make_job(previews=1, deadline_at=time.monotonic() + 600)
 
 
@@ -62,7 +62,7 @@ async def test_but_not_when_the_painting_has_ended(job: LayerJob, listener: List
     event = asyncio.create_task(step_event(job, listener, Progress(2, 4, drawing)))
     listener.receive(Failure(GenerationFailed, "flat", "character"))
     assert await event == StepEvent("character", 2, 4)
-    assert drawing.cancelled(), "nobody waits for it any more"
+    assert drawing.cancelled(), "nothing waits for it now"
 
 
 async def test_nor_beyond_the_deadline(make_job: MakeJob, listener: Listener) -> None:

@@ -1,4 +1,4 @@
-"""Faults: each costs the request that has it, and no other."""
+"""Test that a fault affects only the request that causes it."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def engine_of(painter: Any, make_room: Callable[[], bool] = lambda: False) -> En
 
 
 async def paint(engine: Engine, *jobs: LayerJob) -> list[Any]:
-    """Results or exceptions, painted together; each is called by its seed."""
+    """Paint jobs together, each with its seed as the prompt; return results or exceptions."""
 
     async def one(job: LayerJob) -> LayerResult:
         async for event in engine.submit(job, str(job.seed), ""):
@@ -65,10 +65,10 @@ async def paint(engine: Engine, *jobs: LayerJob) -> list[Any]:
 
 
 def failed_by(reported: Any, kind: type[BaseException]) -> bool:
-    """Return whether a caller got our own words for a model that raised so; the log has the rest."""
+    """Return whether the caller got our own message, caused by an exception of this kind."""
     return (
         type(reported) is GenerationFailed
-        and str(reported) == "the model failed while it painted this layer; the replica's log says why"
+        and str(reported) == "the model failed while painting this layer; see the replica's log"
         and isinstance(reported.__cause__, kind)
     )
 
@@ -94,8 +94,8 @@ async def test_a_crowd_without_room_is_split_and_nothing_is_lost(
     results = await paint(engine, *(make_job(seed=seed) for seed in range(1, 9)))
     assert [(result.seed, result.degraded) for result in results] == [(seed, ()) for seed in range(1, 9)]
     assert max(len(forward) for forward in fake_painter.forwards) == 2
-    assert len(fake_painter.begun) == 8, "none was begun again"
-    assert 1 <= fake_painter.frees <= 4, "the room that was found is remembered"
+    assert len(fake_painter.begun) == 8, "none was restarted"
+    assert 1 <= fake_painter.frees <= 4, "the row limit that was found is remembered"
     engine.check_health()
 
 
@@ -115,7 +115,7 @@ async def test_alone_without_room_it_is_reduced_and_its_peers_are_not(
     assert (small.degraded, large.degraded) == ((), ("reduced",))
     assert large.pixels.shape == (224, 224, 3)
     assert fake_painter.begun[-1].num_inference_steps == 15
-    assert large.recipe == Recipe("2", "", 15, 6.0), "what was painted, not what was asked"
+    assert large.recipe == Recipe("2", "", 15, 6.0), "what was painted, not what was requested"
     engine.check_health()
 
 
@@ -140,14 +140,14 @@ async def test_what_no_picture_needs_is_dropped_before_anything_is_reduced(
     frees = fake_painter.frees
     (result,) = await paint(engine, make_job(seed=1, fallback="none"))
     assert isinstance(result, LayerResult) and result.degraded == () and not loras
-    assert fake_painter.frees == frees, "what exact mode has room for is not halved"
+    assert fake_painter.frees == frees, "exact mode does not halve a forward that fits"
     engine.check_health()
 
 
 async def test_where_there_is_nothing_more_to_drop_it_ends_all_the_same(
     make_job: MakeJob, fake_painter: Any
 ) -> None:
-    engine = engine_of(fake_painter, lambda: True)  # Others come and go all the time.
+    engine = engine_of(fake_painter, lambda: True)  # Other users of the memory come and go all the time.
 
     def full(paintings: Sequence[Painting]) -> None:
         raise FULL
@@ -178,7 +178,7 @@ async def test_two_pictures_without_room_in_a_minute_make_it_unhealthy(
         engine.check_health()
         [error] = await paint(engine, make_job(seed=2, fallback="none"))
         assert isinstance(error, OutOfMemory) and str(error) == "no room"
-    with pytest.raises(Unhealthy, match="no room"):
+    with pytest.raises(Unhealthy, match="out of memory"):
         engine.check_health()
 
 
@@ -196,7 +196,7 @@ async def test_a_fault_in_a_crowd_is_traced_to_the_one_that_causes_it(
             assert (result.seed, result.degraded) == (seed, ())
     for seed in set(range(1, 9)) - {culprit}:
         taken = [step for forward in fake_painter.forwards for name, step in forward if name == str(seed)]
-        assert taken == [1, 2, 3, 4], "no step was taken twice or left out"
+        assert taken == [1, 2, 3, 4], "no step was repeated or skipped"
 
 
 async def test_a_fault_in_a_pictures_own_part_of_a_step_is_its_own(
@@ -245,7 +245,7 @@ async def test_a_flawed_picture_is_painted_again_from_another_seed(
     fake_painter.shade = lambda request: 0 if request.seed == 42 else 1
     [result] = await paint(engine, make_job())
     assert (result.seed, result.degraded) == (42 + SEED_STRIDE, ("reseeded",))
-    assert not (await paint(engine, make_job()))[0].cached, "only what is as asked is kept"
+    assert not (await paint(engine, make_job()))[0].cached, "only undegraded results are cached"
 
 
 async def test_after_three_flawed_pictures_it_fails(make_job: MakeJob, fake_painter: Any) -> None:
@@ -341,7 +341,7 @@ async def test_a_picture_that_cannot_begin_fails_alone(make_job: MakeJob, fake_p
 
 @dataclass(eq=False)
 class ClosedPainting(Painting):
-    """Keeps a mark of how it was given up."""
+    """Count how often it is closed."""
 
     closed: int = 0
     harmless: bool = False
@@ -371,7 +371,7 @@ def test_the_warm_up_picture_is_closed_whether_it_is_painted_or_not(fake_painter
 async def test_whatever_becomes_of_a_picture_it_is_closed_once(
     gated_painter: FakePainter, make_job: MakeJob
 ) -> None:
-    """Seeds: 1 is painted, 2 fails in its first step, 3 has no room and is tried again, 4 is cancelled."""
+    """Seed 1 is painted, 2 fails in its first step, 3 runs out of memory and is retried, 4 is cancelled."""
     painter = gated_painter
     engine = engine_of(painter)
     begun: dict[int, list[ClosedPainting]] = {}

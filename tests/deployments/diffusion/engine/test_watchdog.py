@@ -7,7 +7,7 @@ def test_an_act_that_does_not_end_is_a_fault() -> None:
     watchdog = Watchdog(wedged_after_s=10)
     watchdog.begin_act(100.0)
     assert watchdog.fault(109.0) is None
-    assert watchdog.fault(112.0) == "a step has been under way for 12 s"
+    assert watchdog.fault(112.0) == "a step has been running for 12 s"
     watchdog.end_act()
     assert watchdog.fault(1e9) is None
 
@@ -30,4 +30,4 @@ def test_no_room_twice_in_a_minute_is_a_fault_and_once_is_not() -> None:
     watchdog.ran_out_of_memory(WINDOW_S + 1)
     assert watchdog.fault(WINDOW_S + 2) is None
     watchdog.ran_out_of_memory(WINDOW_S + 30)
-    assert watchdog.fault(WINDOW_S + 31) == "the device had no room for 2 pictures within 60 s"
+    assert watchdog.fault(WINDOW_S + 31) == "the device ran out of memory for 2 pictures within 60 s"

@@ -1,4 +1,4 @@
-"""LoRAs that go with their model, and those that do not: it is they that are named, with the reason."""
+"""LoRAs that fit their model, and LoRAs that do not: the refusal names the LoRA and the reason."""
 
 from __future__ import annotations
 
@@ -55,11 +55,11 @@ def test_a_lora_as_trainers_save_it(tiny_sd1: Path, tmp_path: Path) -> None:
         ([f"{LAYER}.hada_w1_a", f"{LAYER}.hada_w1_b"], "a LoHa (LyCORIS)"),
         ([f"{LAYER}.lokr_w1", f"{LAYER}.lokr_w2"], "a LoKr (LyCORIS)"),
         ([f"{LAYER}.oft_blocks"], "an OFT network"),
-        ([f"{LAYER}.lora_down.weight", f"{LAYER}.lora_mid.weight"], "a LoCon in Tucker's form (LyCORIS)"),
+        ([f"{LAYER}.lora_down.weight", f"{LAYER}.lora_mid.weight"], "a LoCon in Tucker form (LyCORIS)"),
         ([f"{LAYER}.lora_down.weight", f"{LAYER}.dora_scale"], "a DoRA"),
         (
             [f"{LAYER}.lora_down.weight", "bundle_emb.word.string_to_param"],
-            "a LoRA with embeddings bundled in",
+            "a LoRA with bundled embeddings",
         ),
     ],
 )
@@ -75,7 +75,7 @@ def test_a_form_that_is_not_read(tiny_sd1: Path, tmp_path: Path, names: list[str
         ("lora_transformer_single_transformer_blocks_0_attn_to_q", "a model with a transformer"),
         ("lora_unet_double_blocks_0_img_attn_proj", "Flux"),
         ("lora_unet_joint_blocks_0_context_block_attn_proj", "Stable Diffusion 3"),
-        ("diffusion_model.blocks.0.cross_attn.q", "no Stable Diffusion 1, 2 or XL"),
+        ("diffusion_model.blocks.0.cross_attn.q", "other than Stable Diffusion 1, 2 or XL"),
         ("lora_te2_text_model_encoder_layers_0_self_attn_q_proj", "Stable Diffusion XL"),
         ("lora_unet_input_blocks_4_1_transformer_blocks_0_attn1_to_q", "Stable Diffusion XL"),
     ],
@@ -97,7 +97,7 @@ def test_a_lora_for_sd1_over_xl(tiny_sdxl: Path, tmp_path: Path) -> None:
 def test_a_lora_of_another_width(tiny_sd1: Path, tmp_path: Path) -> None:
     message = refusal(tiny_sd1, save(tmp_path, pair(LAYER, 48)))
     assert "does not fit tiny-sd1: its weight" in message
-    assert "of shape [4, 48] where the model has [4, 32]" in message
+    assert "has shape [4, 48] instead of [4, 32]" in message
 
 
 @pytest.mark.parametrize("layer", ["lora_unet_down_blocks_7_attentions_0_proj_in", "lora_unet_nonsense"])
@@ -134,7 +134,7 @@ def test_a_folder_with_two(tiny_sd1: Path, tmp_path: Path) -> None:
 def test_without_peft(tiny_sd1: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("diffusers.utils.USE_PEFT_BACKEND", False)
     message = refusal(tiny_sd1, save(tmp_path, pair(LAYER)))
-    assert "the Python package peft is not installed" in message
+    assert "it needs the Python package peft, which is not installed" in message
 
 
 @pytest.mark.parametrize("lost", ["lora_up.weight", "lora_down.weight"])

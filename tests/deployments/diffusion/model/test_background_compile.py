@@ -1,4 +1,4 @@
-"""Compile beside the painting: nobody waits, and each forward is used from the step on after it is there."""
+"""Compile while painting: nothing waits, and a compiled forward is used from the next step on."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ CHANGED = replace(ASKED, start=StartPicture(name="drawn", strength=1.0, pixels=D
 
 
 def axes(value: Any) -> Iterator[int]:
-    """Say how many axes each tensor has. Raises AssertionError for one that is not contiguous."""
+    """Yield the number of axes of each tensor. Raises AssertionError for one that is not contiguous."""
     if isinstance(value, torch.Tensor):
         assert value.is_contiguous()
         yield value.ndim
@@ -45,10 +45,10 @@ def axes(value: Any) -> Iterator[int]:
 
 
 class Compiled(Compiler):
-    """Compile nothing: its forwards are the network's own, and count their rows.
+    """Return the network's own forward instead of compiling it, and record the rows of each call.
 
-    It waits for `may` before each, and fails where `fault` is set. As torch's own, a forward takes no tensors
-    but those of the form that it was compiled for: contiguous, and of as many axes. It answers in one form.
+    Compiling waits for `may`, and fails if `fault` is set. As with torch, a forward accepts only tensors of
+    the form it was compiled for: contiguous, with the same number of axes. It has one form of output.
     """
 
     def __init__(self) -> None:
@@ -105,7 +105,7 @@ def painter_of(folder: Path, compiler: Compiled | None = None) -> PipelinePainte
 def paint(
     painter: PipelinePainter, *requests: PaintRequest, halfway: Callable[[], Any] = lambda: None
 ) -> list[Pixels]:
-    """Paint together; do something after two steps."""
+    """Paint requests together, and call `halfway` after two steps."""
     paintings = [painter.begin(request) for request in requests]
     while paintings[0].done < paintings[0].steps:
         if paintings[0].done == 2:
@@ -116,7 +116,7 @@ def paint(
 
 
 def test_a_picture_under_way_changes_over_between_two_steps(tiny_sd2: Path, compiler: Compiled) -> None:
-    """It paints meanwhile, uncompiled, and the start waits for nothing."""
+    """Meanwhile it paints uncompiled, and the start does not wait."""
     [expected] = paint(painter_of(tiny_sd2), ASKED)
     painter = painter_of(tiny_sd2, compiler)
     [first] = paint(painter, ASKED)
@@ -164,7 +164,7 @@ def test_a_forward_of_one_task_is_used_in_the_layout_of_another(
 def test_what_is_baked_in_has_a_forward_of_its_own(
     tiny_sd2: Path, compiler: Compiled, changes: dict[str, Any], filled: int
 ) -> None:
-    """Such calls may share a forward, so the key of both is the same."""
+    """Such calls may share a forward, so both have the same key."""
     painter = painter_of(tiny_sd2, compiler)
     network, beside = painter._denoiser, painter._compile
     assert beside is not None
@@ -240,14 +240,14 @@ def test_what_fails_stays_uncompiled_and_is_said_once(
         again = paint(painter, ASKED), paint(painter, ASKED, ASKED)
     assert np.array_equal((alone, both)[0], again[0]) and np.array_equal(both, again[1])
     assert [record.message for record in caplog.records] == [
-        "a forward is not compiled, others that fail are not logged: no compiler here"
+        "a forward pass could not be compiled (further failures are not logged): no compiler here"
     ]
     assert len(compiler.folders) == 2, "none is tried again"
     painter.unload()
 
 
 def test_a_compiled_forward_that_fails_is_not_used_again(tiny_sd2: Path, compiler: Compiled) -> None:
-    """The picture under way loses nothing."""
+    """The picture being painted is not affected."""
     painter = painter_of(tiny_sd2, compiler)
     expected = paint(painter, ASKED)
     network, calls = compiler.network, list[int]()
@@ -336,7 +336,7 @@ def test_the_engine_compiles_once_it_is_ready(tiny_sd2: Path, compiler: Compiled
     )
     engine.start()
     assert engine.readiness().ready
-    assert painter.compile_states["waiting"] == 3, "one row and two as they were measured, and the warm-up's"
+    assert painter.compile_states["waiting"] == 3, "one and two rows, as measured, and the warm-up's"
     for _ in range(3):
         compiler.may.release()
     until(lambda: painter.compile_states["compiled"] == 3)
@@ -356,10 +356,10 @@ def test_where_it_is_off_nothing_of_it_is_imported(
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(900)  # A busy machine compiles for minutes.
+@pytest.mark.timeout(900)  # Compiling takes minutes on a busy machine.
 @pytest.mark.skipif(shutil.which("g++") is None, reason="torch needs g++ to compile for a CPU")
 def test_it_compiles_in_a_process_of_its_own(tiny_sd2: Path, caplog: pytest.LogCaptureFixture) -> None:
-    """It changes pictures too, by the forward that was compiled for words alone."""
+    """Image to image also uses the forward that was compiled for text to image."""
     requests = ASKED, CHANGED
     uncompiled = painter_of(tiny_sd2)
     expected = [paint(uncompiled, request) for request in requests]

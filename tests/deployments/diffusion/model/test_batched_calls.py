@@ -1,4 +1,4 @@
-"""Share a forward between calls that may, and give each what it would have got alone."""
+"""Share a forward between calls that may share one; each gets the same result as alone."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from deployments.diffusion.model.families import family_named
 
 
 class Summing(torch.nn.Module):
-    """Takes what denoisers take, and adds it up row by row; `seen`: the rows of each forward."""
+    """Take a denoiser's arguments, and add them up row by row. `seen`: the rows of each forward."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -57,7 +57,7 @@ def rows(count: int, *shape: int, seed: int = 0) -> torch.Tensor:
 
 
 def shared(network: Any, *calls: Call, filled: int = 0) -> list[Any]:
-    """Return what the calls give in one forward, once it is sure that they may share it."""
+    """Return the calls' results from one forward. Raises AssertionError unless they may share it."""
     assert len({call.key for call in calls}) == 1
     return run_together(network, calls, filled)
 
@@ -138,13 +138,13 @@ def test_what_differs_in_kind_does_not_share(changes: dict[str, Any]) -> None:
     ],
 )
 def test_what_has_no_row_axis_shares_by_its_value(one: Any, other: Any) -> None:
-    """An array's repr leaves out its middle; an object whose value is not known shares with itself alone."""
+    """An array's repr omits its middle; an object of unknown value shares only with itself."""
     assert read(rows(2, 3), condition=one).key == read(rows(2, 3, seed=1), condition=one).key
     assert read(rows(2, 3), condition=one).key != read(rows(2, 3), condition=other).key
 
 
 def test_entries_of_a_list_that_have_rows_are_joined_entry_by_entry() -> None:
-    """ControlNet's residuals, IP-Adapter's references: as many entries as there happen to be rows."""
+    """ControlNet's residuals or IP-Adapter's references may have as many entries as there are rows."""
     network = Summing()
     calls = [
         read(rows(2, 3), condition={"down": [rows(2, 4, seed=n), rows(2, 6, seed=n)], "mid": (rows(2, 5),)})
@@ -155,7 +155,7 @@ def test_entries_of_a_list_that_have_rows_are_joined_entry_by_entry() -> None:
 
 
 class Listed(torch.nn.Module):
-    """One entry a row, padded by the network itself, as in Z-Image."""
+    """Take lists with one entry per row, as Z-Image, which pads them itself."""
 
     def forward(self, x: list[torch.Tensor], cap_feats: list[torch.Tensor]) -> tuple[list[torch.Tensor]]:
         return ([one * words.sum() for one, words in zip(x, cap_feats, strict=True)],)
@@ -174,7 +174,7 @@ def test_lists_of_one_entry_a_row_are_put_one_behind_the_other() -> None:
 
 
 def test_exactly_the_same_needs_lists_of_equal_lengths() -> None:
-    """A network pads them to the longest, and so a picture would depend on its peers."""
+    """A network pads them to the longest, so a picture would depend on its peers."""
 
     def key(words: int, exact: bool) -> Any:
         return read([rows(1, 2)], [rows(words, 4)], network=Listed, family="z-image", exact=exact).key
@@ -218,7 +218,7 @@ def flux_call(seed: int, shift: float = 0.0, tokens: int = 4) -> Call:
 @torch.inference_mode()
 @pytest.mark.parametrize("tokens", [4, 1])
 def test_fluxs_positions_are_shared_where_their_values_are_equal(tokens: int) -> None:
-    """Give one token a picture: they are as long as the picture has rows."""
+    """One token per picture is the hard case: the positions are then as long as the number of rows."""
     network = flux()
     calls = [flux_call(seed, tokens=tokens) for seed in (1, 2, 3)]
     for call, (response,) in zip(calls, shared(network, *calls), strict=True):
@@ -243,7 +243,7 @@ def test_z_images_texts_may_be_of_unequal_length() -> None:
         axes_lens=[256, 32, 32],
     ).eval()
     for name, weights in network.named_parameters():
-        if "pad_token" in name:  # Made by torch.empty.
+        if "pad_token" in name:  # Uninitialised: made by torch.empty.
             torch.nn.init.normal_(weights)
     calls = [
         CallReader(type(network).forward, rules_of("z-image")).read(

@@ -100,7 +100,7 @@ def test_class_labels_are_not_words() -> None:
     ],
 )
 def test_what_a_file_is_that_is_no_checkpoint(name: str, kind: str) -> None:
-    with pytest.raises(ModelUnusable, match=f"is not a whole .* checkpoint: it is {kind}$"):
+    with pytest.raises(ModelUnusable, match=f"is not a complete .* checkpoint: it is {kind}$"):
         pipeline_class(header(name), "dragons.safetensors")
 
 

@@ -1,4 +1,4 @@
-"""The process that compiles a forward: what it is told, how it fails, and that it ends with its replica."""
+"""The process that compiles a forward: its input, its failures, and its end with the replica."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from tests.support.polling import until
 
 @pytest.fixture
 def described(tiny_sd2: Path, tmp_path: Path) -> Iterator[Path]:
-    """Describe one forward of a tiny model, in a replica of two threads, which no setting says."""
+    """Describe one forward of a tiny model, in a replica that has two threads without a setting."""
     config = ModelConfig(str(tiny_sd2), device="cpu", compile="auto")
     network = load(ModelConfig(str(tiny_sd2), device="cpu", threads=1)).unet
     generator = torch.Generator().manual_seed(1)
@@ -41,13 +41,13 @@ def described(tiny_sd2: Path, tmp_path: Path) -> Iterator[Path]:
     ("off_by", "longer_s", "expected"),
     [
         (0.0, -0.5, nullcontext()),
-        (0.1, -0.5, pytest.raises(ArithmeticError, match=r"it differs by 0\.1")),
+        (0.1, -0.5, pytest.raises(ArithmeticError, match=r"result differs by 0\.1")),
         (0.0, 0.0, pytest.raises(NotFaster)),
         (0.0, 0.5, pytest.raises(NotFaster)),
     ],
     ids=["faster", "different", "as fast", "slower"],
 )
-@pytest.mark.filterwarnings("ignore")  # What torch says of its own code.
+@pytest.mark.filterwarnings("ignore")  # Torch's warnings about its own code.
 def test_what_was_described_is_exported_and_held_against_the_network(
     described: Path,
     monkeypatch: pytest.MonkeyPatch,
@@ -55,12 +55,12 @@ def test_what_was_described_is_exported_and_held_against_the_network(
     longer_s: float,
     expected: AbstractContextManager[Any],
 ) -> None:
-    """All but the writing of C++, which the slow test has. Each reading of the clock takes a second."""
+    """Cover all but generating C++, which the slow test covers. Each clock reading takes a second."""
     exported: list[Any] = []
     now_s = [0.0]
 
     def compile_to(program: Any, package_path: str, inductor_configs: dict[str, Any]) -> str:
-        assert inductor_configs == {"freezing": True, "cpp.threads": 2}, "as many as its replica has"
+        assert inductor_configs == {"freezing": True, "cpp.threads": 2}, "as many threads as its replica has"
         assert torch.get_num_threads() == 1
         exported.append(program.module())
         return package_path
@@ -96,7 +96,7 @@ def test_it_is_said_apart_that_it_gains_nothing(tmp_path: Path, monkeypatch: pyt
 
 def test_the_reason_of_a_failure_is_passed_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(compiler, "PROGRAM", "no.such.program")
-    with pytest.raises(RuntimeError, match="its process ended with 1"):
+    with pytest.raises(RuntimeError, match="its process exited with 1"):
         Compiler().compile(tmp_path)
     (tmp_path / compile_process.FAULT).write_text("InvalidCxxCompiler: no g++")
     with pytest.raises(RuntimeError, match=r"InvalidCxxCompiler: no g\+\+"):
@@ -119,8 +119,8 @@ def test_stopped_it_ends_at_once_and_wrote_in_its_folder_alone(
     until((tmp_path / "begun").exists)
     made.stop()
     thread.join()
-    assert ends == ["its process ended with -9"]
+    assert ends == ["its process exited with -9"]
     places = (tmp_path / "places.txt").read_text().splitlines()
     assert len(places) == 2 and all(Path(place).is_relative_to(tmp_path) for place in places)
-    with pytest.raises(RuntimeError, match="it was stopped"):
+    with pytest.raises(RuntimeError, match="the compiler was stopped"):
         made.compile(tmp_path)

@@ -11,7 +11,7 @@ from deployments.diffusion.model.registry import describe
 
 
 def weights(file: Path, **tensors: tuple[int, ...]) -> None:
-    """Write a sparse file with these tensors, of zeros in half precision."""
+    """Write a sparse file with these tensors: zeros in half precision."""
     entries, end = {}, 0
     for name, shape in tensors.items():
         size = 2 * shape[0] * shape[1]

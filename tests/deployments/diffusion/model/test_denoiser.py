@@ -81,7 +81,7 @@ def test_words_beyond_what_the_model_reads_are_reported(
     ids=str,
 )
 def test_a_kept_job_that_needs_more_than_words_is_refused(denoiser: Denoiser, guide: dict[str, Any]) -> None:
-    with pytest.raises(UnsupportedTask, match="paints from words alone"):
+    with pytest.raises(UnsupportedTask, match="paints from text alone"):
         denoiser.begin(replace(requested(), **guide))
 
 
@@ -130,7 +130,7 @@ def test_no_room_in_a_forward_changes_nothing_and_the_tensors_go(
         patched.setattr(denoiser._pipeline.unet, "forward", raising(out_of_memory()[which]))
         with pytest.raises(OutOfMemory) as raised:
             denoiser.step([painting])
-    assert raised.value.__context__ is None, "its frames would keep the tensors that are in the way"
+    assert raised.value.__context__ is None, "its frames would keep the tensors that fill the memory"
     denoiser.free()
     assert painting.done == 1
     while painting.done < painting.steps:
@@ -184,7 +184,7 @@ def test_a_preview_is_of_the_predicted_picture_and_changes_nothing(
 
 
 def test_the_last_prediction_is_where_a_solver_ends(tiny_sd2: Path) -> None:
-    """DDIM's last step lands on the predicted picture itself, but for the rest of noise in the schedule."""
+    """DDIM's last step yields the predicted picture, except for the schedule's remaining noise."""
     denoiser = denoiser_of(tiny_sd2)
     painting = denoiser.begin(requested(num_inference_steps=10))
     painting.preview_steps = frozenset({10})
@@ -235,7 +235,7 @@ def test_in_exact_mode_every_forward_has_as_many_rows(tiny_sd1: Path) -> None:
     made.step(paintings[:1])
     assert read == [4, 4]
     made.free()
-    assert made.fixed_rows == 2, "with no room for four, two"
+    assert made.fixed_rows == 2, "two, as four do not fit"
 
 
 def test_compiled_a_forward_has_a_power_of_two_of_rows(
@@ -259,18 +259,18 @@ def test_compiled_a_forward_has_a_power_of_two_of_rows(
             True,
             marks=[
                 pytest.mark.slow,
-                pytest.mark.timeout(900),  # A busy machine compiles for minutes.
+                pytest.mark.timeout(900),  # Compiling takes minutes on a busy machine.
                 pytest.mark.skipif(shutil.which("g++") is None, reason="torch.compile needs g++ on a CPU"),
             ],
         ),
     ],
     ids=["traced", "in C++"],
 )
-@pytest.mark.filterwarnings("ignore")  # The compiler's own, and what it says of diffusers' code.
+@pytest.mark.filterwarnings("ignore")  # The compiler's warnings, also about diffusers' code.
 def test_compiled_it_paints_what_it_paints_otherwise(
     tiny_sd1: Path, monkeypatch: pytest.MonkeyPatch, writes_code: bool
 ) -> None:
-    """Trace the network, and only on request write its code in C++, which takes minutes."""
+    """Trace the network; only the slow case also generates C++, which takes minutes."""
     traced = []
 
     def trace(network: torch.nn.Module, **asked: Any) -> None:

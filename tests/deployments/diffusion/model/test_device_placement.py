@@ -26,7 +26,7 @@ def test_memory_savers(tiny_sd1: Path, paint: Callable[[Any], Any], caplog: pyte
     assert np.allclose(paint(sliced), paint(plain), atol=1e-4)
 
 
-@pytest.mark.skipif(torch.cuda.is_available(), reason="xformers may well run on a GPU")
+@pytest.mark.skipif(torch.cuda.is_available(), reason="xformers may work on a GPU")
 def test_without_xformers_one_line_says_so(tiny_sd1: Path, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.INFO)
     pipeline = load(ModelConfig(source=str(tiny_sd1), device="cpu", xformers=True))
@@ -40,7 +40,7 @@ def test_without_xformers_one_line_says_so(tiny_sd1: Path, caplog: pytest.LogCap
 
 
 class Recorder:
-    """A pipeline that only remembers what was asked of it."""
+    """A pipeline that only records its calls."""
 
     def __init__(self) -> None:
         self.calls: list[str] = []

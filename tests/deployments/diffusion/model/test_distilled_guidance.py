@@ -1,4 +1,4 @@
-"""Paint with a UNet distilled for guidance, which reads the scale and has no rows without the prompt."""
+"""Paint with a guidance-distilled UNet, which reads the scale and has no unconditional rows."""
 
 from __future__ import annotations
 
@@ -99,7 +99,7 @@ def test_its_card_and_its_replica_are_of_one_family(named: str | None, tiny_sd1_
 
 
 def test_a_replica_knows_what_a_hub_id_does_not_say(tiny_sd1_distilled: Path, tiny_sd1: Path) -> None:
-    """A model of the hub has no card, or that of the family that the operator named."""
+    """A hub model has no card, or the card of the family that the operator named."""
     for folder, guidance in ((tiny_sd1_distilled, "embedded"), (tiny_sd1, "classifier_free")):
         for named in (None, "sd1"):
             hub = PipelinePainter(ModelConfig("someone/tune", family=named, device="cpu", threads=1))

@@ -1,4 +1,4 @@
-"""References of a model that edits: FLUX.2 reads them beside the words, each as its pipeline alone."""
+"""References of an editing model: FLUX.2 reads them with the prompt, as its stock pipeline does."""
 
 from __future__ import annotations
 
@@ -145,8 +145,8 @@ def test_once_reduced_the_references_are_smaller(name: str) -> None:
 
     own = (TEXT.width_px, TEXT.height_px)
     assert sizes(1.0) == [own, (64, 96), (64, 64)]
-    assert sizes(0.7) == [own, (45, 67), (45, 45)], "what is edited has the picture's size"
-    assert sizes(0.1) == [own, (32, 48), (32, 32)], "none is too small to be read"
+    assert sizes(0.7) == [own, (45, 67), (45, 45)], "the edited picture has the output's size"
+    assert sizes(0.1) == [own, (32, 48), (32, 32)], "none becomes too small to be read"
 
 
 def test_the_argument_is_one_that_the_pipeline_has() -> None:

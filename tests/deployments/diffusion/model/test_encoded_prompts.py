@@ -18,7 +18,7 @@ def test_equal_arguments_are_encoded_once_and_the_oldest_are_forgotten() -> None
     device = torch.device("cpu")
     assert [kept.encode(encode, (), "a", device, negative=None) for _ in range(2)] == [1, 1]
     assert kept.encode(encode, (), "a", device, negative="") == 2
-    assert kept.encode(encode, (), "a", device, negative=None) == 1, "the last that was asked for"
+    assert kept.encode(encode, (), "a", device, negative=None) == 1, "the last one requested is kept"
     assert kept.encode(encode, (), ["a"], device) == 3
     assert kept.encode(encode, (), "a", device, negative=None) == 1
     assert kept.encode(encode, (), "a", device, negative="") == 4

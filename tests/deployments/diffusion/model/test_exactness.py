@@ -1,5 +1,8 @@
-"""Paint the same picture whoever shares its forwards: alone it is bitwise the stock
-pipeline's, in a crowd within one level of eight bits, and with fixed rows the same whatever the peers."""
+"""Paint the same picture whatever shares its forwards.
+
+Alone, it is bitwise the stock pipeline's; with peers, within one 8-bit level; with fixed rows, bitwise the
+same whatever the peers.
+"""
 
 from __future__ import annotations
 
@@ -39,7 +42,7 @@ ASKED = PaintRequest("a red knight", "blurry", 5, 7.5, 11, 64, 96)
 
 
 def stock_levels(folder: Path, solver: str, request: PaintRequest) -> Pixels:
-    """Return what diffusers itself paints, in levels of 255."""
+    """Return what diffusers itself paints, in 8-bit levels."""
     return np.asarray(stock(folder, request, solver, output_type="pil"))
 
 
@@ -53,7 +56,7 @@ def denoiser_of(folder: Path, exact: bool = False) -> Denoiser:
 
 @dataclass(frozen=True)
 class Visit:
-    """A request that joins before turn `at`, and is cancelled after `stay` steps if that is given."""
+    """A request that joins before turn `at`, and is cancelled after `stay` steps, if given."""
 
     request: PaintRequest
     solver: str
@@ -62,7 +65,7 @@ class Visit:
 
 
 def paint(folder: Path, visits: Sequence[Visit], exact: bool = False) -> list[Pixels | None]:
-    """The pictures of a crowd, None for those that were cancelled; at most so many rows in a forward."""
+    """Paint visits with at most MOST_ROWS rows in a forward; return None for a cancelled picture."""
     denoiser = denoiser_of(folder, exact)
     here: dict[int, DiffusionPainting] = {}
     pictures: list[Pixels | None] = [None] * len(visits)
@@ -165,7 +168,7 @@ def test_in_a_crowd_of_all_solvers_it_is_the_same_within_a_level(
 def test_a_level_is_small_enough_to_distinguish_requests(
     family: str, changes: dict[str, Any], request: pytest.FixtureRequest
 ) -> None:
-    """The negative control: every parameter that leaked between peers would be seen."""
+    """Negative control: any parameter that leaked between peers would be noticed."""
     folder = request.getfixturevalue(family)
     solver = "DPMSolverMultistepScheduler"
     other = replace(ASKED, **changes)
@@ -230,7 +233,7 @@ def test_with_fixed_rows_the_pictures_are_the_stock_pipelines_within_a_level(
 async def test_through_the_engine_nothing_is_different(
     tiny_sd1: Path, make_job: Callable[..., LayerJob], exact: bool
 ) -> None:
-    """Jobs of two sizes that come at once, one of which goes away."""
+    """Submit jobs of two sizes at once, one of which is cancelled."""
     denoiser = Denoiser(ModelConfig(str(tiny_sd1), device="cpu", threads=1, exact=exact))
     engine = Engine(
         denoiser, lambda pixels: None, lambda job: np.zeros((1, 1, 3), np.uint8), GenerationConfig()

@@ -1,4 +1,4 @@
-"""Each family's tiny model is opened as an operator would, and paints as stock does."""
+"""Load each family's tiny model as an operator would, and compare it with the stock pipeline."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ from tests.support.tiny_families import TINY
 TinyModel = Callable[[str], Path]
 NAMES = [pytest.param(name, id=name) for name in TINY]
 LATENT_FACTORS = {"sana": 32, "kolors": 8}
-"""Pixels a latent; 16 for every other family: 8 by the VAE, 2 by the patch."""
+"""Pixels per latent; 16 for all other families: 8 by the VAE times 2 by the patch."""
 
 
 def paint(pipeline: Any, prompt: str = "a red knight", steps: int = 2) -> Any:
@@ -57,12 +57,12 @@ def test_a_familys_folder_is_opened_and_paints_as_stock_does(name: str, tiny_mod
         assert np.abs(picture - other).max() > 1e-3
 
 
-@pytest.mark.filterwarnings("ignore:.torch.jit.script:DeprecationWarning")  # torch's own compiler.
+@pytest.mark.filterwarnings("ignore:.torch.jit.script:DeprecationWarning")  # From torch's own compiler.
 @pytest.mark.parametrize("name", NAMES)
 def test_every_familys_denoiser_can_be_compiled(name: str, tiny_model: TinyModel) -> None:
     pipeline = load(ModelConfig(str(tiny_model(name)), device="cpu", compile=True))
     denoiser = getattr(pipeline, family_of(type(pipeline).__name__).denoiser)
-    # Only at its first forward would it take its time.
+    # The slow part, at the first forward, is not run.
     assert any(module._compiled_call_impl is not None for module in denoiser.modules())
 
 
@@ -92,7 +92,7 @@ def test_the_table_says_what_diffusers_pipelines_take(family: Any) -> None:
     for kind in family.pipelines:
         made = getattr(diffusers, kind)
         if getattr(made, "_backends", None):
-            pytest.skip("diffusers has but a stand-in for it here")
+            pytest.skip("diffusers has only a placeholder for it here")
         takes = inspect.signature(made.__call__).parameters
         assert family.guidance_argument in takes
         assert set(family.arguments) <= set(takes)
@@ -117,9 +117,9 @@ def test_every_family_is_found_again_by_its_signature() -> None:
     assert detect({"_class_name": "FluxFillPipeline"}, {}) is None
     assert len({family.name for family in FAMILIES}) == len(FAMILIES)
     assert family_of("FluxFillPipeline").pipelines == ()
-    with pytest.raises(ValueError, match=r"no family 'flux': known are sd2, sd1, "):
+    with pytest.raises(ValueError, match=r"unknown family 'flux': it must be one of sd2, sd1, "):
         family_named("flux")
-    with pytest.raises(ValueError, match="no family 'flux'"):
+    with pytest.raises(ValueError, match="unknown family 'flux'"):
         ModelConfig("a/b", family="flux")
 
 
@@ -165,7 +165,7 @@ def test_each_part_is_loaded_in_its_own_dtype(tiny_model: TinyModel, monkeypatch
         "text_encoder_2": torch.float32,
     }
     assert refusal(source=source, component_dtypes={"unet": "float32"}).startswith(
-        f"{Path(source).name} has no unet to set apart: it has scheduler, "
+        f"{Path(source).name} has no unet, which the settings name: it has scheduler, "
     )
     assert "float16 is far too slow on a CPU" in refusal(source=source, component_dtypes={"vae": "float16"})
 
@@ -196,7 +196,7 @@ def test_a_family_of_more_words_than_its_encoder_reads_is_refused(
     shutil.rmtree(folder / "tokenizer")
     shutil.copytree(tiny_model("cogview4") / "tokenizer", folder / "tokenizer")
     change(folder / "model_index.json", tokenizer=["transformers", "PreTrainedTokenizerFast"])
-    assert "lumina/tokenizer has 259 words, and text_encoder reads" in refusal(source=str(folder))
+    assert "lumina/tokenizer has 259 words, but text_encoder knows" in refusal(source=str(folder))
 
 
 @pytest.mark.parametrize(
@@ -223,7 +223,7 @@ def test_quantization_without_its_package_is_refused_in_a_sentence(
 ) -> None:
     monkeypatch.setattr("deployments.diffusion.model.quantization._is_installed", lambda name: False)
     said = refusal(source=str(tiny_model("flux-schnell")), quantization=QuantizationConfig(backend))
-    assert said == f"quantization by {backend} needs the Python package {package}, which is not installed"
+    assert said == f"quantization with {backend} needs the Python package {package}, which is not installed"
 
 
 def test_a_class_that_diffusers_only_mocks_names_the_package(
@@ -238,7 +238,7 @@ def test_a_class_that_diffusers_only_mocks_names_the_package(
 
     monkeypatch.setattr(diffusers, "FluxPipeline", Unavailable)
     said = refusal(source=str(tiny_model("flux-dev")))
-    assert said.endswith("the Python package sentencepiece is not installed, which it needs")
+    assert said.endswith("it needs the Python package sentencepiece, which is not installed")
 
 
 def test_every_pipeline_class_of_the_table_is_one_of_diffusers() -> None:
@@ -257,7 +257,7 @@ def test_a_prompt_longer_than_a_family_reads_is_warned_of(
     name: str, room: int, tiny_model: TinyModel
 ) -> None:
     pipeline = load(ModelConfig(str(tiny_model(name)), device="cpu"))
-    words = "ab" * room  # A token a letter.
+    words = "ab" * room  # One token per letter.
 
     def said(guided: bool) -> list[str]:
         request = PaintRequest(words, words, 2, 4.0, 0, 64, 64)
@@ -295,7 +295,7 @@ def test_only_the_named_networks_are_quantized(monkeypatch: pytest.MonkeyPatch) 
     assert quantization.of("transformer", by_diffusers=True) == by_diffusers(**wanted)
     assert quantization.of("text_encoder", by_diffusers=False) == by_theirs(**wanted)
     assert quantization.of("vae", by_diffusers=True) is None
-    with pytest.raises(ModelUnusable, match="quantization by torchao could not be loaded: "):
+    with pytest.raises(ModelUnusable, match="quantization with torchao could not be loaded: "):
         Quantization(QuantizationConfig("torchao", {"bits": 3}), "transformer")
-    with pytest.raises(ModelUnusable, match="a GGUF file holds a network in another layout"):
+    with pytest.raises(ModelUnusable, match="GGUF files are not supported"):
         Quantization(QuantizationConfig("gguf"), "transformer")

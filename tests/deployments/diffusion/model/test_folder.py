@@ -1,4 +1,4 @@
-"""Models as people have them: whole and in shards, plain and as variants, mixed, and broken."""
+"""Model folders as users have them: whole or sharded, plain or as variants, mixed, and broken."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ UNET = "diffusion_pytorch_model"
 
 @pytest.fixture(scope="module")
 def saved(tiny_sd1: Path, tiny_sdxl: Path, tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Path]:
-    """A folder that diffusers saved: of a family, as a variant, in shards or not. Never changed."""
+    """Return a folder saved by diffusers: by family and variant, sharded or not. Never changed."""
     done: dict[tuple[str, str, bool], Path] = {}
 
     def save(family: str, variant: str, sharded: bool) -> Path:
@@ -45,7 +45,7 @@ def saved(tiny_sd1: Path, tiny_sdxl: Path, tmp_path_factory: pytest.TempPathFact
 
 @pytest.fixture
 def folder(saved: Callable[..., Path], tmp_path: Path) -> Callable[..., Path]:
-    """A copy to change."""
+    """Return a copy that a test may change."""
     return lambda *how: Path(shutil.copytree(saved(*how), tmp_path / "dragons"))
 
 
@@ -91,7 +91,7 @@ def rename_all(folder: Path, change: Callable[[str], str]) -> None:
 
 
 def legacy(name: str) -> str:
-    """Save variants in shards as diffusers did before 0.31."""
+    """Return the name that diffusers before 0.31 gave to a file of a sharded variant."""
     stem, number = f"{UNET}.fp16-", name.removeprefix(f"{UNET}.fp16-").removesuffix(".safetensors")
     if name.startswith(stem):
         return f"{UNET}-{number}.fp16.safetensors"
@@ -140,7 +140,7 @@ def test_a_variant_of_one_part_alone(folder: Callable[..., Path], tiny_sd1: Path
 def test_both_variants_each_for_its_precision(
     folder: Callable[..., Path], saved: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The other one is not even looked at."""
+    """The other one is not even read."""
     model = folder("sd1", "", False)
     shutil.copytree(saved("sd1", "bf16", False), model, dirs_exist_ok=True)
     variant, plain = model / f"unet/{UNET}.bf16.safetensors", model / f"unet/{UNET}.safetensors"
@@ -176,7 +176,7 @@ def test_every_index_was_fetched_and_one_variant(
 
 
 def test_parts_that_painting_needs_not_are_not_requested(folder: Callable[..., Path]) -> None:
-    """Stable Diffusion 1.5 has them, and its feature extractor's class is gone from transformers 5."""
+    """Stable Diffusion 1.5 has them, and transformers 5 no longer has its feature extractor's class."""
     model = folder("sd1", "fp16", False)
     index = json.loads((model / "model_index.json").read_text())
     index["feature_extractor"] = ["transformers", "CLIPFeatureExtractor"]
@@ -226,7 +226,7 @@ def widen_text_weight(folder: Path) -> None:
 
 
 def as_a_folder(folder: Path) -> None:
-    """Make it unreadable, for root too."""
+    """Make the file unreadable, even for root."""
     file = folder / f"unet/{UNET}.fp16.safetensors"
     file.unlink()
     file.mkdir()
@@ -247,7 +247,11 @@ FAULTS: dict[str, tuple[Callable[[Path], object], type[NotReady], list[str]]] = 
     "a VAE that lacks a weight": (
         lose_weight,
         ModelUnusable,
-        ["dragons/vae lacks", f"({UNET}.fp16.safetensors)", "lacks 1 of its weights, decoder.conv_in.weight"],
+        [
+            "dragons/vae lacks",
+            f"({UNET}.fp16.safetensors)",
+            "lacks 1 of its weights, including decoder.conv_in.weight",
+        ],
     ),
     "a text encoder that lacks a weight": (
         lose_text_weight,
@@ -257,14 +261,14 @@ FAULTS: dict[str, tuple[Callable[[Path], object], type[NotReady], list[str]]] = 
     "a UNet of another shape": (
         widen_weight,
         ModelUnusable,
-        [f"dragons/unet ({UNET}.fp16.safetensors)", "conv_in.bias is of shape [7] where the model has [32]"],
+        [f"dragons/unet ({UNET}.fp16.safetensors)", "conv_in.bias has shape [7] instead of [32]"],
     ),
     "a text encoder of another shape": (
         widen_text_weight,
         ModelUnusable,
         [
             "dragons/text_encoder (model.fp16.safetensors)",
-            "fc1.bias is of shape [7] where the model has [64]",
+            "fc1.bias has shape [7] instead of [64]",
         ],
     ),
     "weights that cannot be read": (
@@ -280,7 +284,10 @@ FAULTS: dict[str, tuple[Callable[[Path], object], type[NotReady], list[str]]] = 
     "a scheduler that needs scipy": (
         partial(name_class, part="scheduler", library="diffusers", name="LMSDiscreteScheduler"),
         ModelUnusable,
-        ["dragons/scheduler (LMSDiscreteScheduler)", "the Python package scipy is not installed"],
+        [
+            "dragons/scheduler (LMSDiscreteScheduler)",
+            "it needs the Python package scipy, which is not installed",
+        ],
     ),
     "a scheduler whose option needs scipy": (
         lambda folder: (
@@ -288,12 +295,18 @@ FAULTS: dict[str, tuple[Callable[[Path], object], type[NotReady], list[str]]] = 
             change(folder, "scheduler/scheduler_config.json", use_beta_sigmas=True),
         ),
         ModelUnusable,
-        ["dragons/scheduler (EulerDiscreteScheduler)", "the Python package scipy is not installed"],
+        [
+            "dragons/scheduler (EulerDiscreteScheduler)",
+            "it needs the Python package scipy, which is not installed",
+        ],
     ),
     "a scheduler that needs torchsde": (
         partial(name_class, part="scheduler", library="diffusers", name="DPMSolverSDEScheduler"),
         ModelUnusable,
-        ["dragons/scheduler (DPMSolverSDEScheduler)", "the Python package torchsde is not installed"],
+        [
+            "dragons/scheduler (DPMSolverSDEScheduler)",
+            "it needs the Python package torchsde, which is not installed",
+        ],
     ),
     "a scheduler of another family": (
         partial(name_class, part="scheduler", library="diffusers", name="FlowMatchEulerDiscreteScheduler"),
@@ -313,7 +326,7 @@ FAULTS: dict[str, tuple[Callable[[Path], object], type[NotReady], list[str]]] = 
     "a UNet with code of its own": (
         partial(name_class, part="unet", library="my_unet", name="Mine"),
         ModelUnusable,
-        ["dragons/unet is of the library my_unet: a model's own code is never run"],
+        ["dragons/unet is from the library my_unet: a model's own code is never run"],
     ),
     "no text encoder": (
         partial(name_class, part="text_encoder", library=None, name=None),
@@ -323,7 +336,7 @@ FAULTS: dict[str, tuple[Callable[[Path], object], type[NotReady], list[str]]] = 
     "a tokenizer without its words": (
         no_words,
         NotReady,
-        ["dragons/tokenizer has no words: tokenizer.json or vocab.json is missing"],
+        ["dragons/tokenizer has no vocabulary: tokenizer.json or vocab.json is missing"],
     ),
     "a tokenizer that cannot be read": (
         lambda folder: (folder / "tokenizer/tokenizer.json").write_text("{"),
@@ -341,12 +354,12 @@ FAULTS: dict[str, tuple[Callable[[Path], object], type[NotReady], list[str]]] = 
             ),
         ),
         ModelUnusable,
-        ["dragons/tokenizer has 514 words, and text_encoder reads 100"],
+        ["dragons/tokenizer has 514 words, but text_encoder knows 100"],
     ),
     "a text encoder of another family": (
         partial(change, file="text_encoder/config.json", hidden_size=64),
         ModelUnusable,
-        ["dragons", "reads text of width 32, and its text encoder writes 64"],
+        ["dragons", "reads text of width 32, but its text encoder writes 64"],
     ),
     "a VAE of another family": (
         partial(change, file="vae/config.json", latent_channels=16),

@@ -1,4 +1,4 @@
-"""Take a picture's guidance again between the steps that compute it, beside pictures that are exact."""
+"""Reuse a picture's guidance between the steps that compute it, next to exact pictures."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def painter_of(folder: Path, family: str | None = None, exact: bool = False) -> 
 
 @contextmanager
 def forwards_of(painter: PipelinePainter) -> Iterator[list[int]]:
-    """Count the rows of each forward."""
+    """Yield a list of the rows of each forward."""
     rows: list[int] = []
     hook = painter._denoiser.register_forward_pre_hook(
         lambda network, given, named: rows.append(len(given[0] if given else next(iter(named.values())))),
@@ -62,9 +62,9 @@ def finish(painter: PipelinePainter, *requests: PaintRequest) -> list[Any]:
 
 
 class FullRows:
-    """Compute all rows of each step, then put in the cached guidance: what must come out, the dear way.
+    """Compute all rows of each step, then insert the cached guidance: the expected result, at full cost.
 
-    `calls`: those of the steps with guidance, which are the first.
+    `calls`: the number of calls in the steps with guidance, which come first.
     """
 
     def __init__(self, family: str, every: int, calls: int) -> None:
@@ -102,7 +102,7 @@ def test_cached_guidance_is_that_of_the_step_before(family: str, tiny_model: Tin
     painter = painter_of(tiny_model(family), family)
     request = replace(CACHED, num_inference_steps=4, guidance_scale=3.0)
     calls = 4 * family_named(family).guided_calls
-    if family == "lumina2":  # It guides the first quarter of its steps alone.
+    if family == "lumina2":  # It guides only the first quarter of its steps.
         request, calls = replace(request, num_inference_steps=12), 6
     with forwards_of(painter) as rows:
         [painted] = finish(painter, request)
@@ -137,7 +137,7 @@ def test_both_painters_paint_the_same(family: str, request: pytest.FixtureReques
 
 
 def test_exact_pictures_beside_it_are_bit_for_bit_as_alone(tiny_sd2: Path) -> None:
-    """Forwards of a fixed number of rows, as `exact` makes them; how many are whose is counted."""
+    """`exact` fixes the number of rows in a forward; count how many belong to each picture."""
     painter = painter_of(tiny_sd2, exact=True)
     others = [replace(EXACT, seed=seed, prompt=f"a fox {seed}") for seed in (1, 2)]
     alone = [finish(painter, each)[0] for each in (*others, CACHED)]
@@ -198,7 +198,7 @@ async def test_through_the_engine_it_is_declared_and_cancelled_it_leaves_nothing
 
 
 def differences() -> list[GuidedSteps]:
-    """Return those that hold a tensor."""
+    """Return the live GuidedSteps that keep a tensor."""
     gc.collect()
     return [
         each for each in gc.get_objects() if isinstance(each, GuidedSteps) and each._difference is not None

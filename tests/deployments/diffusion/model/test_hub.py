@@ -1,4 +1,4 @@
-"""Fetch from a hub, which here is a folder behind a socket of this machine, to the last file."""
+"""Fetch whole models from a hub: here a folder, served on a local socket."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ NEVER = (".bin", ".ckpt", ".onnx", ".msgpack", ".pt", ".py", ".md", ".png")
 
 
 class Hub(ThreadingHTTPServer):
-    """Serves the files under `root` as one repository, called NAME. `fetched`: what was downloaded."""
+    """Serve the files under `root` as one repository, called NAME. `fetched`: the downloaded files."""
 
     def __init__(self, root: Path) -> None:
         super().__init__(("127.0.0.1", 0), Answer)
@@ -98,7 +98,7 @@ class Answer(BaseHTTPRequestHandler):
 
 @pytest.fixture(scope="module")
 def halves(tiny_sd1: Path, tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
-    """The model as a variant, whole."""
+    """Return a function that saves the whole model as a variant."""
     done: dict[str, Path] = {}
 
     def save(variant: str) -> Path:
@@ -115,7 +115,7 @@ def halves(tiny_sd1: Path, tmp_path_factory: pytest.TempPathFactory) -> Callable
 
 @pytest.fixture
 def hub(tiny_sd1: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Hub]:
-    """Add the plain model, and all else that lies in such repositories."""
+    """Serve the plain model, with the other files that such repositories contain."""
     root = tmp_path / "repository"
     shutil.copytree(tiny_sd1, root)
     for name in (
@@ -146,7 +146,7 @@ def hub(tiny_sd1: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iter
         served.url + "/{repo_id}/resolve/{revision}/{filename}",
     )
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path / "cache"))
-    # The library waits 23 s between its attempts at a hub that is away.
+    # The library waits 23 s between attempts if the hub is unreachable.
     monkeypatch.setattr("huggingface_hub.utils._http.time", SimpleNamespace(sleep=lambda seconds: None))
     yield served
     served.shutdown()
@@ -195,7 +195,7 @@ def test_a_cpu_fetches_the_plain_weights_alone_and_loads_them(
     assert configs < set(hub.fetched) and "safety_checker/config.json" not in hub.fetched
     hub.fetched.clear()
     load(ModelConfig(NAME, device="cpu"))
-    assert hub.fetched == [], "it is here already"
+    assert hub.fetched == [], "it is in the cache already"
 
 
 def test_a_gpu_fetches_the_half_precision_alone(
@@ -257,9 +257,8 @@ def test_another_task_is_refused_before_its_weights_are_fetched(hub: Hub) -> Non
 
 def test_another_kind_of_pipeline_is_refused_before_the_rest_is_fetched(hub: Hub) -> None:
     (hub.root / "model_index.json").write_text('{"_class_name": "FluxFillPipeline"}')
-    assert (
-        "is not a text-to-image model of a family that is served (docs/models.md): it is a Flux"
-        in refusal(ModelUnusable)
+    assert "is not a text-to-image model of a supported family (docs/models.md): it is a Flux" in refusal(
+        ModelUnusable
     )
     assert hub.fetched == ["model_index.json"]
 
@@ -306,8 +305,8 @@ def test_another_family_is_fetched_whole_once_its_family_is_named(
     shutil.rmtree(hub.root)
     shutil.copytree(tiny_model("z-image"), hub.root)
     said = refusal(ModelUnusable)
-    assert said.startswith(f"the model {NAME} is a ZImagePipeline: set its family in the configuration, ")
-    assert said.endswith(", to z-image-turbo or z-image")
+    assert said.startswith(f"the model {NAME} is a ZImagePipeline: set its family to ")
+    assert said.endswith(" to z-image-turbo or z-image in the configuration")
     assert not weights(hub)
     pipeline = load(ModelConfig(NAME, device="cpu", family="z-image"))
     assert type(pipeline).__name__ == "ZImagePipeline"
@@ -324,7 +323,5 @@ def test_a_model_that_the_hub_has_not(hub: Hub) -> None:
 )
 def test_a_source_that_is_nothing(hub: Hub, source: str) -> None:
     name = Path(source).name
-    assert (
-        refusal(NotReady, source=source) == f"the model {name} is neither here nor the id of one on the hub"
-    )
+    assert refusal(NotReady, source=source) == f"the model {name} is neither a local model nor one on the hub"
     assert hub.fetched == []

@@ -1,4 +1,4 @@
-"""Editing by instruction: each picture is its stock pipeline's, and edits share forwards with each other."""
+"""Edit by instruction: each picture equals its stock pipeline's, and edits share forwards."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ TinyModel = Callable[[str], Path]
 
 @pytest.fixture(autouse=True)
 def small_pictures(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Some scale what they read to the sizes that they were trained in: here to small ones."""
+    """Replace the training sizes, to which some pipelines scale their input, with small ones."""
     monkeypatch.setattr(pipeline_flux_kontext, "PREFERRED_KONTEXT_RESOLUTIONS", [(64, 64), (48, 64)])
     scaled = pipeline_qwenimage_edit.calculate_dimensions
     monkeypatch.setattr(
@@ -52,7 +52,7 @@ def small_pictures(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def stock(pipeline: Any, request: PaintRequest, **asked: Any) -> Floats:
-    """Call it as its documentation does."""
+    """Call the pipeline as its documentation does."""
     if request.start is not None:
         asked |= request.start.images()
     generator = torch.Generator("cpu").manual_seed(request.seed)
@@ -105,7 +105,7 @@ def test_edits_are_the_stock_pipelines_beside_a_picture_from_words(
         assert picture.shape == (HEIGHT, WIDTH, 3)
         assert np.abs(picture - stock(pipeline, request, **asked)).max() < CLOSE
     assert max(rows) == 2, "both edits are rows of one forward"
-    assert np.abs(pictures[0] - pictures[2]).max() > 1e-3, "the picture is read"
+    assert np.abs(pictures[0] - pictures[2]).max() > 1e-3, "the start picture is read"
 
 
 @pytest.mark.parametrize(("family", "plus"), [("qwen-image-edit", False), ("qwen-image-edit-plus", True)])

@@ -1,4 +1,4 @@
-"""References by an IP-Adapter: in any company a picture is its stock pipeline's, and each is encoded once."""
+"""IP-Adapter references: with any peers a picture equals its stock pipeline's; each is encoded once."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def alike(names: str, scale: float = 0.6) -> References:
 
 @pytest.fixture(scope="module")
 def beside(tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest) -> Folder:
-    """The folder of a model's adapters and of their image encoder, made once a model."""
+    """Return the folder of a model's adapters and their image encoder, made once per model."""
 
     @cache
     def made(name: str) -> Path:
@@ -91,7 +91,7 @@ TASKS: dict[type[Any], dict[Task, Any]] = {
 
 
 def stock(pipeline: Any, request: PaintRequest, plain: Any) -> Any:
-    """Ask it as its documentation does; without references, ask one without an adapter."""
+    """Call it as its documentation does; without references, call `plain`, without an adapter."""
     references, more = request.references, dict[str, Any]()
     if references is not None:
         pipeline.set_ip_adapter_scale(references.scale)
@@ -136,7 +136,7 @@ def test_each_is_its_stock_pipelines_picture_in_mixed_company(
     model, folder = request.getfixturevalue(name), beside(name)
     painter = painter_for(model, folder, plus)
     paintings, rows = together(painter, dict(enumerate(MIXED)))
-    assert max(rows) >= 2 * len(MIXED) - 4, "with and without references, they share forwards"
+    assert max(rows) >= 2 * len(MIXED) - 4, "pictures with and without references share forwards"
     pipeline, plain = stock_of(model, folder, plus), load(ModelConfig(str(model), device="cpu"))
     for asked, painting in zip(MIXED, paintings, strict=True):
         pixels = painter.decode([painting])[0]
@@ -144,7 +144,7 @@ def test_each_is_its_stock_pipelines_picture_in_mixed_company(
         assert np.abs(own - stock(pipeline, asked, plain)).max() < CLOSE, asked
         if asked.references is not None and asked.references.scale and asked.start is None:
             without = stock(pipeline, replace(asked, references=None), plain)
-            assert np.abs(own - without).max() > APART, "the references count"
+            assert np.abs(own - without).max() > APART, "the references have an effect"
         if asked.start is MASKED:
             kept = MASKED.pasted_into(pixels)
             assert MASKED.pixels is not None and (kept[~LEFT] == MASKED.pixels[~LEFT]).all()
@@ -202,7 +202,7 @@ def test_a_picture_is_encoded_once_while_it_is_kept(
         return len(encoded)
 
     assert [counted(names) for names in ("a", "a", "ab", "ba", "c", "c", "b")] == [1, 0, 1, 0, 1, 0, 1]
-    assert len(adapter._embeddings) == 2, "no more are kept than may be"
+    assert len(adapter._embeddings) == 2, "the cache keeps no more than its limit"
     painter.unload()
 
 
@@ -253,7 +253,7 @@ def misfit(name: str) -> Callable[[dict[str, torch.Tensor]], dict[str, torch.Ten
         ("face", "does not read pictures"),
         ("fewer", "does not fit the model"),
         ("more", "does not fit the model"),
-        ("wider", "is of shape"),
+        ("wider", "has shape"),
     ],
 )
 def test_an_adapter_that_cannot_be_used_is_named(
@@ -278,11 +278,11 @@ def test_an_encoder_that_cannot_be_used_is_named(tiny_sd1: Path, beside: Folder,
     no_json = save_image_encoder(tmp_path / "no_json")
     (no_json / "config.json").write_text(json.dumps([]))
     for source, kind, said in (
-        (other, ModelUnusable, "another image encoder"),
+        (other, ModelUnusable, "configured image encoder"),
         (text, ModelUnusable, "is not a CLIPVisionModelWithProjection"),
         (broken, NotReady, "has no .safetensors file"),
         (no_json, ModelUnusable, "is not a JSON object"),
-        (tmp_path / "nowhere", NotReady, "neither a folder here nor one on the hub"),
+        (tmp_path / "nowhere", NotReady, "neither a local folder nor one on the hub"),
     ):
         config = ModelConfig(str(tiny_sd1), device="cpu", ip_adapter=IpAdapterConfig(file, str(source)))
         with pytest.raises(kind, match=said) as caught:
@@ -295,8 +295,8 @@ def test_a_file_that_is_none_is_named(tiny_sd1: Path, beside: Folder, tmp_path: 
     pickle.write_bytes(b"no")
     for source, said in (
         (pickle, "is a pickle"),
-        (tmp_path / "nowhere.safetensors", "neither a file here nor one on the hub"),
-        (tmp_path, "neither a file here nor one on the hub"),
+        (tmp_path / "nowhere.safetensors", "neither a local file nor one on the hub"),
+        (tmp_path, "neither a local file nor one on the hub"),
     ):
         adapter = IpAdapterConfig(str(source), str(beside("tiny_sd1") / "encoder"))
         with pytest.raises(NotReady, match=said):
@@ -307,7 +307,7 @@ def test_a_family_without_adapters_says_so(
     tiny_model: Callable[[str], Path], beside: Folder, tiny_sd1: Path
 ) -> None:
     config = replace(config_of(tiny_model("sana"), beside("tiny_sd1")), family="sana")
-    with pytest.raises(ModelUnusable, match="Sana takes none"):
+    with pytest.raises(ModelUnusable, match="Sana does not support IP-Adapters"):
         PipelinePainter(config).load()
 
 
@@ -321,7 +321,7 @@ def test_settings_that_contradict_it_are_refused() -> None:
 def test_a_source_on_the_hub_is_fetched_by_its_path(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, tiny_sd1: Path
 ) -> None:
-    """The hub of the test is a folder."""
+    """The test's hub is a folder."""
     save_image_encoder(tmp_path / "models/image_encoder")
     save_adapter(tiny_sd1, tmp_path / "models/adapter.safetensors")
     asked: list[Any] = []

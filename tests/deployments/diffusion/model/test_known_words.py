@@ -1,4 +1,4 @@
-"""Read which words a model knows, and find those of a prompt that it does not."""
+"""Read the words that a model knows, and find those in a prompt that it does not know."""
 
 from __future__ import annotations
 

@@ -96,7 +96,7 @@ def test_a_gpu_that_is_not_there(tiny_sd1: Path) -> None:
 
 @pytest.fixture
 def capabilities(monkeypatch: pytest.MonkeyPatch) -> dict[str, bool]:
-    """Those of the CPU, to be changed."""
+    """Return the CPU's capabilities, which a test may change."""
     named: dict[str, bool] = {}
     monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: named)
     return named
@@ -104,7 +104,7 @@ def capabilities(monkeypatch: pytest.MonkeyPatch) -> dict[str, bool]:
 
 def test_bfloat16_is_for_cpus_that_have_it(tiny_sd1: Path, capabilities: dict[str, bool]) -> None:
     message = refusal(source=str(tiny_sd1), device="cpu", dtype="bfloat16")
-    assert message.startswith("this CPU has no bfloat16 of its own")
+    assert message.startswith("this CPU has no native bfloat16")
 
 
 def test_the_unet_is_compiled_where_that_is_requested(
@@ -131,7 +131,7 @@ def test_bfloat16_and_threads(
 
 @pytest.fixture(scope="module")
 def lora(tiny_sd1: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Save one as a trainer would, with weights far from the zeros that a fresh one starts from."""
+    """Save a LoRA as a trainer would, with weights far from the zeros of a new one."""
     pipeline = StableDiffusionPipeline.from_pretrained(tiny_sd1)
     torch.manual_seed(11)
     pipeline.unet.add_adapter(PeftLora(r=4, target_modules=["to_q", "to_v"], init_lora_weights=False))

@@ -1,4 +1,4 @@
-"""Read an operator's folder: names, hashes, and why a file cannot be used."""
+"""Read an operator's folder: names, hashes, and the reasons why a file cannot be used."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def test_a_file_that_is_new_changed_or_gone_is_seen_at_once(tmp_path: Path) -> N
     before = lora_files(str(tmp_path), SD1)["ink"].sha256
     write_lora(tmp_path, "ink", seed=1)
     state = file.stat()
-    os.utime(file, ns=(state.st_atime_ns, state.st_mtime_ns + 1))  # A file system may count in seconds.
+    os.utime(file, ns=(state.st_atime_ns, state.st_mtime_ns + 1))  # File times may be coarse.
     assert lora_files(str(tmp_path), SD1)["ink"].sha256 != before
     write_lora(tmp_path, "wash")
     assert list(lora_files(str(tmp_path), SD1)) == ["ink", "wash"]
@@ -92,4 +92,4 @@ def test_names_that_no_request_could_have_and_more_files_than_are_offered(
         write_lora(tmp_path, name)
     Path(os.fsdecode(os.fsencode(tmp_path) + b"/\xff.safetensors")).write_bytes(b"")
     assert list(lora_files(str(tmp_path), SD1)) == ["a", "b", "c"]
-    assert caplog.messages == ["of 4 LoRAs the first 3 are offered"]
+    assert caplog.messages == ["only the first 3 of 4 LoRAs are offered"]

@@ -23,7 +23,7 @@ WEIGHTS = "unet/diffusion_pytorch_model.safetensors"
 
 @pytest.fixture
 def model(tiny_sd1: Path, tmp_path: Path) -> Path:
-    """A copy to break."""
+    """Return a copy that a test may damage."""
     return Path(shutil.copytree(tiny_sd1, tmp_path / "my-model"))
 
 
@@ -136,14 +136,14 @@ def test_checksums(model: Path) -> None:
     sums.write_text(f"{digest}  vae/gone.safetensors\n")
     assert complaint(model) == "my-model/vae/gone.safetensors is missing"
     sums.write_text("nonsense\n")
-    assert complaint(model) == "my-model/SHA256SUMS is not in the form of sha256sum"
+    assert complaint(model) == "my-model/SHA256SUMS is not in the format of sha256sum"
 
 
 def test_single_files(model: Path, tmp_path: Path) -> None:
     weights = model / WEIGHTS
     check_single_file(weights)
     assert "conv_in.weight" in read_header(weights, weights.name)
-    with pytest.raises(NotReady, match="is not a whole Stable Diffusion 1, 2 or XL checkpoint"):
+    with pytest.raises(NotReady, match="is not a complete Stable Diffusion 1, 2 or XL checkpoint"):
         checkpoint.pipeline_class(check_single_file(weights), weights.name)
     harmed = {"a.ckpt": "is a pickle", "a.txt": "is not a .safetensors file", "a.safetensors": "is missing"}
     for name, why in harmed.items():

@@ -1,4 +1,4 @@
-"""The bundled models' VAE: linear both ways until it is trained, and a part of a stock pipeline."""
+"""The bundled models' VAE: linear both ways until trained, and usable in a stock pipeline."""
 
 from __future__ import annotations
 
@@ -49,14 +49,14 @@ def test_each_picture_of_a_batch_is_what_it_is_alone(vae: PatchAutoencoder) -> N
 def test_what_it_adds_may_differ_within_a_patch(vae: PatchAutoencoder) -> None:
     for parameter in vae.details.parameters():
         torch.nn.init.normal_(parameter, std=0.2)
-    latents = torch.randn(1, 4, 1, 1).expand(1, 4, 4, 4)  # Every patch has the same latents.
+    latents = torch.randn(1, 4, 1, 1).expand(1, 4, 4, 4)  # All patches have the same latents.
     inner = vae.decode(latents).sample[0, :, 2 * FACTOR_PX : 3 * FACTOR_PX, FACTOR_PX : 2 * FACTOR_PX]
     assert inner.std(dim=(1, 2)).min() > 0.01
 
 
 @pytest.fixture
 def saved(vae: PatchAutoencoder, tiny_sd1: Path, tmp_path: Path) -> Path:
-    """A model with this VAE, as diffusers writes it."""
+    """Return a model with this VAE, as diffusers writes it."""
     StableDiffusionPipeline.from_pretrained(tiny_sd1, vae=vae).save_pretrained(tmp_path / "dragons")
     return tmp_path / "dragons"
 

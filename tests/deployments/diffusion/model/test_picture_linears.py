@@ -1,4 +1,4 @@
-"""One vector a row: each picture's are multiplied by themselves, all else as it comes."""
+"""Layers of one vector per row: each picture's rows are multiplied separately, all else as usual."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from tests.support.denoisers import requested
 
 
 class Seen(torch.nn.Linear):
-    """Write down of how many rows each product is."""
+    """Record the number of rows of each product."""
 
     def __init__(self) -> None:
         super().__init__(1280, 320)
@@ -40,7 +40,7 @@ def test_each_picture_has_the_bits_that_it_has_alone(layer: Seen) -> None:
     with linears.apart([2, 1, 2], 6):
         together = layer(vectors)
     assert torch.equal(together, torch.cat(alone))
-    assert layer.rows == [6, 2, 1, 2, 1], "the last is nobody's"
+    assert layer.rows == [6, 2, 1, 2, 1], "the last row belongs to no picture"
 
 
 @pytest.mark.parametrize(

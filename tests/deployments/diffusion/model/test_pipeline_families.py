@@ -1,4 +1,4 @@
-"""Every family through the pipeline painter: in any company each picture is its stock pipeline's."""
+"""Every family in the pipeline painter: with any peers each picture equals its stock pipeline's."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def config_of(folder: Path, family: str, exact: bool) -> ModelConfig:
 
 @cache
 def stock(folder: Path, family: str, request: PaintRequest) -> Floats:
-    """Return what the pipeline paints when it is called as diffusers' documentation does; in unit floats."""
+    """Return what the pipeline paints, called as diffusers documents it, in floats from 0 to 1."""
     pipeline = stock_of(folder, family)
     generator = torch.Generator("cpu").manual_seed(request.seed)
     requested = call_arguments(family_named(family), request)
@@ -57,7 +57,7 @@ def stock(folder: Path, family: str, request: PaintRequest) -> Floats:
 
 @dataclass(frozen=True)
 class Visit:
-    """A request that joins before step `at`, and leaves after `stay` steps if that is given."""
+    """A request that joins before step `at`, and leaves after `stay` steps, if given."""
 
     request: PaintRequest
     at: int = 0
@@ -81,7 +81,7 @@ TEN = [
 
 @contextmanager
 def failing_in_company(painter: PipelinePainter, here: dict[int, PipelinePainting]) -> Iterator[list[int]]:
-    """Forwards fail that a request called FAILS has a part in, from its second step on; gives their rows."""
+    """Fail forwards with rows of a FAILS request, from its second step on; yield each forward's rows."""
     forwards: list[int] = []
 
     def look(network: Any, positional: Any, named: Any) -> None:
@@ -135,7 +135,7 @@ def test_ten_staggered_requests_are_each_the_stock_pipelines(family: str, tiny_m
         assert (picture is None) == (visit.request.prompt == FAILS or visit.stay is not None)
         if picture is not None:
             assert apart(picture, stock(folder, family, visit.request)) < CLOSE
-    assert max(forwards) >= 4, "they did share"
+    assert max(forwards) >= 4, "they shared forwards"
 
 
 @pytest.mark.parametrize("family", TINY)
@@ -162,14 +162,14 @@ def test_with_fixed_rows_not_one_bit_depends_on_the_peers(family: str, tiny_mode
 @pytest.mark.parametrize("changes", [{"num_inference_steps": 5}, {"prompt": "a blue knight"}, {"seed": 12}])
 @pytest.mark.parametrize("family", TINY)
 def test_so_close_no_two_requests_are(family: str, changes: dict[str, Any], tiny_model: TinyModel) -> None:
-    """The negative control: what leaked between peers would be seen."""
+    """Negative control: anything that leaked between peers would be noticed."""
     folder = tiny_model(family)
     assert apart(stock(folder, family, ASKED), stock(folder, family, replace(ASKED, **changes))) > 10 * CLOSE
 
 
 @pytest.mark.parametrize("family", ["qwen-image", "cogview4"])
 def test_two_calls_a_step_are_two_forwards_and_one_step(family: str, tiny_model: TinyModel) -> None:
-    """The one that fails is made again, and the one that succeeded is not."""
+    """The one that fails is repeated, and the one that succeeded is not."""
     folder = tiny_model(family)
     painter = painter_of(folder, family, False)
     free = replace(ASKED, guidance_scale=1.0, seed=5)
@@ -203,7 +203,7 @@ def test_two_calls_a_step_are_two_forwards_and_one_step(family: str, tiny_model:
 def test_rows_of_a_call_are_what_the_engine_is_given(
     family: str, scale: float, tiny_model: TinyModel
 ) -> None:
-    """Know the rows before it begins, once it has begun, and by what its pipeline then does."""
+    """Compare the rows known before it begins, once it has begun, and those its pipeline really uses."""
     painter, requested = painter_of(tiny_model(family), family, False), replace(ASKED, guidance_scale=scale)
     forwards: list[int] = []
 
@@ -246,7 +246,7 @@ def test_calls_of_unlike_shape_are_reported_as_forwards_of_their_own(tiny_model:
 def test_a_step_outside_the_guidance_interval_is_a_step_without_guidance(
     family: str, tiny_model: TinyModel
 ) -> None:
-    """No step of it is guided: the picture is that of no guidance, and each step has one row."""
+    """No step is guided: the picture equals one without guidance, and each step has one row."""
     folder = tiny_model(family)
     painter = painter_of(folder, family, False)
     requested = replace(ASKED, negative_prompt="blurry", guidance_interval=(0.0, 0.0))
@@ -261,7 +261,7 @@ def test_a_step_outside_the_guidance_interval_is_a_step_without_guidance(
     assert picture is not None and apart(picture, stock(folder, family, plain)) < CLOSE
     assert other is not None and apart(other, stock(folder, family, replace(plain, seed=12))) < CLOSE
     assert sum(forwards) == 2 * ASKED.num_inference_steps
-    # Lumina 2 guides the first quarter of its steps alone.
+    # Lumina 2 guides only the first quarter of its steps.
     interval = (0.25, 1.0) if family == "lumina2" else (0.5, 1.0)
     partly = replace(requested, guidance_scale=12.0, guidance_interval=interval)
     [partial_picture], _ = crowd(painter, [Visit(partly)])
@@ -273,7 +273,7 @@ def test_a_step_outside_the_guidance_interval_is_a_step_without_guidance(
 
 @pytest.mark.parametrize("family", ["flux-dev", "flux-schnell"])
 def test_where_guidance_is_no_row_no_step_is_without_it(family: str, tiny_model: TinyModel) -> None:
-    with pytest.raises(InvalidRequest, match="no step without its guidance"):
+    with pytest.raises(InvalidRequest, match="cannot leave out guidance"):
         painter_of(tiny_model(family), family, False).begin(replace(ASKED, guidance_interval=(0.25, 0.75)))
 
 
@@ -282,7 +282,7 @@ def test_where_guidance_is_no_row_no_step_is_without_it(family: str, tiny_model:
 def test_a_picture_is_guided_where_its_pipeline_guides(
     family: str, scale: float, tiny_model: TinyModel
 ) -> None:
-    """Z-Image does so at any scale above 0."""
+    """Z-Image guides at any scale above 0."""
     painting = painter_of(tiny_model(family), family, False).begin(replace(ASKED, guidance_scale=scale))
     assert painting.guided == painting.run._pipeline.do_classifier_free_guidance
 
@@ -298,7 +298,7 @@ def test_so_many_rows_are_measured_as_are_requested(tiny_model: TinyModel) -> No
 
 @pytest.mark.parametrize("family", TINY)
 def test_previews_are_of_the_predicted_picture(family: str, tiny_model: TinyModel) -> None:
-    """They are in its shape, and the picture is the same with them."""
+    """Previews have the picture's shape, and do not change the picture."""
     folder = tiny_model(family)
     painter = painter_of(folder, family, False)
     painting = painter.begin(ASKED)

@@ -1,4 +1,4 @@
-"""LoRAs of one picture each: in any company each is what stock diffusers paints with its own alone."""
+"""LoRAs per picture: with any peers each picture equals stock diffusers' with its LoRAs alone."""
 
 from __future__ import annotations
 
@@ -28,7 +28,8 @@ from tests.support.lora_files import TEXT, UNET, pair, write_lora
 from tests.support.tiny_families import TINY
 from tests.support.trained_loras import save_trained
 
-CLOSE = 1e-5
+CLOSE = 2e-5
+"""On a scale of 0 to 1. Rounding alone reaches 1.05e-5 with torch's AVX-512; an 8-bit level is 3.9e-3."""
 UNETS = ("tiny_sd1", "tiny_sd2", "tiny_sdxl")
 FAMILIES_OF_WORDS = (name for name in TINY if family_named(name).from_words)
 WITH_LORAS = [*UNETS, *(name for name in FAMILIES_OF_WORDS if family_named(name).takes_loras)]
@@ -58,7 +59,7 @@ def loras_of(folder: Path) -> Path:
 
 @cache
 def painter_of(folder: Path, name: str, exact: bool = False) -> PipelinePainter:
-    """It has LoRAs of every layer, called 0 and 1, and one that changes the words too, called words."""
+    """Return a painter with LoRAs 0 and 1, of every layer, and `words`, which changes a text encoder too."""
     pipeline = load(ModelConfig(str(folder), family=None if name in UNETS else name, device="cpu"))
     denoiser = family_of(type(pipeline).__name__).denoiser
     for seed in range(2):
@@ -85,7 +86,7 @@ def request_of(painter: PipelinePainter, scales: Scales, request: PaintRequest =
 
 
 def stock(folder: Path, name: str, request: PaintRequest) -> Floats:
-    """Load the picture's LoRAs as diffusers documents it, and paint with nothing else."""
+    """Load the picture's LoRAs as diffusers documents, and paint it alone."""
     pipeline = load(ModelConfig(str(folder), family=None if name in UNETS else name, device="cpu"))
     for lora in request.loras:
         file = f"{lora.use.name}.safetensors"
@@ -101,7 +102,7 @@ def stock(folder: Path, name: str, request: PaintRequest) -> Floats:
 def painted(
     painter: PipelinePainter, requests: Sequence[PaintRequest], rows: list[int] | None = None
 ) -> list[Floats]:
-    """Begin one each step, and step all that are under way together. `rows`: of each forward."""
+    """Begin one picture per step, and step them together. `rows` receives the rows of each forward."""
 
     def look(network: Any, positional: Any, named: Any) -> None:
         if rows is not None:
@@ -142,13 +143,13 @@ def test_each_row_has_its_own_loras_or_none(name: str, folder_of: Folder) -> Non
     assert max(rows) > rows[0], "some of them shared a forward"
 
 
-@pytest.mark.filterwarnings("ignore:The following alpha_pattern keys")  # peft's, of what diffusers gives it.
+@pytest.mark.filterwarnings("ignore:The following alpha_pattern keys")  # peft about diffusers' input.
 def test_ranks_and_alphas_of_each_layers_own(tiny_sd1: Path) -> None:
     from safetensors.torch import load_file, save_file
 
     painter, folder = painter_of(tiny_sd1, "tiny_sd1"), loras_of(tiny_sd1)
     tensors: dict[str, torch.Tensor] = {}
-    for number, seed in enumerate((0, 1)):  # Of two ranks, every second layer of the one or of the other.
+    for number, seed in enumerate((0, 1)):  # Two ranks, in alternate layers.
         each = load_file(folder / f"{seed}.safetensors")
         layers = sorted({name.partition(".lora_")[0] for name in each})[number::2]
         tensors |= {name: value for name, value in each.items() if name.partition(".lora_")[0] in layers}
@@ -176,7 +177,7 @@ def test_ranks_and_alphas_of_each_layers_own(tiny_sd1: Path) -> None:
     assert len({change.scale for change in changes}) > 2
 
 
-@pytest.mark.filterwarnings("ignore:Adapter 'default'. 16 LoRA tensor")  # peft takes the biases for shards.
+@pytest.mark.filterwarnings("ignore:Adapter 'default'. 16 LoRA tensor")  # It mistakes biases for shards.
 def test_one_of_another_scaling_and_with_biases(tiny_sd1: Path) -> None:
     from peft import LoraConfig as Trained
     from peft.utils import get_peft_model_state_dict
@@ -211,7 +212,7 @@ def test_eight_loras_share_one_forward(tiny_sd1: Path) -> None:
     while paintings[0].done < paintings[0].steps:
         painter.step(paintings)
     hook.remove()
-    assert set(rows) == {16}, "both rows of all eight"
+    assert set(rows) == {16}, "two rows for each of the eight"
     painter.decode(paintings)
     for request, painting in zip(requests, paintings, strict=True):
         alone = painted(painter, [request])[0]
@@ -227,7 +228,7 @@ def test_exactly_not_one_bit_depends_on_the_peers(name: str, folder_of: Folder) 
     company = painted(painter, [replace(other, seed=seed) for seed, other in enumerate(others)] + [one])[-1]
     assert (alone == company).all()
     plain = painted(painter, [PLAIN])[0]
-    assert (painted(painter, [one, PLAIN, one])[1] == plain).all(), "nor do those without any"
+    assert (painted(painter, [one, PLAIN, one])[1] == plain).all(), "the same holds without LoRAs"
 
 
 def test_image_to_image_and_inpainting_have_them_too(tiny_sd1: Path) -> None:
@@ -261,7 +262,7 @@ def test_a_model_that_was_unloaded_reads_and_uses_them_again(tiny_sd1: Path) -> 
     painter.load()
     before = painted(painter, [request_of(painter, {"words": 1.0})])[0]
     painter.unload()
-    request = request_of(painter, {"words": 1.0})  # While there is no model.
+    request = request_of(painter, {"words": 1.0})  # While no model is loaded.
     painter.load()
     assert np.abs(painted(painter, [request])[0] - before).max() < CLOSE
 
@@ -344,7 +345,7 @@ def test_a_rank_that_no_layer_can_have(rank: int) -> None:
     }
     config = Trained(r=2)
     config.r = rank
-    with pytest.raises(ValueError, match="the rank"):
+    with pytest.raises(ValueError, match="its rank for 0"):
         layer_changes(network, config, tensors)
 
 
@@ -352,7 +353,7 @@ def test_one_that_is_gone_or_replaced(tiny_sd1: Path) -> None:
     painter = painter_of(tiny_sd1, "tiny_sd1")
     for use in (LoraUse(name="nowhere", sha256="1"), LoraUse(name="0", sha256="1")):
         for act in (painter.lora_size, painter.read_lora):
-            with pytest.raises(InvalidRequest, match="is gone, or has been replaced"):
+            with pytest.raises(InvalidRequest, match="was removed or replaced"):
                 act(use)
 
 
@@ -360,7 +361,7 @@ def test_a_model_without_a_folder_takes_none(tiny_sd1: Path) -> None:
     painter = PipelinePainter(ModelConfig(str(tiny_sd1), device="cpu"))
     painter.load()
     for act in (painter.lora_size, painter.read_lora):
-        with pytest.raises(UnsupportedTask, match="takes no LoRAs"):
+        with pytest.raises(UnsupportedTask, match="does not support LoRAs"):
             act(LoraUse(name="0", sha256="1"))
 
 

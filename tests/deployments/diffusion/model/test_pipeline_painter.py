@@ -1,4 +1,4 @@
-"""Many requests through one denoiser, each painted by the stock pipeline's own code."""
+"""Paint many requests through one denoiser, each with the stock pipeline's own code."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def denoiser_of(folder: Path) -> Denoiser:
 
 @pytest.fixture
 def painter(tiny_sd1: Path) -> Iterator[PipelinePainter]:
-    """One for all tests; what a test hooks into its networks is taken out again."""
+    """Return one painter for all tests, and remove the hooks that a test adds to its networks."""
     made = painter_of(tiny_sd1)
     made._pipeline.scheduler = solver_of(tiny_sd1, "")
     yield made
@@ -60,7 +60,7 @@ def painter(tiny_sd1: Path) -> Iterator[PipelinePainter]:
 
 
 def finish(painter: PipelinePainter, *paintings: PipelinePainting) -> list[Floats]:
-    """Step them together to their ends, and decode them together."""
+    """Step all pictures together until they are done, and decode them together."""
     while under_way := [painting for painting in paintings if painting.done < painting.steps]:
         painter.step(under_way)
         assert [painting.fault for painting in under_way] == [None] * len(under_way)
@@ -92,7 +92,7 @@ def test_alone_it_is_bitwise_the_stock_pipelines_picture_and_the_denoisers(
 
 @dataclass(frozen=True)
 class Visit:
-    """A request that joins before step `at`, and leaves after `stay` steps if that is given."""
+    """A request that joins before step `at`, and leaves after `stay` steps, if given."""
 
     request: PaintRequest
     solver: str = ""
@@ -132,7 +132,7 @@ TEN = [
     Visit(replace(ASKED, seed=8, guidance_scale=float("inf")), "DPMSolverMultistepScheduler", at=5),
     Visit(replace(ASKED, seed=9, num_inference_steps=4, guidance_scale=2.0), "LCMScheduler", at=6),
 ]
-"""Ten staggered requests: two leave, and two become infinite, at which `fail_on_nan` fails their crowd."""
+"""Ten staggered requests: two leave, and two become infinite, so `fail_on_nan` fails their forwards."""
 
 
 def fail_on_nan(module: Any, inputs: Any) -> None:
@@ -158,7 +158,7 @@ def test_ten_staggered_requests_are_each_the_stock_pipelines(
             assert apart(picture, stock(folder, visit.request, visit.solver)) < CLOSE
     for hook in hooks:
         hook.remove()
-    assert max(forwards) >= 7, "they did share"
+    assert max(forwards) >= 7, "they shared forwards"
 
 
 @pytest.mark.parametrize(
@@ -175,7 +175,7 @@ def test_ten_staggered_requests_are_each_the_stock_pipelines(
 def test_so_close_no_two_requests_are(
     family: str, changes: dict[str, Any], request: pytest.FixtureRequest
 ) -> None:
-    """The negative control: every parameter that leaked between peers would be seen."""
+    """Negative control: any parameter that leaked between peers would be noticed."""
     folder = request.getfixturevalue(family)
     assert apart(stock(folder, ASKED), stock(folder, replace(ASKED, **changes))) > 10 * CLOSE
 
@@ -197,7 +197,7 @@ def test_with_fixed_rows_not_one_bit_depends_on_the_peers(
         assert picture is not None and np.array_equal(picture, alone)
     assert apart(alone, stock(folder, ASKED)) < CLOSE
     painter.free()
-    assert painter.fixed_rows == 4, "with no room for eight, four"
+    assert painter.fixed_rows == 4, "four, as eight do not fit"
 
 
 def test_a_fault_of_one_pipeline_is_its_own(painter: PipelinePainter, tiny_sd1: Path) -> None:
@@ -228,7 +228,7 @@ def test_no_room_in_a_forward_changes_nothing(
     with pytest.raises(OutOfMemory) as raised:
         painter.step(paintings)
     hook.remove()
-    assert raised.value.__context__ is None, "its frames would keep the tensors that are in the way"
+    assert raised.value.__context__ is None, "its frames would keep the tensors that fill the memory"
     painter.free()
     assert [painting.done for painting in paintings] == [1, 1]
     for painting in paintings:
@@ -237,7 +237,7 @@ def test_no_room_in_a_forward_changes_nothing(
 
 
 def test_of_two_forwards_the_one_that_succeeds_is_kept(painter: PipelinePainter, tiny_sd1: Path) -> None:
-    """Two sizes cannot share: where one fails, the other's answer waits for its next step."""
+    """Two sizes cannot share a forward: if one fails, the other's result is kept for its next step."""
     small, large = painter.begin(ASKED), painter.begin(replace(ASKED, width_px=128))
     read: list[int] = []
 
@@ -364,7 +364,7 @@ def test_words_are_encoded_once_and_what_is_not_read_is_reported(painter: Pipeli
 def test_guidance_in_a_part_of_the_steps_is_the_denoisers(
     family: str, interval: tuple[float, float], request: pytest.FixtureRequest
 ) -> None:
-    """A step outside has one row, and the picture is bitwise the same."""
+    """A step outside the interval has one row, and the picture is bitwise the same."""
     folder, requested = request.getfixturevalue(family), replace(ASKED, guidance_interval=interval)
     painter, denoiser = painter_of(folder), denoiser_of(folder)
     painter._pipeline.scheduler = solver_of(folder, "")
@@ -428,7 +428,7 @@ async def test_the_engine_hears_of_every_step(
     *steps, result = [event async for event in engine.submit(make_job(num_inference_steps=3), "a knight", "")]
     assert isinstance(result, LayerResult)
     heard = [(each.step, each.steps) for each in steps if isinstance(each, StepEvent)]
-    forwards = 4  # PNDM, which this model has, takes one more.
+    forwards = 4  # PNDM, which this model uses, takes one more.
     assert heard == [(step, forwards) for step in range(1, forwards + 1)]
 
 
@@ -467,7 +467,7 @@ def is_healthy(engine: Engine) -> bool:
 async def through_engine(
     painter: PipelinePainter, jobs: Sequence[LayerJob], leave: Sequence[LayerJob]
 ) -> list[Any]:
-    """Results or exceptions. Those that leave do so after their first step."""
+    """Return results or exceptions. The jobs in `leave` are cancelled after their first step."""
     engine = engine_of(painter, GenerationConfig())
 
     async def result(job: LayerJob) -> LayerResult:
@@ -490,7 +490,7 @@ async def through_engine(
 async def test_through_the_engine_nothing_is_different(
     painter: PipelinePainter, tiny_sd1: Path, make_job: Callable[..., LayerJob]
 ) -> None:
-    """Ten at once; two go away, two fail, and the device never has room for more than six rows."""
+    """Paint ten at once: two are cancelled, two fail, and the device has memory for six rows only."""
     painter._pipeline.unet.register_forward_pre_hook(fail_on_nan)
 
     def full(module: Any, inputs: Any) -> None:

@@ -1,4 +1,4 @@
-"""A pipeline that is suspended at its calls, and what becomes of one that is stopped there."""
+"""Suspend a pipeline at its network calls, and stop it there."""
 
 from __future__ import annotations
 
@@ -91,7 +91,7 @@ def test_stopped_in_a_step_it_unwinds_and_frees_what_it_holds(pipeline: Any, beg
 @torch.inference_mode()
 @pytest.mark.parametrize("steps", [0, 2])
 def test_left_alone_it_is_freed_too(pipeline: Any, begin: Begin, steps: int) -> None:
-    """Nothing leads from a suspended pipeline back to itself: such a cycle cannot be collected."""
+    """A suspended pipeline is in no reference cycle, which could not be collected."""
     run = begin()
     for _ in range(steps):
         run.resume(response(pipeline, run))
@@ -129,7 +129,7 @@ def test_what_a_pipeline_raises_ends_it(pipeline: Any, begin: Begin) -> None:
 
 @pytest.mark.parametrize("inference", [True, False])
 def test_gradients_stay_as_they_were(pipeline: Any, begin: Begin, inference: bool) -> None:
-    """Torch's mode is the thread's, and pipelines that set it end in any order, by whatever way."""
+    """Torch's mode belongs to the thread, and pipelines that set it end in any order and in any way."""
     before = torch.is_grad_enabled()
     for gradients in (True, False):
         with torch.set_grad_enabled(gradients):
@@ -147,7 +147,7 @@ def test_gradients_stay_as_they_were(pipeline: Any, begin: Begin, inference: boo
 
 
 class Half(torch.nn.Module):
-    """A VAE in half precision that cannot decode in it, as that of Stable Diffusion XL."""
+    """A VAE in half precision that cannot decode in it, like Stable Diffusion XL's."""
 
     def __init__(self) -> None:
         super().__init__()

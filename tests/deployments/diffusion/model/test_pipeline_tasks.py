@@ -1,4 +1,4 @@
-"""Image to image and inpainting beside text to image: in any company each is its stock pipeline's."""
+"""Image to image, inpainting and text to image: with any peers each equals its stock pipeline's."""
 
 from __future__ import annotations
 
@@ -32,9 +32,9 @@ from tests.support.together import HEIGHT, LEFT, MASKED, TEXT, TINTS, VARIED, WI
 
 CLOSE = 1e-5
 LONGER_WITH_A_PICTURE = ("flux2-klein", "flux-kontext")
-"""The picture's tokens stand beside those of the latents."""
+"""Families that append the picture's tokens to those of the latents."""
 IN_ITS_OWN_SIZE = ("QwenImageEditInpaintPipeline",)
-"""They paint in no size that is asked for."""
+"""Pipelines that ignore the requested size."""
 UNETS = ("tiny_sd1", "tiny_sd2", "tiny_sdxl", "tiny_sd1_distilled")
 Floats = np.ndarray[Any, Any]
 Folder = Callable[[str], Path]
@@ -45,7 +45,7 @@ def folder_of(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytes
     def find(name: str) -> Path:
         if name in UNETS:
             return request.getfixturevalue(name)  # type: ignore[no-any-return]
-        if name == "sd3":  # Its inpainting pipeline takes no other number of channels.
+        if name == "sd3":  # Its inpainting pipeline supports no other number of channels.
             monkeypatch.setattr(tiny_families, "CHANNELS", 16)
             return tiny_families.save(name, tmp_path / name)
         return request.getfixturevalue("tiny_model")(name)  # type: ignore[no-any-return]
@@ -66,7 +66,7 @@ def painter_of(folder: Path, name: str) -> PipelinePainter:
 
 @cache
 def stock_of(folder: Path, name: str, task: Task) -> Any:
-    """The pipeline that diffusers itself makes of a model for a task."""
+    """Return the pipeline that diffusers itself makes from a model for a task."""
     pipeline = load(config_of(folder, name))
     if task == "text_to_image":
         return pipeline
@@ -75,7 +75,7 @@ def stock_of(folder: Path, name: str, task: Task) -> Any:
     maker = makers.get(task, diffusers.AutoPipelineForInpainting)
     try:
         made = maker.from_pipe(pipeline)
-    except ValueError:  # A class that it does not know.
+    except ValueError:  # The maker does not know this class.
         made = kind(**{part: pipeline.components[part] for part in kind._get_signature_keys(kind)[0]})
     assert type(made) is kind
     made.set_progress_bar_config(disable=True)
@@ -83,7 +83,7 @@ def stock_of(folder: Path, name: str, task: Task) -> Any:
 
 
 def stock(folder: Path, name: str, task: Task, request: PaintRequest) -> Floats:
-    """Ask it as its documentation does."""
+    """Call it as its documentation does."""
     pipeline = stock_of(folder, name, task)
     family = family_of_pipeline(pipeline) if name in UNETS else family_named(name)
     asked: dict[str, Any] = {
@@ -142,7 +142,7 @@ def test_each_task_of_each_family_is_the_stock_pipelines_in_mixed_company(
 
 
 def test_the_table_has_every_class_that_diffusers_has_for_a_family() -> None:
-    """Classes that take no strength edit by instruction, and are no image to image."""
+    """Classes without a strength edit by instruction, and do not count as image to image."""
     mappings: dict[Task, Any] = {
         "image_to_image": auto_pipeline.AUTO_IMAGE2IMAGE_PIPELINES_MAPPING,
         "inpainting": auto_pipeline.AUTO_INPAINT_PIPELINES_MAPPING,
@@ -212,7 +212,7 @@ def test_the_bundled_models_keep_a_picture_at_little_strength_and_change_it_at_m
 
 @pytest.mark.parametrize("kind", ["character", "background"])
 def test_the_bundled_models_paint_a_part_again(kind: str) -> None:
-    """Their latents have 24 channels, which the stock pipeline for inpainting takes for another task."""
+    """Their latents have 24 channels, which the stock inpainting pipeline mistakes for another task."""
     painter = PipelinePainter(ModelConfig(f"storybook-{kind}", device="cpu", threads=1))
     painter.load()
     width, height = 128, 128
@@ -224,5 +224,5 @@ def test_the_bundled_models_paint_a_part_again(kind: str) -> None:
     paintings, _ = together(painter, {0: request})
     pixels = painter.decode(paintings)[0].astype(float)
     apart = np.abs(pixels - ramp).mean(-1)
-    assert apart[:, width // 2 + 16 :].mean() < 15, "even before it is pasted, the rest is the picture's"
+    assert apart[:, width // 2 + 16 :].mean() < 15, "even before pasting, the rest is the start picture's"
     assert apart[:, : width // 2].mean() > 2 * apart[:, width // 2 :].mean()

@@ -1,4 +1,4 @@
-"""Poses by a ControlNet: in any company each picture is that of its stock pipeline alone."""
+"""ControlNet poses: with any peers each picture equals that of its stock pipeline alone."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ MIXED = [
 
 @pytest.fixture(scope="module")
 def beside(tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest) -> Beside:
-    """The folder of a model's ControlNet and IP-Adapter, made once a model."""
+    """Return the folder of a model's ControlNet and IP-Adapter, made once per model."""
 
     @cache
     def made(name: str) -> Path:
@@ -74,7 +74,7 @@ def painter_for(model: Path, beside: Path) -> PipelinePainter:
 
 
 def stock(model: Path, beside: Path, request: PaintRequest) -> Any:
-    """Load the pipeline of diffusers and ask it, both as its documentation does."""
+    """Load diffusers' pipeline and call it, both as its documentation does."""
     start, pose, more = request.start, request.pose, dict[str, Any]()
     kind = "StableDiffusionXL" if (model / "text_encoder_2").exists() else "StableDiffusion"
     task = "" if start is None else "Img2Img" if start.mask is None else "Inpaint"
@@ -125,15 +125,15 @@ def test_each_is_its_stock_pipelines_picture_in_mixed_company(
         if asked.start is MASKED:
             assert (MASKED.pasted_into(pixels)[~LEFT] == TINTS[~LEFT]).all()
     without = stock(model, folder, replace(MIXED[0], pose=None))
-    assert np.abs(paintings[0].run.output.images[0] - without).max() > APART, "the pose counts"
+    assert np.abs(paintings[0].run.output.images[0] - without).max() > APART, "the pose has an effect"
 
 
 def test_a_distilled_model_takes_a_pose_from_words_alone(tiny_sd1_distilled: Path, beside: Beside) -> None:
-    """Those pipelines of diffusers that also start from a picture give its UNet no scale."""
+    """diffusers' pipelines that also start from a picture pass no scale to its UNet."""
     folder, asked = beside("tiny_sd1_distilled"), [MIXED[0], MIXED[5]]
     painter = painter_for(tiny_sd1_distilled, folder)
     paintings, rows = together(painter, {0: asked[0], 1: asked[1]})
-    assert max(rows) <= 2, "one row each"
+    assert max(rows) <= 2, "one row per picture"
     for request, painting in zip(asked, paintings, strict=True):
         painter.decode([painting])
         own = painting.run.output.images[0]
@@ -187,7 +187,7 @@ def test_a_controlnet_that_cannot_be_used_is_named(
         ),
         (tiny_sd1 / "unet", ModelUnusable, "is not a ControlNetModel"),
         (broken, NotReady, "has no .safetensors file"),
-        (tmp_path / "nowhere", NotReady, "neither a folder here nor one on the hub"),
+        (tmp_path / "nowhere", NotReady, "neither a local folder nor one on the hub"),
     ):
         with pytest.raises(kind, match=said) as caught:
             PipelinePainter(ModelConfig(str(tiny_sd1), device="cpu", pose_controlnet=str(source))).load()
@@ -196,12 +196,12 @@ def test_a_controlnet_that_cannot_be_used_is_named(
 
 def test_a_family_without_controlnets_says_so(tiny_model: Callable[[str], Path], beside: Beside) -> None:
     controlnet = str(beside("tiny_sd1") / "controlnet")
-    with pytest.raises(ModelUnusable, match="Sana takes none"):
+    with pytest.raises(ModelUnusable, match="Sana does not support ControlNets"):
         PipelinePainter(
             ModelConfig(str(tiny_model("sana")), family="sana", device="cpu", pose_controlnet=controlnet)
         ).load()
 
 
 def test_the_denoiser_takes_none() -> None:
-    with pytest.raises(ValueError, match="pose_controlnet is for the pipeline painter"):
+    with pytest.raises(ValueError, match="pose_controlnet works only with the pipeline painter"):
         ModelConfig("m", painter="denoiser", pose_controlnet="c")

@@ -165,7 +165,7 @@ def test_neither_the_registry_nor_the_file_checks_import_torch() -> None:
 def test_a_custom_models_files_are_read_once_and_again_when_they_have_changed(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A card is asked for several times a request."""
+    """A card is looked up several times per request."""
     read: list[Path] = []
     read_json = registry._read_json
 

@@ -1,4 +1,4 @@
-"""One file in Stable Diffusion's original layout, written from a tiny pipeline and loaded back."""
+"""Load a single file in Stable Diffusion's original layout, written from a tiny pipeline."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ VAE_ATTENTION = {"group_norm": "norm", "to_q": "q", "to_k": "k", "to_v": "v", "t
 
 
 def unet_key(key: str) -> str:
-    """Name the tensors for one layer a block, as the tiny UNet has."""
+    """Return a tensor's original name, for one layer per block as in the tiny UNet."""
     plain: dict[str, str] = DIFFUSERS_TO_LDM_MAPPING["unet"]["layers"]
     if key in plain:
         return plain[key]
@@ -131,7 +131,7 @@ def test_a_pickled_checkpoint_is_refused(tmp_path: Path) -> None:
 
 
 def write_xl_file(folder: Path, file: Path, more: dict[str, torch.Tensor], **metadata: str) -> None:
-    """Use the names that Stability's own code gives the tensors."""
+    """Write an SDXL file with the tensor names of Stability's own code."""
     pipeline = StableDiffusionXLPipeline.from_pretrained(folder)
     added = DIFFUSERS_TO_LDM_MAPPING["unet"]["addition_embed_type"]
     unet, vae = pipeline.unet.state_dict(), pipeline.vae.state_dict()
@@ -196,7 +196,7 @@ def test_an_xl_file_is_sampled_as_it_says(
     prediction: str,
     zero_snr: bool,
 ) -> None:
-    """Configure it by hand as the model's own card would."""
+    """Compare it with a pipeline configured by hand, as the model's card says."""
     tiny_sdxl = tiny_sdxl_of_two_widths
     write_xl_file(tiny_sdxl, tmp_path / "dragons.safetensors", markers, **metadata)
     pipeline = load(ModelConfig(source=str(tmp_path / "dragons.safetensors"), device="cpu"))
@@ -208,7 +208,7 @@ def test_an_xl_file_is_sampled_as_it_says(
     stock.scheduler = EulerDiscreteScheduler.from_config(
         stock.scheduler.config, prediction_type=prediction, **zero
     )
-    # Noise that starts at a sigma of 4096 makes the last bits of a transposed matrix larger.
+    # Noise that starts at a sigma of 4096 amplifies the rounding of a transposed matrix.
     assert np.allclose(paint(pipeline), paint(stock), atol=1e-3 if zero_snr else 1e-5)
 
 
@@ -224,7 +224,7 @@ def test_an_xl_file_is_sampled_as_it_says(
 def test_a_file_of_the_older_families_too(
     tiny_sd1: Path, tmp_path: Path, metadata: dict[str, str], prediction: str, scheduler: str
 ) -> None:
-    """PNDM cannot start from a signal of zero."""
+    """PNDM cannot start from zero signal."""
     file = single_with_folder(tiny_sd1, tmp_path)
     save_file(load_file(file), file, metadata)
     found = load(ModelConfig(source=str(file), device="cpu")).scheduler
@@ -258,11 +258,11 @@ def without(tensors: dict[str, torch.Tensor], piece: str) -> dict[str, torch.Ten
         (lambda tensors: without(tensors, "final_layer_norm.bias"), ["text_encoder lacks 1 of its weights"]),
         (
             lambda tensors: tensors | {"model.diffusion_model.time_embed.0.bias": torch.zeros(7)},
-            ["unet", "time_embedding.linear_1.bias is of shape [7] where the model has [128]"],
+            ["unet", "time_embedding.linear_1.bias has shape [7] instead of [128]"],
         ),
         (
             lambda tensors: tensors | {"edm_mean": torch.zeros(4)},
-            ["was trained with EDM's noise, which its PNDMScheduler does not know"],
+            ["was trained with EDM noise, which its PNDMScheduler does not support"],
         ),
         (
             lambda tensors: (
@@ -292,7 +292,7 @@ def test_the_part_of_a_checkpoint_and_the_reason_are_named(
         ("model_index.json", "dragons/model_index.json is missing or cannot be read"),
         (
             "tokenizer/tokenizer.json",
-            "dragons/tokenizer has no words: tokenizer.json or vocab.json is missing",
+            "dragons/tokenizer has no vocabulary: tokenizer.json or vocab.json is missing",
         ),
         (
             "vae/config.json",

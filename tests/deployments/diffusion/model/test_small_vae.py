@@ -35,7 +35,7 @@ MakeJob = Callable[..., LayerJob]
 
 
 def tiny_vae(folder: Path, **changes: Any) -> Path:
-    """Make one of random weights with four levels, as TAESD has."""
+    """Save a small VAE with random weights and four levels, like TAESD."""
     torch.manual_seed(4)
     four = (8, 8, 8, 8)
     shape: dict[str, Any] = {
@@ -50,7 +50,7 @@ def tiny_vae(folder: Path, **changes: Any) -> Path:
 
 @pytest.fixture
 def beside(tiny_sd1: Path, tmp_path: Path) -> Path:
-    """A model with a small VAE in its own folder."""
+    """Return a model with a small VAE in its folder."""
     model = tmp_path / "knights"
     shutil.copytree(tiny_sd1, model)
     tiny_vae(model / "preview_vae")
@@ -78,7 +78,7 @@ def refusal(source: Path, **more: Any) -> str:
 
 @pytest.fixture
 def expected(monkeypatch: pytest.MonkeyPatch) -> list[torch.Tensor]:
-    """The latents that previews were made of."""
+    """Return the latents that previews were made from."""
     seen: list[torch.Tensor] = []
     predict = denoising.expected_latents
 
@@ -91,7 +91,7 @@ def expected(monkeypatch: pytest.MonkeyPatch) -> list[torch.Tensor]:
 
 
 def paint_with_previews(made: Denoiser, steps: set[int]) -> tuple[Pixels, dict[int, Any]]:
-    """The picture, and what was shown after which step."""
+    """Return the picture, and the previews by step."""
     painting, shown = made.begin(requested(num_inference_steps=5)), {}
     painting.preview_steps = frozenset(steps)
     while painting.done < painting.steps:
@@ -126,13 +126,13 @@ def test_a_preview_is_what_the_small_vae_makes_of_the_predicted_latents(
 def test_diffusers_has_nothing_to_warn_about_in_what_it_wrote_itself(
     beside: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """Neither of a preview's VAE nor of the model's own: the bundled models have such a one."""
+    """Neither about a preview VAE nor about the model's own, which is one in the bundled models."""
     shutil.rmtree(beside / "vae")
     tiny_vae(beside / "vae")
     index = json.loads((beside / "model_index.json").read_text())
     (beside / "model_index.json").write_text(json.dumps(index | {"vae": ["diffusers", "AutoencoderTiny"]}))
     written = json.loads((beside / "preview_vae" / "config.json").read_text())
-    logger = logging.getLogger("diffusers")  # It hands nothing on to the root.
+    logger = logging.getLogger("diffusers")  # It does not propagate to the root logger.
     logger.addHandler(caplog.handler)
     try:
         drawer = loaded(beside)._drawer
@@ -184,7 +184,7 @@ def test_unloading_frees_it(beside: Path) -> None:
     assert network() is not None
     made.unload()
     gc.collect()
-    assert network() is None, "whoever still holds what drew with it"
+    assert network() is None, "even while the drawer is referenced"
     assert not any(thread.is_alive() for thread in threads & set(drawer._thread._threads))
     made.load()
     assert len(paint_with_previews(made, {2})[1]) == 1
@@ -219,7 +219,7 @@ def test_no_room_for_a_preview_costs_the_preview_alone(caplog: pytest.LogCapture
 
 
 class Slow:
-    """Decodes nothing until it may."""
+    """Decode nothing until `may` is set."""
 
     def __init__(self) -> None:
         self.begun, self.may = threading.Event(), threading.Event()
@@ -268,7 +268,7 @@ def test_beyond_so_many_that_wait_more_are_dropped(slow: Slow) -> None:
     last = drawings[-1]
     assert last is not None and last.cancel()
     again = drawer.draw(latents)
-    assert again is not None, "one that nobody waits for any more makes room"
+    assert again is not None, "a cancelled drawing makes room"
     slow.may.set()
     assert again.result(timeout=60) is not None
     assert slow.decoded == MOST_WAITING
@@ -316,7 +316,7 @@ async def test_its_previews_come_with_the_steps_that_they_are_of(
 def test_other_channels_are_refused(tiny_sd1: Path, tmp_path: Path) -> None:
     other = tiny_vae(tmp_path / "taef1", latent_channels=16)
     assert refusal(tiny_sd1, preview_vae=str(other)) == (
-        "the preview VAE taef1 is for latents of 16 channels, and the model's have 4"
+        "the preview VAE taef1 is for latents of 16 channels, but the model's have 4"
     )
 
 
@@ -375,7 +375,7 @@ def test_a_broken_one_is_refused_by_name(
 @pytest.mark.parametrize("source", ["/no/such/taesd", "taesd", "../a/taesd"])
 def test_one_that_is_nowhere(tiny_sd1: Path, source: str) -> None:
     message = refusal(tiny_sd1, preview_vae=source)
-    assert message == "the preview VAE taesd is neither a folder here nor an id on the hub"
+    assert message == "the preview VAE taesd is neither a local folder nor one on the hub"
 
 
 @pytest.mark.parametrize("offline", [False, True])
@@ -396,7 +396,7 @@ def test_what_the_hub_is_requested(tiny_sd1: Path, monkeypatch: pytest.MonkeyPat
     message = refusal(tiny_sd1, preview_vae="madebyollin/taesd")
     assert message == (
         "the preview VAE madebyollin/taesd could not be loaded: "
-        "a file of it is missing or cannot be read: not fetched in a test"
+        "one of its files is missing or cannot be read: not fetched in a test"
     )
     safely = {"dtype": torch.float32, "use_safetensors": True, "trust_remote_code": False}
     assert calls == [

@@ -51,10 +51,10 @@ def test_inpainting_of_latents_with_more_channels() -> None:
         (SD1 | {"out_channels": 8}, VAE, [CLIP], "writes 8"),
         (SD1 | {"num_class_embeds": 1000}, VAE, [CLIP], "needs class labels"),
         (SD1 | {"class_embed_type": "projection"}, VAE, [CLIP], "needs class labels"),
-        (SD1, VAE, [{"hidden_size": 1024}], "reads text of width 768, and its text encoder writes 1024"),
+        (SD1, VAE, [{"hidden_size": 1024}], "reads text of width 768, but its text encoder writes 1024"),
         (SD1, VAE, [CLIP, OPEN_CLIP], "different families"),
         (XL, VAE, [CLIP], "different families"),
-        (XL, VAE, [CLIP, {"hidden_size": 1024}], "of width 2048, and its text encoder writes 768 + 1024"),
+        (XL, VAE, [CLIP, {"hidden_size": 1024}], "of width 2048, but its text encoder writes 768 + 1024"),
         (
             XL | {"projection_class_embeddings_input_dim": 2560},
             VAE,

@@ -49,7 +49,7 @@ def test_every_spelling_of_a_variant_in_shards(shards: list[str], index: str | N
     assert chosen is not None and chosen.variant == "fp16"
     assert (chosen.names, chosen.index) == (tuple(shards), index)
     for spelled in (MODERN, LEGACY):
-        assert chosen.listed(spelled) == tuple(shards), "an index may spell them the other way"
+        assert chosen.listed(spelled) == tuple(shards), "an index may use the other spelling"
 
 
 def test_an_index_without_a_file_of_its_variant_counts_for_nothing() -> None:

@@ -31,13 +31,13 @@ def test_it_is_doubled_again_after_a_while_of_full_forwards() -> None:
     row_limits.lower(KEY, 1.0, 4)
     assert row_limits.rows(KEY, 1.0) == 2
     succeed(row_limits, rows=1, times=10 * PATIENCE)
-    assert row_limits.rows(KEY, 1.0) == 2, "a forward that was not full says nothing of more"
+    assert row_limits.rows(KEY, 1.0) == 2, "a forward that was not full says nothing about more rows"
     succeed(row_limits, rows=2, times=2 * PATIENCE)
     assert row_limits.rows(KEY, 1.0) == 4
     succeed(row_limits, rows=4, times=2 * PATIENCE)
     assert row_limits.rows(KEY, 1.0) == 8
     succeed(row_limits, rows=8, times=10 * PATIENCE)
-    assert row_limits.rows(KEY, 1.0) == 8, "never more than calibration found to pay"
+    assert row_limits.rows(KEY, 1.0) == 8, "never more than calibration found worthwhile"
 
 
 def test_each_failure_makes_it_more_patient() -> None:

@@ -16,7 +16,7 @@ STRETCH = 4.0
 
 
 def scheduler(cap_rows: int = 4, step_s: float = 1.0, max_jobs: int = 100) -> Scheduler:
-    """A forward over one picture takes `step_s`, whatever its rows; of the large ones twice that."""
+    """Return a scheduler whose forwards take `step_s` for any number of rows, and twice that for LARGE."""
     return Scheduler(CostModel(SMALL, {1: step_s, 64: step_s}), cap_rows, STRETCH, max_jobs)
 
 
@@ -27,7 +27,7 @@ def job(steps: int, at: float = 0.0, key: BatchKey = SMALL, rows: int = 2, **mor
 def run(
     made: Scheduler, jobs: list[ScheduledJob], each_turn: Callable[[list[ScheduledJob], float], None]
 ) -> None:
-    """Turns of one second until all is done; jobs come at their times."""
+    """Run turns of one second until all jobs are done; jobs arrive at their times."""
     waiting, now = sorted(jobs, key=lambda each: each.arrived_at), 0.0
     while waiting or len(made):
         while waiting and waiting[0].arrived_at <= now:
@@ -131,7 +131,7 @@ def test_batch_work_is_only_delayed_by_interactive_cost_without_an_end() -> None
             turns.append(now)
 
     run(made, [late, *endless], check)
-    assert turns[0] >= 50.0 and turns[-1] < 100.0, "from the middle of its time, and done in it"
+    assert turns[0] >= 50.0 and turns[-1] < 100.0, "it starts at half its time, and ends in time"
 
 
 def test_batch_work_past_the_middle_of_its_time_shares_forwards_with_interactive_cost() -> None:
@@ -154,7 +154,7 @@ def test_a_job_that_comes_behind_too_much_work_gets_retry_after() -> None:
         made.add(job(10))
     late = job(10, deadline_at=25.0)
     refusal = made.refusal(late, 0.0)
-    assert refusal is None, "its deadline puts it before them"
+    assert refusal is None, "its deadline puts it ahead of them"
     for each in made._jobs:
         each.deadline_at = 20.0
     assert made.refusal(late, 0.0) == Refusal("too many", 15.0)
@@ -194,7 +194,7 @@ some_jobs = some.lists(
 
 @given(some_jobs, some.integers(1, 9))
 def test_nobody_starves(jobs: list[ScheduledJob], cap_rows: int) -> None:
-    """A job waits only for turns led by jobs that came before it was due: no longer than their work."""
+    """A job waits only for turns led by jobs that arrived before it was due: no longer than their work."""
     made = scheduler(cap_rows=cap_rows)
     due_at = {each: made.due_at(each) for each in jobs}
     bound = {
@@ -256,7 +256,7 @@ def test_each_job_knows_how_many_are_more_urgent_and_those_in_the_step_that_none
 
 @pytest.mark.parametrize(("forward_keys", "is_refused"), [("aa", False), ("ab", True)])
 def test_jobs_that_cannot_share_a_forward_are_not_expected_to(forward_keys: str, is_refused: bool) -> None:
-    """Texts of two lengths are two forwards a step: all ten steps of three jobs take more than 13 s."""
+    """Texts of two lengths need two forwards per step: ten steps of three jobs take more than 13 s."""
     made = scheduler(cap_rows=6)
     for forward_key in forward_keys:
         made.add(job(10, deadline_at=12.0, forward_key=forward_key))

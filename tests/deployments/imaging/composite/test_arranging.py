@@ -1,4 +1,4 @@
-"""Several figures in one frame: those without a position hide nobody, whatever their and its size."""
+"""Several figures in one frame: those without a position hide no other, whatever the sizes."""
 
 from __future__ import annotations
 

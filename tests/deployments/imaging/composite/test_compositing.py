@@ -1,4 +1,4 @@
-"""The merge as a whole: which mode, what the parts rebuild, and that nothing in it is left to chance."""
+"""The whole merge: its mode, the picture rebuilt from its parts, and that it is deterministic."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from tests.support.known_alpha.sets import samples
 
 @pytest.fixture(scope="module")
 def character() -> Pixels:
-    """A full figure, on its feet."""
+    """Return a full figure, with space below its feet."""
     return next(
         picture.pixels for picture in samples("plain", 20, held_out=True) if picture.alpha[-1].max() == 0
     )
@@ -85,7 +85,7 @@ def test_the_parts_make_the_picture_again(character: Pixels, background: Pixels,
     assert made.mode == ("cutout" if mode == "auto" else "paste")
     again = compose(made.parts.figure.rgba(), made.parts.background, options)
     assert same(again.picture, made.picture)
-    assert again.confidence == (1.0 if mode == "auto" else 0.0), "of a figure that nothing else is known of"
+    assert again.confidence == (1.0 if mode == "auto" else 0.0), "nothing else is known about this figure"
 
 
 def test_what_was_found_out_about_a_figure_is_not_looked_for_again(

@@ -1,4 +1,4 @@
-"""The finish, against the same four steps written out in plain Pillow."""
+"""Compare the finish with the same four steps in plain Pillow."""
 
 from __future__ import annotations
 

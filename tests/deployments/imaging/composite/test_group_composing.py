@@ -1,4 +1,4 @@
-"""Several figures in one picture: who is in front, under which light, and with which shadows."""
+"""Several figures in one picture: which is in front, their light, and their shadows."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ PLACE = np.full((128, 256, 3), 150, np.uint8)
 
 
 def block(color: tuple[int, int, int], wide: int = 40, high: int = 100) -> Pixels:
-    """A figure of one colour, which fills the middle of its transparent picture."""
+    """Return a figure of one colour, which fills the middle of its transparent picture."""
     pixels = np.zeros((high + 20, wide + 20, 4), np.uint8)
     pixels[10:-10, 10:-10] = (*color, 255)
     return pixels
@@ -62,14 +62,14 @@ def test_each_casts_a_shadow_on_the_ground_and_on_who_is_farther_but_none_on_who
     shaded = darker(composed([RED, BLUE], figures), composed([RED, BLUE], figures, plain))
     far, near = (figure.box for figure in composed([RED, BLUE], figures).figures)
     feet = slice(far[1] + far[3] - 6, far[1] + far[3])
-    assert shaded[feet, : far[0]].any(), "the farther one's, on the ground"
-    assert shaded[feet, near[0] + near[2] :].any(), "the nearer one's, on the ground"
-    assert shaded[feet, far[0] : far[0] + far[2]].any(), "the nearer one's, on the farther one's feet"
+    assert shaded[feet, : far[0]].any(), "the farther figure's shadow, on the ground"
+    assert shaded[feet, near[0] + near[2] :].any(), "the nearer figure's shadow, on the ground"
+    assert shaded[feet, far[0] : far[0] + far[2]].any(), "the nearer figure's shadow, on the farther one"
     assert not shaded[near[1] : near[1] + near[3], near[0] : near[0] + near[2]].any()
 
 
 def test_under_one_light_they_keep_their_differences() -> None:
-    """One curve for all: what was redder than the other still is, by about as much."""
+    """One curve applies to all, so colour differences between figures stay about the same."""
     bright, dark = block((210, 180, 150)), block((120, 90, 60))
     lit = composed([bright, dark], [FigureOptions()] * 2, MergeOptions(width_px=256, height_px=128))
     means = []

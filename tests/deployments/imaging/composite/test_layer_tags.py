@@ -1,4 +1,4 @@
-"""Layers that know their scene: what a merge of them leaves out is as it was there."""
+"""Layers that record their scene: options left out of a merge are as in that scene."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ TAG = tags_of(composed())["character"]
 
 
 def saying(**changed: Any) -> Image.Image:
-    """A layer whose tag was changed by hand; `options` are changed in part."""
+    """Return a layer whose tag was edited; `options` replaces only the given ones."""
     tag = json.loads(TAG)
     tag["options"] |= changed.pop("options", {})
     picture = Image.new("RGB", (4, 4))
@@ -76,7 +76,7 @@ def test_layers_of_two_scenes_are_merged_as_requested() -> None:
     requested = replace(FRAME, scale=0.5)
     options, found = again(tagged(one, "character"), tagged(other, "background"), requested)
     assert options == requested
-    assert found == Found("cutout", one.confidence), "that is true of the figure before any place"
+    assert found == Found("cutout", one.confidence), "it holds for the figure before any background"
 
 
 def test_layers_in_each_others_place_are_pictures_like_any_other() -> None:
@@ -89,7 +89,7 @@ def test_a_figure_that_could_not_be_cut_out_is_not_tried_again() -> None:
     made = compose(noise, PLACE, FRAME)
     assert made.mode == "paste"
     assert again(*both(made)) == (made.options, Found("paste", made.confidence))
-    assert again(*both(composed(mode="paste")))[1] is None, "nobody tried"
+    assert again(*both(composed(mode="paste")))[1] is None, "no cut-out was tried"
 
 
 def test_a_figure_as_painted_is_cut_out_again() -> None:
@@ -109,7 +109,7 @@ def test_a_tag_that_cannot_be_read_is_none(damage: str) -> None:
 IMPOSSIBLE: list[dict[str, Any]] = [
     {"confidence": float("nan")},
     {"confidence": 7},
-    {"confidence": 0.2},  # of a cut-out
+    {"confidence": 0.2},  # too low for a cut-out
     {"mode": "auto"},
     {"layer": "mask"},
     *(

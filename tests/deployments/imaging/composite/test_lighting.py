@@ -1,4 +1,4 @@
-"""Light a figure: how far its colours move, and where its shadow is."""
+"""Light a figure: how far its colours shift, and where its shadow falls."""
 
 from __future__ import annotations
 
@@ -76,7 +76,7 @@ def test_a_figure_that_is_nowhere_opaque_stays_as_it_is() -> None:
 
 
 def two_legs() -> Pixels:
-    """(400, 160, 4): a body on two legs with 80 px between them."""
+    """Return a body (400, 160, 4) on two legs with 80 px between them."""
     figure = np.zeros((400, 160, 4), np.uint8)
     figure[:250, :, 3] = 255
     figure[250:, :40, 3] = figure[250:, 120:, 3] = 255

@@ -1,4 +1,4 @@
-"""The exact merge, against the same steps written out in plain Pillow."""
+"""Compare the exact merge with the same steps in plain Pillow."""
 
 from __future__ import annotations
 

@@ -18,7 +18,7 @@ from deployments.messages import MergeOptions, Pixels, Position
 
 
 def placed(wide: int, high: int, picture: tuple[int, int] = (512, 384), bottom: int = 480) -> Pixels:
-    """Alpha (h, w) of a block whose feet are at row `bottom`, a little left of the middle."""
+    """Return the alpha (h, w) of a block whose feet are at row `bottom`, near the left edge."""
     alpha = np.zeros(picture, np.uint8)
     alpha[bottom - high : bottom, 50 : 50 + wide] = 255
     return alpha
@@ -66,7 +66,7 @@ def test_never_outside_the_frame_and_in_proportion(
     assert min(x, y) >= 0
     assert x + box_wide <= frame[0]
     assert y + box_high <= frame[1]
-    # Within 1%, or within the half pixel that rounding costs.
+    # Within 1%, or within the half pixel of rounding.
     assert abs(box_wide - box_high * wide / high) <= max(0.01 * box_wide, 0.5 + 0.5 * wide / high)
 
 
@@ -111,14 +111,14 @@ def test_a_cropped_figure_is_flush_with_the_bottom_at_its_own_size() -> None:
 
 
 def at(x: float, row: float, picture: tuple[int, int] = (512, 384)) -> tuple[float, float]:
-    """Feet at this column and row of a picture."""
+    """Return the relative position of feet at this column and row of a picture."""
     return x / picture[1], row / picture[0]
 
 
 @pytest.mark.parametrize("position", [0.3, 0.5, 0.6])
 @pytest.mark.parametrize("column", [60, 140, 220])
 def test_feet_that_a_pose_knows_are_at_the_position_on_the_ground(position: float, column: int) -> None:
-    """A cloak, of which a fifth hangs below the feet, and a staff that leans to one side."""
+    """The figure has a cloak, of which a fifth hangs below the feet, and a staff that leans to one side."""
     options = MergeOptions(position=position, height_px=1024, feet=at(column, 480 - 80))
     placement = place(placed(180, 400), options)
     assert placement is not None and placement.grounded
@@ -183,7 +183,7 @@ def test_at_its_own_size_a_figure_keeps_its_pixels() -> None:
 
 @pytest.mark.parametrize(("high", "wide"), [(384, 512), (300, 900), (900, 300), (1024, 2048), (512, 1024)])
 def test_the_place_fills_the_frame_unstretched(high: int, wide: int) -> None:
-    """A disc stays as wide as it is high, and the middle stays in the middle."""
+    """A disc remains as wide as high, and stays in the middle."""
     y, x = np.mgrid[:high, :wide]
     disc = np.hypot(x - (wide - 1) / 2, y - (high - 1) / 2) < min(high, wide) / 8
     background = np.repeat(np.where(disc, 255, 0).astype(np.uint8)[..., None], 3, 2)

@@ -1,4 +1,4 @@
-"""A network that compares figures: tiny random ones of the two families, loaded from folders."""
+"""Load networks that compare figures: tiny random ones of both families, from folders."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ SIZE = 32
 
 @pytest.fixture(scope="module")
 def folders(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
-    """A CLIP, a vision tower of CLIP alone, and a DINO."""
+    """Return the folders of a CLIP, of a CLIP vision tower alone, and of a DINO."""
     import torch
     import transformers
 

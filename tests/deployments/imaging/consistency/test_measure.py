@@ -1,4 +1,4 @@
-"""Consistency of drawn figures of known identity: the right one in other poses has it, a wrong one not."""
+"""Consistency of drawn figures of known identity: high in other poses, low for another figure."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def drawn(figure: Figure) -> Pixels:
 
 
 def posed(figure: Figure, rng: random.Random) -> Pixels:
-    """The same hero: another pose, face and item, farther off, leaning, mirrored, darker, with noise."""
+    """Draw the same hero with another pose, face and item, farther off, leaning, mirrored, darker, noisy."""
     other = replace(
         figure, pose=rng.choice(POSES), expression=rng.choice(EXPRESSIONS), item=rng.choice([None, *ITEMS])
     )
@@ -47,7 +47,7 @@ def posed(figure: Figure, rng: random.Random) -> Pixels:
 
 @cache
 def heroes() -> list[tuple[Figure, Pixels, list[Pixels]]]:
-    """Each a reference and two other pictures."""
+    """Return heroes, each with a reference and two other pictures."""
     rng = random.Random(11)
     return [
         (figure, drawn(figure), [posed(figure, rng) for _ in range(2)])
@@ -70,7 +70,7 @@ def test_the_right_hero_in_other_poses_is_consistent() -> None:
 
 
 def test_a_wrong_hero_is_caught() -> None:
-    """Compare all pairs of heroes: one who by chance is dressed, coloured and built alike may pass."""
+    """Compare all pairs of heroes: one who happens to be dressed, coloured and built alike may pass."""
     measured = [
         MEASURE.compare(described()[j][1], described()[i][0])
         for i in range(HEROES)
@@ -83,7 +83,7 @@ def test_a_wrong_hero_is_caught() -> None:
 
 @pytest.mark.parametrize("changed", ["garment_color", "hair_color", "role"])
 def test_a_planted_hero_who_differs_in_one_thing_is_less_consistent(changed: str) -> None:
-    """Find her another one in a garment of another colour, and less herself with other hair."""
+    """A garment of another colour makes another hero; other changes only lower the consistency."""
     rng = random.Random(3)
     hero = replace(sample_figure(rng), role="princess", garment="dress", garment_color="red")
     hero = replace(hero, hair_color="blond", hair_style="long", fur=None, skin=(255, 220, 194), item=None)
@@ -114,7 +114,7 @@ def test_another_shape_in_the_same_colours_is_less_consistent() -> None:
 
 @pytest.mark.parametrize("size", [(1, 1), (16, 300), (300, 16), (64, 64)])
 def test_any_picture_can_be_described(size: tuple[int, int]) -> None:
-    """One without a figure, one of a pixel, one that is all transparent."""
+    """Describe noise, full transparency and one flat colour, down to a single pixel."""
     noise = np.random.default_rng(1).integers(0, 255, (*size, 3)).astype(np.uint8)
     clear = np.zeros((*size, 4), np.uint8)
     for pixels in (noise, clear, np.full((*size, 3), 128, np.uint8)):

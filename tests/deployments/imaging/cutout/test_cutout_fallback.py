@@ -1,4 +1,4 @@
-"""Choose who cuts out: the keyer first, the network where it is unsure, and neither where both are."""
+"""Choose the cut-out: the keyer's, the network's if the keyer is unsure, and neither if both are."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def network(confidence: float) -> Cutout:
 
 
 def never(pixels: Pixels) -> Cutout:
-    raise AssertionError("the network was asked")
+    raise AssertionError("the network was called")
 
 
 def test_the_network_is_not_run_where_the_keyer_is_sure() -> None:

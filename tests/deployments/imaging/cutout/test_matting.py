@@ -1,4 +1,4 @@
-"""The keyer, on figures whose alpha is known and on pictures where there is nothing to cut out."""
+"""The keyer, on figures of known alpha and on pictures with nothing to cut out."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def overlap(cutout: Cutout, true_alpha: np.ndarray) -> float:
 
 
 def outlined_coat(coat: int) -> tuple[Pixels, np.ndarray]:
-    """A coat of one gray, outlined, on light gray paper, with a bent arm to see through; and its alpha."""
+    """Return an outlined gray coat on light gray paper, with a gap under a bent arm, and its alpha."""
     y, x = np.mgrid[:256, :192].astype(np.float32)
     picture = np.full((256, 192, 3), (231, 229, 225), np.float32) + np.random.default_rng(5).normal(
         0, 1, (256, 192, 1)
@@ -75,8 +75,8 @@ def test_pale_cloth_inside_its_outline_stays_and_the_hole_under_an_arm_opens(coa
     picture, true = outlined_coat(coat)
     cutout = cut_out(picture)
     assert overlap(cutout, true) > 0.98
-    assert cutout.alpha[130, 70] == 0, "the hole"
-    assert cutout.alpha[60:200, 100:130].min() == 255, "the cloth"
+    assert cutout.alpha[130, 70] == 0, "the hole is open"
+    assert cutout.alpha[60:200, 100:130].min() == 255, "the cloth stays"
 
 
 @pytest.mark.parametrize("softened", [False, True])
@@ -100,7 +100,7 @@ def test_a_soft_shadow_on_the_floor_stays_behind() -> None:
 
 
 def staged(coat: int = 120) -> tuple[np.ndarray, np.ndarray]:
-    """A full figure with two legs on warm gray paper, float (512, 384, 3), and where it is."""
+    """Return a full figure with two legs on warm gray paper, float (512, 384, 3), and its mask."""
     y, x = np.mgrid[:512, :384]
     grain = np.random.default_rng(7).normal(0, 1.5, (512, 384, 1))
     body = (abs(x - 192) < 50) & (y > 90) & (y < 300)
@@ -124,7 +124,7 @@ def test_a_shadow_on_the_floor_stays_behind_however_dark_and_soft(
     shaded = np.where(true[..., None], picture, picture * shade[..., None]).clip(0, 255).astype(np.uint8)
     cutout = cut_out(shaded)
     assert overlap(cutout, true) > 0.97
-    assert (cutout.alpha[455:] >= 128).mean() < 0.002, "the disk under the soles"
+    assert (cutout.alpha[455:] >= 128).mean() < 0.002, "the disk under the soles is left out"
 
 
 def test_a_shadow_cast_across_the_floor_stays_behind() -> None:
@@ -148,7 +148,7 @@ def test_a_gown_as_gray_as_its_shadow_does_not_go_with_it(gown: float, dark: flo
     )
     cutout = cut_out(cv2.GaussianBlur(picture, (0, 0), 0.6).clip(0, 255).astype(np.uint8))
     assert (cutout.alpha[240:395][skirt[240:395]] >= 128).mean() > 0.98
-    assert (cutout.alpha[460:] >= 128).mean() < 0.002, "the shadow"
+    assert (cutout.alpha[460:] >= 128).mean() < 0.002, "the shadow is left out"
 
 
 @pytest.mark.parametrize("edge", [0.4, 6.0])
@@ -176,7 +176,7 @@ def test_a_shirt_of_nearly_the_backdrops_colour_stays(coat: tuple[int, int, int]
 
 
 def test_an_outlined_gown_that_the_lower_edge_cuts_off_is_closed_there() -> None:
-    """The backdrop does not get into it from below, between its two outlines."""
+    """The backdrop does not leak in from below, between the gown's two outlines."""
     y, x = np.mgrid[:512, :384]
     light = 1 - 0.1 * ((x - 192.0) ** 2 + (y - 150.0) ** 2) / 192**2
     picture = np.asarray((226, 150, 214), np.float32) * light[..., None]
@@ -203,7 +203,7 @@ def test_between_the_legs_is_backdrop_also_where_feet_and_shadow_close_it() -> N
 
 def test_what_is_not_attached_is_dropped() -> None:
     picture, true = staged()
-    picture[200:218, 340:356] = (70, 60, 60)  # far away, and of more than a hundredth of the figure
+    picture[200:218, 340:356] = (70, 60, 60)  # far away, and more than a hundredth of the figure
     picture[100:103, 150:153] = (70, 60, 60)
     picture[60:63, 188:191] = (70, 60, 60)  # a chip
     cutout = cut_out(picture.clip(0, 255).astype(np.uint8))
@@ -244,7 +244,7 @@ def test_hair_stays() -> None:
 
 
 def test_confidence_is_honest() -> None:
-    """Trust none below an IoU of 0.9, over sets of all kinds, and trust the better ones more."""
+    """Trust no cut-out below an IoU of 0.9, in all sample sets, and trust the better ones more."""
     names: tuple[SetName, ...] = ("clean", "floor", "alike", "hard", "studio", "busy")
     pictures = [picture for name in names for picture in samples(name, 8, held_out=True)]
     cutouts = [cut_out(picture.pixels) for picture in pictures]
@@ -256,7 +256,7 @@ def test_confidence_is_honest() -> None:
 
 @pytest.mark.parametrize("off", [(1, 2, -2), (1, 3, -3), (8, 8, 8), (-9, -9, -9)])
 def test_what_may_be_a_sight_or_cloth_is_doubted(off: tuple[int, int, int]) -> None:
-    """A large enclosed part nearly of the backdrop's colour: however it is decided, it is not trusted."""
+    """A large enclosed part close to the backdrop's colour is not trusted, however it is decided."""
     picture, _ = staged()
     picture[120:280, 130:254] = (60, 50, 48)
     picture[126:274, 136:248] = np.array((206, 200, 190)) + off
@@ -264,7 +264,7 @@ def test_what_may_be_a_sight_or_cloth_is_doubted(off: tuple[int, int, int]) -> N
 
 
 def test_edges_lose_the_backdrops_colour() -> None:
-    """A red disc on green paper: no pixel that is seen keeps the green."""
+    """No visible pixel of a red disc on green paper keeps the green."""
     y, x = np.mgrid[:256, :192]
     cover = np.clip(60.5 - np.hypot(x - 96, y - 128), 0, 1)[..., None]
     picture = np.rint(cover * (200, 30, 30) + (1 - cover) * (90, 220, 90)).astype(np.uint8)
@@ -303,7 +303,7 @@ def test_a_thin_line_is_no_figure(size: tuple[int, int], thick: int, at: int) ->
 
 
 def legs(foot: int, tint: tuple[int, int, int] = (217, 211, 204)) -> Pixels:
-    """Return a figure whose legs have a tinted gap of 8 x 30 pixels; `foot` of them are open below."""
+    """Return a figure with a tinted gap of 8 x 30 pixels between its legs, open below over `foot` columns."""
     picture = np.full((256, 192, 3), (211, 212, 212), np.uint8)
     picture[40:200, 50:142] = (60, 40, 30)
     picture[166:196, 92:100] = tint
@@ -340,7 +340,7 @@ def test_a_pale_halo_outside_the_outline_is_left_out(coat: int) -> None:
     cutout = cut_out(with_halo(picture))
     assert overlap(cutout, true) > 0.98
     assert cutout.alpha[60:70, 40:44].max() == 0, "left of the coat"
-    assert cutout.alpha[136:144, 149:152].max() == 0, "right of it"
+    assert cutout.alpha[136:144, 149:152].max() == 0, "right of the coat"
 
 
 def test_a_pale_flag_beside_an_outline_stays_where_it_is_a_large_part() -> None:

@@ -1,4 +1,4 @@
-"""The network, by a real ONNX file that this test writes; skipped without the `matting` extra."""
+"""The network, with a real ONNX file that this test writes; skipped without the `matting` extra."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def model(tmp_path: Path) -> MattingConfig:
 
 
 def busy(figure: bool = True) -> tuple[Pixels, Pixels]:
-    """A colourful figure before black and white stones, and its true mask (256, 192)."""
+    """Return a colourful figure before grey stones, and its true mask (256, 192)."""
     coarse = np.random.default_rng(0).integers(0, 256, (16, 12), np.uint8)
     stones = Image.fromarray(coarse).resize((192, 256), Image.Resampling.NEAREST)
     pixels = np.array(stones.convert("RGB"))
@@ -50,7 +50,7 @@ def test_a_network_cuts_out_what_the_keyer_cannot(model: MattingConfig) -> None:
     assert cutout.confidence > 0.9
     stones = (cutout.alpha > 60) & (cutout.alpha < 250) & (np.ptp(pixels, axis=2) == 0)
     assert stones.any()
-    assert np.median(np.ptp(cutout.foreground[stones], axis=1)) > 150  # They are cleaned off its edge.
+    assert np.median(np.ptp(cutout.foreground[stones], axis=1)) > 150  # Their grey is removed from the edge.
 
 
 def test_what_it_does_not_see_it_does_not_trust(model: MattingConfig) -> None:
@@ -73,7 +73,7 @@ async def test_the_merger_says_who_cut_out(model: MattingConfig) -> None:
 
 def test_another_file_is_not_run(model: MattingConfig) -> None:
     Path(model.model).write_bytes(b"something else")
-    with pytest.raises(ValueError, match="not the one whose SHA-256 is known"):
+    with pytest.raises(ValueError, match="does not match its known SHA-256"):
         NeuralMatte(model)
 
 
@@ -93,7 +93,7 @@ def test_an_own_file_needs_its_checksum(model: MattingConfig) -> None:
 
 # A model small enough to write by hand, in protobuf's wire format; the numbers are those of onnx.proto.
 def colourfulness(side_px: int) -> bytes:
-    """A model of (1, 3, side, side) to (1, 1, side, side): the largest channel less the smallest."""
+    """Return a model from (1, 3, side, side) to (1, 1, side, side): largest minus smallest channel."""
     nodes = [
         _node("ReduceMax", ["picture"], "most"),
         _node("ReduceMin", ["picture"], "least"),

@@ -1,4 +1,4 @@
-"""Read the pixels of a file whatever it says besides them, broken or large."""
+"""Read the pixels of a file whatever else it contains, broken or large."""
 
 from __future__ import annotations
 
@@ -222,7 +222,7 @@ def test_a_layers_text_and_the_kind_of_source_are_still_heard() -> None:
 
 
 TURNED = [Image.fromarray(SMOOTH).transpose(turn) for turn in (0, 3, 1, 5, 4, 6, 2)]
-"""As the orientations 2 to 8 want it."""
+"""SMOOTH, as orientations 2 to 8 show it."""
 RAW = b"\nexif\n%8d\n" % len(exif(6)) + exif(6).hex().encode()
 
 
@@ -282,7 +282,7 @@ SAID = {
     bytes_=st.binary(min_size=1, max_size=6),
 )
 def test_whatever_is_changed_in_it(kind: str, at: float, bytes_: bytes) -> None:
-    """All but the names and lengths of a JPEG's segments, by which its tables are told from the rest."""
+    """Change all but the names and lengths of JPEG segments, which distinguish its tables from the rest."""
     said = bytearray(b"".join(SAID[kind]))
     for offset, byte in enumerate(bytes_, int(at * len(said))):
         if offset < len(said) and not (
@@ -299,12 +299,12 @@ def test_whatever_is_changed_in_it(kind: str, at: float, bytes_: bytes) -> None:
     seen, wanted = pixels(data), pixels(plain)
     turns = [wanted, wanted[::-1], wanted[:, ::-1], wanted[::-1, ::-1]]
     sides = [each.transpose(1, 0, 2) for each in turns]
-    assert any(np.array_equal(seen, each) for each in (*turns, *sides)), "it may say that it is turned"
+    assert any(np.array_equal(seen, each) for each in (*turns, *sides)), "it may declare another orientation"
 
 
 def test_the_signature_alone_is_no_picture() -> None:
     for data in (SIGNATURE, b"\xff\xd8\xff", b"RIFF\0\0\0\0WEBP"):
-        with pytest.raises(InvalidRequest, match="not a whole"):
+        with pytest.raises(InvalidRequest, match="not a valid"):
             opened(data)
 
 
@@ -319,5 +319,5 @@ def test_the_signature_alone_is_no_picture() -> None:
 )
 def test_more_parts_than_a_picture_has_are_refused(data: bytes) -> None:
     """They would only cost time."""
-    with pytest.raises(InvalidRequest, match="not a whole"):
+    with pytest.raises(InvalidRequest, match="not a valid"):
         opened(data)

@@ -1,4 +1,4 @@
-"""Colours as their sender saw them: an embedded ICC profile is honoured, unless it is broken or another's."""
+"""Colours as the sender saw them: apply an embedded ICC profile, unless broken or of other colours."""
 
 from __future__ import annotations
 

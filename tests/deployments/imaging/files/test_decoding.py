@@ -1,4 +1,4 @@
-"""Files from elsewhere: what is taken, which way up, and what is refused before it can hurt."""
+"""Uploaded files: which are accepted, their orientation, and which are refused before they do harm."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def file(picture: Image.Image, kind: str = "PNG", **options: Any) -> bytes:
 
 
 def png_header(width: int, height: int) -> bytes:
-    """A PNG that says how large it is, and has next to nothing in it."""
+    """Return a PNG that declares a size, but has no pixel data."""
 
     def chunk(kind: bytes, content: bytes) -> bytes:
         check = zlib.crc32(kind + content)
@@ -65,7 +65,7 @@ def test_a_fault_that_no_damage_explains_is_logged(
         raise AttributeError("no such part")
 
     monkeypatch.setattr(decoding, "_split", broken)
-    with pytest.raises(InvalidRequest, match="character is not a whole PNG, JPEG or WebP picture"):
+    with pytest.raises(InvalidRequest, match="character is not a valid PNG, JPEG or WebP picture"):
         read(file(SCENERY), "character", ROOMY)
     assert [record.exc_info and str(record.exc_info[1]) for record in caplog.records] == ["no such part"]
 
@@ -132,12 +132,12 @@ def test_what_is_too_small_is_refused() -> None:
 @pytest.mark.parametrize("share", [0.1, 0.6, 0.95])
 def test_half_a_file_is_refused(kind: str, share: float) -> None:
     whole = file(SCENERY, kind)
-    assert "not a whole PNG, JPEG or WebP" in refusal(whole[: int(share * len(whole))])
+    assert "not a valid PNG, JPEG or WebP" in refusal(whole[: int(share * len(whole))])
 
 
 @pytest.mark.parametrize("data", [b"", b"words", *(file(SCENERY, kind) for kind in ("GIF", "BMP", "TIFF"))])
 def test_other_files_are_refused(data: bytes) -> None:
-    assert "not a whole PNG, JPEG or WebP" in refusal(data)
+    assert "not a valid PNG, JPEG or WebP" in refusal(data)
 
 
 @pytest.mark.parametrize("kind", ["PNG", "WEBP"])

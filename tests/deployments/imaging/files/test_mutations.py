@@ -1,4 +1,4 @@
-"""Real files, damaged anywhere: whatever comes of one is a picture or a refusal that names it."""
+"""Damage real files anywhere: each yields a picture or a refusal that names it."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ MERGER = Merger()
 
 
 def damaged(data: bytes, edits: list[Edit]) -> bytes:
-    """Bytes written over, taken out or put in, at a share of its length."""
+    """Return the bytes with parts overwritten, cut or inserted, each at a share of the length."""
     for how, share, bytes_ in edits:
         at = int(share * len(data))
         rest = at if how == "insert" else at + len(bytes_)
@@ -53,7 +53,7 @@ def merges_or_is_refused(kind: str, edits: list[Edit]) -> None:
 
 @contextmanager
 def refused() -> Iterator[None]:
-    """It may be, in these words and no others."""
+    """Accept a refusal that names the character, and no other error."""
     try:
         yield
     except InvalidRequest as error:

@@ -1,4 +1,4 @@
-"""Measure the memory of decoding, by the picture's pixels and not by what its file says besides."""
+"""Test that the memory of decoding depends on the pixels, not on what else the file contains."""
 
 from __future__ import annotations
 
@@ -32,12 +32,12 @@ for path in sys.argv[1:]:
 """
 
 
-@pytest.mark.skipif(not Path("/proc/self/clear_refs").exists(), reason="Linux tells the peak")
+@pytest.mark.skipif(not Path("/proc/self/clear_refs").exists(), reason="needs Linux's peak memory counter")
 def test_the_peak_is_bounded_by_the_pixels(tmp_path: Path) -> None:
     small = np.random.default_rng(0).integers(0, 256, (8, 8, 4), np.uint8)
     picture = Image.fromarray(small).resize((SIDE, SIDE))
     files = {
-        "first": saved(picture.crop((0, 0, 64, 64)), "PNG"),  # What is loaded once is loaded here.
+        "first": saved(picture.crop((0, 0, 64, 64)), "PNG"),  # Warms up what is loaded only once.
         "png": saved(picture, "PNG", compress_level=1),
         "jpeg": saved(picture.convert("CMYK"), "JPEG", progressive=True),
         "webp": saved(picture, "WEBP", method=0),

@@ -1,4 +1,4 @@
-"""Files come back as the pixels that went in, and the exact merge's JPEG is Pillow's own."""
+"""Encoded files decode to the given pixels, and the exact merge's JPEG is Pillow's own."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ FORMATS: tuple[PictureFormat, ...] = ("jpeg", "png", "webp")
 
 
 def smooth(channels: int) -> Pixels:
-    """(48, 80, channels): gradients, which lossy formats keep closely; alpha falls from left to right."""
+    """Return gradients (48, 80, channels), which lossy formats keep closely; alpha falls left to right."""
     y, x = np.mgrid[0:48, 0:80]
     planes = (2 * x + 30, 4 * y + 20, x + y + 50, 255 - 3 * x)
     return np.stack(planes[:channels], axis=-1).astype(np.uint8)

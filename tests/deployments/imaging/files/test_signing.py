@@ -1,4 +1,4 @@
-"""C2PA, with a certificate that the test makes; skipped where the `c2pa` extra is not installed."""
+"""C2PA, with a certificate that the test makes; skipped if the `c2pa` extra is not installed."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ NOW = datetime.datetime.now(datetime.UTC)
 
 @pytest.fixture(scope="module")
 def signing(tmp_path_factory: pytest.TempPathFactory) -> SigningConfig:
-    """A leaf that may sign claims, under an authority of our own: C2PA takes no self-signed leaf."""
+    """Return a leaf that may sign claims, from our own authority: C2PA accepts no self-signed leaf."""
     folder = tmp_path_factory.mktemp("keys")
     authority_key, leaf_key = ec.generate_private_key(ec.SECP256R1()), ec.generate_private_key(ec.SECP256R1())
     authority = _certificate("Authority", authority_key, "Authority", authority_key)
@@ -125,7 +125,7 @@ async def test_a_signed_scene_names_both_layers(
     assert made["action"] == "c2pa.created"
     assert made["digitalSourceType"].endswith("/trainedAlgorithmicMedia")
     assert [action["action"] for action in placed] == ["c2pa.placed", "c2pa.placed"]
-    # The authority is nobody's, so it is not trusted; everything else about the file must hold.
+    # The authority is our own, so it is not trusted; everything else about the file must be valid.
     faults = {status["code"] for status in report.get("validation_status", [])}
     assert faults <= {"signingCredential.untrusted"}
 

@@ -27,7 +27,7 @@ def figure(data: bytes) -> Pixels:
 
 
 def grey(bits: int) -> Any:
-    """Every shade that there is, or many."""
+    """Return random shades of this bit depth."""
     return DICE.integers(0, 1 << bits, (20, 30), np.uint16)
 
 
@@ -49,7 +49,7 @@ def test_a_grey_shade(bits: int) -> None:
 def test_a_colour(bits: int) -> None:
     samples = DICE.integers(0, 1 << bits, (20, 30, 3), np.uint16)
     samples[4:9, 4:9] = (7, 8, 9)
-    samples[10, 10] = (7, 8, 8)  # At 16 bits the same in its upper half.
+    samples[10, 10] = (7, 8, 8)  # At 16 bits, the upper bytes are the same.
     seen = figure(png(samples, bits, before=[key(7, 8, 9)]))
     assert np.array_equal(seen[..., 3], np.where((samples == (7, 8, 9)).all(2), 0, 255))
     assert np.array_equal(seen[..., :3], eight(samples, bits))

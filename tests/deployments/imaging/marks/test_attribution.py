@@ -1,4 +1,4 @@
-"""The mark, against the same box and letters drawn in plain Pillow."""
+"""Compare the mark with the same box and letters drawn in plain Pillow."""
 
 from __future__ import annotations
 

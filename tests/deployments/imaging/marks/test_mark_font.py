@@ -1,4 +1,4 @@
-"""Text is never drawn as boxes, and alike on every machine, whatever fonts it has."""
+"""Text is never drawn as boxes, and looks the same on every machine, whatever fonts it has."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Read back with Pillow what files say of where they come from."""
+"""Read the provenance in files back with Pillow."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ def written(reported: Provenance | None, picture_format: PictureFormat) -> Image
 
 
 def xmp_of(picture: Image.Image) -> dict[str, str]:
-    """The attributes of its one description. (Pillow's own `getxmp` wants a package that we do not need.)"""
+    """Return the attributes of its one description. Pillow's `getxmp` requires an unneeded package."""
     packet = picture.info["xmp"]
     description = ElementTree.fromstring(packet).find(f".//{{{RDF}}}Description")  # noqa: S314
     assert description is not None
