@@ -1,29 +1,29 @@
-/** The one shape of every refusal, as an error. */
+/** Every error of the service and of the connection. */
 export class ScenewrightError extends Error {
   override readonly name = "ScenewrightError";
 
   constructor(
     message: string,
-    /** The HTTP status; 0 where no answer came. */
+    /** The HTTP status; 0 if no answer arrived. */
     readonly status: number,
     /** Such as `invalid_request`, `rate_limited`, `unauthenticated`; `not_scenewright` for another server's answer. */
     readonly code: string,
-    /** The field at fault. */
+    /** The request's field at fault, if any. */
     readonly param: string | null = null,
     readonly requestId: string | null = null,
-    /** When to come back, with 429 and 503. */
+    /** The seconds to wait before retrying, with 429 and 503. */
     readonly retryAfterS: number | null = null,
   ) {
     super(message);
   }
 }
 
-/** Read an error's body. */
+/** Convert an error's body. */
 export function errorOf(body: unknown, status: number, headers?: Headers): ScenewrightError {
   const error = field(body, "error");
   const [code, message] = [field(error, "code"), field(error, "message")];
   if (typeof code !== "string" || typeof message !== "string") {
-    return new ScenewrightError(`what answers there is not Scenewright (HTTP ${status})`, status, "not_scenewright");
+    return new ScenewrightError(`the server at this address is not Scenewright (HTTP ${status})`, status, "not_scenewright");
   }
   const [param, id, after] = [field(error, "param"), field(error, "request_id"), headers?.get("retry-after")];
   const seconds = after && /^\d+$/.test(after) ? Number(after) : null;

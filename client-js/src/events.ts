@@ -8,8 +8,8 @@ export interface ServerEvent {
 }
 
 /**
- * Read a stream of server-sent events (the HTML standard, 9.2). EventSource itself sends no header and no body, so
- * a token could not go along; this reads what it would.
+ * Read a stream of server-sent events (the HTML standard, 9.2), as EventSource would. EventSource itself can send
+ * neither a token nor a body.
  */
 export async function* readEvents(body: ReadableStream<Uint8Array<ArrayBuffer>>): AsyncGenerator<ServerEvent, void, void> {
   const reader = body.pipeThrough(new TextDecoderStream()).getReader();
@@ -44,7 +44,7 @@ export async function* readEvents(body: ReadableStream<Uint8Array<ArrayBuffer>>)
   }
 }
 
-/** Pass events on until the last one. Throws the error that a stream ends with, and for one that breaks off. */
+/** Yield events up to the one named `last`. Throws a stream's error event, and an error if the stream breaks off. */
 export async function* untilLast(
   events: AsyncIterable<ServerEvent>,
   last: string,
@@ -61,6 +61,6 @@ function parsed(text: string): unknown {
   try {
     return JSON.parse(text);
   } catch {
-    throw new ScenewrightError("what answers there is not Scenewright", 200, "not_scenewright");
+    throw new ScenewrightError("the server at this address is not Scenewright", 200, "not_scenewright");
   }
 }

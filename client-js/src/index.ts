@@ -25,7 +25,7 @@ export type Job = Answer<paths["/v1/jobs/{job_id}"]["get"], 200>;
 export type Token = Answer<Post<"/v1/tokens">, 201>;
 export type Picture = Scene["image"];
 
-/** An event of a scene's stream. Pass over names that you do not know. */
+/** An event of a scene's stream. Ignore names that you do not know. */
 export type SceneEvent =
   | { event: "layer.queued"; data: { layer: string; ahead: number; index?: number } }
   | { event: "layer.progress"; data: { layer: string; step: number; steps: number; preview?: string; index?: number } }
@@ -33,20 +33,20 @@ export type SceneEvent =
   | { event: "scene.preview"; data: { preview: string } }
   | { event: "scene.completed"; data: Scene };
 
-/** `token`: one of `POST /v1/tokens`, or what fetches one from your own server; a key never belongs into a page. */
+/** `token`: from `POST /v1/tokens`, or a function that fetches one from your server. Never put a key into a page. */
 export interface Options {
   token?: string | (() => string | Promise<string>);
-  /** For tests, and where the page has a fetch of its own. */
+  /** Replaces the global fetch, for example in tests. */
   fetch?: typeof fetch;
 }
 
-/** `signal` ends it; `idempotencyKey` lets it be repeated. */
+/** `signal` aborts the call; `idempotencyKey` makes it safe to repeat. */
 export interface CallOptions {
   signal?: AbortSignal;
   idempotencyKey?: string;
 }
 
-/** A service, at its address. */
+/** A client of the service at an address. */
 export class Scenewright {
   readonly #base: string;
   readonly #options: Options;
@@ -61,13 +61,13 @@ export class Scenewright {
     return this.#json("POST", "/v1/scenes", options, request);
   }
 
-  /** Paint a scene, and hear of every step. The last event is `scene.completed`. */
+  /** Paint a scene and yield an event for every step. The last event is `scene.completed`. */
   sceneEvents(request: SceneRequest, options: CallOptions & { previews?: number } = {}): AsyncGenerator<SceneEvent> {
     const query = options.previews === undefined ? "" : `?previews=${options.previews}`;
     return this.#events("POST", `/v1/scenes${query}`, "scene.completed", options, request) as AsyncGenerator<SceneEvent>;
   }
 
-  /** Paint a scene, and be told the job that goes on: `Prefer: respond-async`. */
+  /** Submit a scene and return the job that paints it: `Prefer: respond-async`. */
   sceneLater(request: SceneRequest, options: CallOptions = {}): Promise<JobAccepted> {
     return this.#json("POST", "/v1/scenes", options, request, { Prefer: "respond-async" });
   }
@@ -87,7 +87,7 @@ export class Scenewright {
     return this.#json("POST", "/v1/jobs", options, request);
   }
 
-  /** Look at a job: GET /v1/jobs/{id}. */
+  /** Return a job: GET /v1/jobs/{id}. */
   job(id: string, options: CallOptions = {}): Promise<Job> {
     return this.#json("GET", `/v1/jobs/${encodeURIComponent(id)}`, options);
   }
@@ -103,12 +103,12 @@ export class Scenewright {
     return (await this.#send("GET", `/v1/jobs/${encodeURIComponent(id)}/scenes/${index}`, options, undefined, accept)).blob();
   }
 
-  /** Hear of a job's scenes as they end. The last event is `job.ended`. */
+  /** Yield an event for each of a job's scenes as it ends. The last event is `job.ended`. */
   jobEvents(id: string, options: CallOptions = {}): AsyncGenerator<{ event: string; data: unknown }> {
     return this.#events("GET", `/v1/jobs/${encodeURIComponent(id)}/events`, "job.ended", options);
   }
 
-  /** Mint a token by a key, on a server of your own: POST /v1/tokens. */
+  /** Mint a token with a key, on your own server: POST /v1/tokens. */
   mintToken(request: TokenRequest = {}, options: CallOptions = {}): Promise<Token> {
     return this.#json("POST", "/v1/tokens", options, request);
   }
@@ -152,7 +152,7 @@ export class Scenewright {
       response = await call(this.#base + path, init);
     } catch (error) {
       if (options.signal?.aborted) throw error;
-      const why = "no answer came: is the address right, and is this page's origin one of the allowed_origins?";
+      const why = "no answer arrived: is the address right, and is this page's origin one of the allowed_origins?";
       throw new ScenewrightError(why, 0, "unreachable");
     }
     if (!response.ok) throw errorOf(await jsonOf(response), response.status, response.headers);
@@ -160,7 +160,7 @@ export class Scenewright {
   }
 }
 
-/** Return an address at which an `<img>` shows a picture of an answer: its link, or its bytes. */
+/** Return the address at which an `<img>` shows an answer's picture: its link, or a data URL. */
 export function sourceOf(picture: Picture): string {
   return picture.url ?? `data:image/${picture.format};base64,${picture.b64_json ?? ""}`;
 }

@@ -1,7 +1,7 @@
 """A client: `Scenewright("http://127.0.0.1:8000").scene("a knight", "a castle").save("scene.jpg")`.
 
-It knows the service by its HTTP contract alone, and needs httpx; `.image`, Pillow. `AsyncScenewright` is
-the same with `await`.
+It depends only on the service's HTTP contract, and needs httpx. `.image` also needs Pillow.
+`AsyncScenewright` is the same client with `await`.
 """
 
 from .asynchronous import AsyncScenewright
@@ -30,7 +30,7 @@ from .story_calls import Story
 from .synchronous import Scenewright
 
 __version__ = "0.2.0"
-"""The version of the client's distribution; its pyproject.toml reads it here."""
+"""The version of the client's distribution. Its pyproject.toml reads it from here."""
 
 __all__ = [
     "STORY_SEED",

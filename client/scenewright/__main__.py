@@ -6,7 +6,7 @@ import sys
 
 
 def main() -> None:
-    """Run the command line. Exits with a sentence where the extra `cli` is not installed."""
+    """Run the command line. Exits with a message if the extra `cli` is not installed."""
     try:
         from .cli import main as command
     except ModuleNotFoundError as error:

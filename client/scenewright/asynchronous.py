@@ -1,4 +1,4 @@
-"""The client for asyncio: scenewright.synchronous, with `await`."""
+"""The asyncio client: scenewright.synchronous with `await`."""
 
 from __future__ import annotations
 
@@ -19,9 +19,10 @@ from .story_methods import AsyncStories
 
 
 class AsyncScenewright(AsyncSession):
-    """One service, over one pool of connections, which leaving an `async with` closes.
+    """A client of one service, over one connection pool, which leaving an `async with` closes.
 
-    Every method raises ScenewrightError and ServerUnreachable (scenewright.errors); making one, NotSent.
+    Every method raises ScenewrightError and ServerUnreachable (scenewright.errors). The constructor raises
+    NotSent.
     """
 
     async def scene(
@@ -33,9 +34,9 @@ class AsyncScenewright(AsyncSession):
     ) -> Scene:
         """Paint a scene: POST /v1/scenes. A list of one to four characters paints several figures.
 
-        `options` are its other fields, such as `seed`, `merge` or `layers`. A layer's `image`, `mask`
-        and `references`, and the `image` of its `pose`, may be files, as a pathlib.Path or bytes: they are
-        uploaded first. The same `idempotency_key` and request mean the same answer for a day.
+        `options` are the request's other fields, such as `seed`, `merge` or `layers`. A layer's `image`,
+        `mask` and `references`, and the `image` of its `pose`, may be files (a pathlib.Path or bytes), which
+        are uploaded first. For a day, the same `idempotency_key` and request return the same answer.
         """
         layers = await self._uploaded({"character": character, "background": background})
         return await self._do(calls.scene(**layers, options=options, key=idempotency_key))
@@ -48,9 +49,9 @@ class AsyncScenewright(AsyncSession):
         idempotency_key: str | None = None,
         **options: Any,
     ) -> AsyncGenerator[SceneEvent, None]:
-        """Yield both layers' places in the queue, their steps, then the Scene.
+        """Yield the layers' queue positions and steps, then the Scene.
 
-        Closing it stops the painting.
+        Closing the generator stops the painting.
         """
         layers = await self._uploaded({"character": character, "background": background})
         stream = calls.scene_stream(**layers, previews=previews, options=options, key=idempotency_key)
@@ -67,9 +68,9 @@ class AsyncScenewright(AsyncSession):
         return await self._do(calls.layer("background", prompt, await self._uploaded(options)))
 
     async def merge(self, character: File | Sequence[File], background: File, **options: Any) -> Scene:
-        """Merge two files, or their bytes: POST /v1/merges. The answer knows no seeds.
+        """Merge picture files, given as paths or bytes: POST /v1/merges. The result has no seeds.
 
-        Several characters are a list; `figures` of the options says where each of them stands.
+        Pass several characters as a list. The option `figures` gives the position of each.
         """
         return await self._do(calls.merge(character, background, options))
 
@@ -80,9 +81,10 @@ class AsyncScenewright(AsyncSession):
         idempotency_key: str | None = None,
         **options: Any,
     ) -> dict[str, Any]:
-        """Have a scene painted as a job, and return that at once: `Prefer: respond-async`.
+        """Submit a scene as a job, and return the job at once: `Prefer: respond-async`.
 
-        For where a proxy cuts off what is silent for a minute. `job` follows it, `job_picture` fetches it.
+        Use it behind a proxy that cuts connections that are silent for a minute. `job` returns its status,
+        and `job_picture` its picture.
         """
         layers = await self._uploaded({"character": character, "background": background})
         return await self._do(calls.scene_later(**layers, options=options, key=idempotency_key))
@@ -90,14 +92,14 @@ class AsyncScenewright(AsyncSession):
     async def character_later(
         self, prompt: str, idempotency_key: str | None = None, **options: Any
     ) -> dict[str, Any]:
-        """Have a character painted as a job, as scene_later does."""
+        """Submit a character as a job, as scene_later does."""
         options = await self._uploaded(options)
         return await self._do(calls.layer_later("character", prompt, options, idempotency_key))
 
     async def background_later(
         self, prompt: str, idempotency_key: str | None = None, **options: Any
     ) -> dict[str, Any]:
-        """Have a background painted as a job, as scene_later does."""
+        """Submit a background as a job, as scene_later does."""
         options = await self._uploaded(options)
         return await self._do(calls.layer_later("background", prompt, options, idempotency_key))
 
@@ -108,30 +110,30 @@ class AsyncScenewright(AsyncSession):
         requests: int | None = None,
         megapixel_steps: float | None = None,
     ) -> dict[str, Any]:
-        """Mint a short-lived token for a page in a browser: POST /v1/tokens. It is shown this once.
+        """Mint a short-lived token for a page in a browser: POST /v1/tokens. The token is shown only once.
 
-        Returns `id`, `token`, `expires_at`, `scopes` and `budget`. None is no bound of its own.
+        Returns `id`, `token`, `expires_at`, `scopes` and `budget`. None sets no bound for the token itself.
         """
         return await self._do(calls.mint_token(ttl_s, scopes, requests, megapixel_steps))
 
     async def upload_picture(self, file: File) -> dict[str, Any]:
-        """Upload a picture to paint from, by its path or its bytes: POST /v1/pictures.
+        """Upload a picture to paint from, given as a path or bytes: POST /v1/pictures.
 
-        Returns `id`, `width`, `height` and `expires_at`. All of it, or the id as `{"id": …}`, may be a
-        layer's `image` or `mask`, or one of its `references`. The same picture has the same id.
+        Returns `id`, `width`, `height` and `expires_at`. This result, or `{"id": …}` alone, may be a layer's
+        `image` or `mask`, or one of its `references`. The same picture always gets the same id.
         """
         return await self._do(calls.upload_picture(file))
 
     async def picture(self, picture_id: str) -> dict[str, Any]:
-        """Return what uploading a picture returned: GET /v1/pictures/{id}."""
+        """Return the same fields as upload_picture did: GET /v1/pictures/{id}."""
         return await self._do(calls.picture(picture_id))
 
     async def picture_file(self, picture_id: str) -> bytes:
-        """Return an uploaded picture as the PNG file that is kept: GET /v1/pictures/{id}."""
+        """Return an uploaded picture as the PNG file that the service keeps: GET /v1/pictures/{id}."""
         return await self._do(calls.picture_file(picture_id))
 
     async def delete_picture(self, picture_id: str) -> dict[str, Any]:
-        """Remove an uploaded picture: DELETE /v1/pictures/{id}. One that a job waits for is refused."""
+        """Remove an uploaded picture: DELETE /v1/pictures/{id}. Refused while a job needs it."""
         return await self._do(calls.delete_picture(picture_id))
 
     async def submit_job(
@@ -142,7 +144,7 @@ class AsyncScenewright(AsyncSession):
     ) -> dict[str, Any]:
         """Submit scene requests, as dictionaries: POST /v1/jobs.
 
-        When this returns, the job is kept for good. Its end is told to `webhook_url`.
+        Once this returns, the job is stored durably. `webhook_url` is notified when the job ends.
         """
         request = await self._uploaded({"scenes": scenes})
         return await self._do(calls.submit_job(request["scenes"], idempotency_key, webhook_url))
@@ -156,17 +158,17 @@ class AsyncScenewright(AsyncSession):
     ) -> dict[str, Any]:
         """List jobs: GET /v1/jobs. Returns `data`, newest first, and `next`, the `after` of the next page.
 
-        An admin's key lists every tenant's, or those of the `tenant`.
+        An admin's key lists every tenant's jobs, or only those of `tenant`.
         """
         return await self._do(calls.jobs(limit, after, tenant))
 
     async def usage(
         self, since: str | None = None, until: str | None = None, key: str | None = None
     ) -> dict[str, Any]:
-        """Return what the key's tenant has used, by day and key: GET /v1/usage.
+        """Return the usage of the key's tenant, by day and key: GET /v1/usage.
 
-        `since` and `until` are days, such as 2026-11-29; else it is this month. `next` is given where there
-        are more rows than one answer has.
+        `since` and `until` are days, such as 2026-11-29; the default is this month. `next` is present if
+        there are more rows than fit in one answer.
         """
         return await self._do(calls.usage(since, until, key))
 
@@ -175,7 +177,7 @@ class AsyncScenewright(AsyncSession):
         return await self._do(calls.cancel_job(job_id))
 
     async def release_job(self, job_id: str) -> dict[str, Any]:
-        """Have a job painted that is `held` since its key has ended: POST /v1/jobs/{id}/release."""
+        """Paint a job that is `held` because its key has ended: POST /v1/jobs/{id}/release."""
         return await self._do(calls.release_job(job_id))
 
     async def job_picture(self, job_id: str, index: int) -> tuple[bytes, str]:
@@ -183,12 +185,12 @@ class AsyncScenewright(AsyncSession):
         return await self._do(calls.job_picture(job_id, index))
 
     def job_events(self, job_id: str) -> AsyncGenerator[JobEvent, None]:
-        """Yield each scene as it ends, and the counts. Called again after a break, it misses nothing."""
+        """Yield each scene as it ends, and the counts. A call after a lost connection misses nothing."""
         return self._follow(calls.job_events(job_id))
 
     @cached_property
     def cast(self) -> AsyncCast:
-        """Heroes under their names: `cast.add("mira", references=[…])`."""
+        """Heroes kept by name: `cast.add("mira", references=[…])`."""
         return AsyncCast(self._do)
 
     @cached_property
@@ -205,7 +207,7 @@ class AsyncScenewright(AsyncSession):
         return not await self.unready_reason()
 
     async def unready_reason(self) -> str:
-        """Return why the service cannot paint yet, empty when it can: GET /readyz, once."""
+        """Return why the service cannot paint yet, empty if it can: GET /readyz, without retries."""
         call = calls.readiness()
         try:
             read_response(await self._send(call, JSON), call)

@@ -1,4 +1,4 @@
-"""Define a call of the API as a value, check what it sends, and read what every answer has."""
+"""Define an API call as a value, check what it sends, and read the fields that every answer has."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ T = TypeVar("T")
 Words = str | Mapping[str, Any]
 CONNECT_TIMEOUT_S = 5.0
 GRACE_S = 30.0
-"""How much longer than a request's own deadline its answer is awaited."""
+"""How long the client still waits for an answer after the request's own deadline."""
 LONGEST_S = 86_400.0
-"""No answer is awaited longer: sockets take no time without end."""
+"""The longest wait for any answer: sockets accept no infinite timeout."""
 JSON = {"Content-Type": "application/json"}
 KEY = "Idempotency-Key"
 MAX_NAME = 255
@@ -27,7 +27,10 @@ MAX_NAME = 255
 
 @dataclass(frozen=True)
 class Call(Generic[T]):
-    """`repeatable`: asking again after a lost answer does no harm. `timeout_s` None: the client's own."""
+    """An API call. `repeatable` means that resending it after a lost answer does no harm.
+
+    `timeout_s` None means the client's own timeout, or `at_least_s` if that is longer.
+    """
 
     method: str
     path: str
@@ -41,7 +44,7 @@ class Call(Generic[T]):
 
 @dataclass(frozen=True)
 class Stream(Generic[T]):
-    """`read` makes something of an event's name and data and the answer's headers; `last` is its last one."""
+    """A streamed call. `read` turns a name, data and headers into an event; `last` names the last event."""
 
     call: Call[None]
     read: Callable[[str, Any, httpx.Headers], T | None]
@@ -49,18 +52,18 @@ class Stream(Generic[T]):
 
 
 def picture_of(response: httpx.Response) -> tuple[bytes, str]:
-    """Read a kept picture and its format, from the whole answer of a scene with layers too."""
+    """Read a kept picture and its format, also from the JSON answer of a scene with layers."""
     kind, _, wire_format = response.headers.get("content-type", "").partition("/")
     if (kind, wire_format) == ("application", "json"):
         scene = scene_of(response.json(), response.headers.get("x-backend", ""))
         return scene.data, scene.format
     if kind != "image":
-        raise ValueError("no picture")
+        raise ValueError("not a picture")
     return response.content, wire_format
 
 
 def path_segment(given: str, why: str, param: str) -> str:
-    """Return an id as a part of a path. Raises NotSent for an id that would make another path."""
+    """Return an id as one segment of a path. Raises NotSent for an id that would change the path."""
     try:
         name = quote(given, "")
     except (TypeError, UnicodeError):
@@ -74,22 +77,22 @@ def checked_header(name: str, value: str) -> str:
     """Check a header's value. Raises NotSent."""
     plain = isinstance(value, str) and value.isascii() and value.isprintable()
     if not plain or value != value.strip() or len(value) > MAX_NAME:
-        message = f"{name} must be at most {MAX_NAME} plain ASCII characters, without spaces around them"
+        message = f"{name} must be at most {MAX_NAME} printable ASCII characters, without spaces around them"
         raise not_sent(message, name)
     return value
 
 
 def checked_query(**values: int | str) -> dict[str, int | str]:
-    """Check a query's values. Raises NotSent for what no address can hold."""
+    """Check a query's values. Raises NotSent for values that a URL cannot hold."""
     for name, value in values.items():
         if not isinstance(value, int | str):
-            raise not_sent(f"{name} must be a number or text, and not {type(value).__name__}", name)
+            raise not_sent(f"{name} must be an integer or a string, not {type(value).__name__}", name)
         encoded({name: value})
     return values
 
 
 def patience_s(options: dict[str, Any]) -> float:
-    """Return the seconds to wait for an answer. The service refuses a deadline that is no number."""
+    """Return the seconds to wait for an answer. The service refuses a deadline that is not a number."""
     deadline_s = options.get("deadline_s")
     # An integer may be larger than any float.
     return (min(deadline_s, LONGEST_S) if isinstance(deadline_s, int | float) else 0.0) + GRACE_S
@@ -107,7 +110,7 @@ def listed(response: httpx.Response) -> dict[str, Any]:
 
 
 def with_fields(body: Any, **fields: type) -> dict[str, Any]:
-    """Return `body` as it came. Raises KeyError and TypeError where it lacks what every version has."""
+    """Return `body` unchanged. Raises KeyError or TypeError if it lacks a field that every version has."""
     for name, kind in fields.items():
         if not isinstance(body[name], kind):
             raise TypeError(name)

@@ -1,4 +1,4 @@
-"""Make every call of the API as a value: what is sent, how long it may take, how its answer is read."""
+"""Build every API call as a value: what it sends, how long it may take, and how its answer is read."""
 
 from __future__ import annotations
 
@@ -98,7 +98,7 @@ def layer_later(
 
 
 def _later(call: Call[Any], key: str | None) -> Call[dict[str, Any]]:
-    """Return the call that has the same painted as a job. Without a key it makes one, as submit_job does."""
+    """Return the call that paints the same as a job. Without a key it makes one, as submit_job does."""
     named = {KEY: checked_header("idempotency_key", key or uuid.uuid4().hex), "Prefer": "respond-async"}
     return Call(call.method, call.path, accepted, call.content, {**JSON, **named}, repeatable=True)
 
@@ -137,14 +137,14 @@ def picture(picture_id: str) -> Call[dict[str, Any]]:
 def picture_file(picture_id: str) -> Call[bytes]:
     def read(response: httpx.Response) -> bytes:
         if not response.headers.get("content-type", "").startswith("image/"):
-            raise ValueError("no picture")
+            raise ValueError("not a picture")
         return response.content
 
     return Call("GET", _picture(picture_id), read, headers={"Accept": "image/png"}, repeatable=True)
 
 
 def delete_picture(picture_id: str) -> Call[dict[str, Any]]:
-    # Not repeatable: the second time there is none.
+    # Not repeatable: a second call would find no picture.
     return Call("DELETE", _picture(picture_id), _kept)
 
 
@@ -179,7 +179,7 @@ def usage(since: str | None, until: str | None, key: str | None) -> Call[dict[st
 
 
 def cancel_job(job_id: str) -> Call[dict[str, Any]]:
-    # Not repeatable: called twice, a job is first cancelled and then removed.
+    # Not repeatable: the first call cancels the job, and a second would remove it.
     return Call("DELETE", _job(job_id), _job_state)
 
 
@@ -206,17 +206,17 @@ def readiness() -> Call[None]:
 
 
 def _job(job_id: str) -> str:
-    name = path_segment(job_id, "that is no job's id, as submitting a job gives one", "job_id")
+    name = path_segment(job_id, "job_id must be the id of a submitted job", "job_id")
     return f"/v1/jobs/{name}"
 
 
 def _picture(picture_id: str) -> str:
-    name = path_segment(picture_id, "that is no picture's id, as uploading one gives it", "picture_id")
+    name = path_segment(picture_id, "picture_id must be the id of an uploaded picture", "picture_id")
     return f"/v1/pictures/{name}"
 
 
 def _seeded(words: Words) -> bool:
-    """Return whether a second request gives the same picture."""
+    """Return whether repeating the request gives the same picture."""
     return isinstance(words, Mapping) and words.get("seed") is not None
 
 

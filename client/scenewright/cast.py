@@ -1,4 +1,4 @@
-"""The cast: heroes that a service keeps under their names. `client.cast` is one of these two."""
+"""The cast: heroes that a service keeps by name. `client.cast` is a Cast or an AsyncCast."""
 
 from __future__ import annotations
 
@@ -15,27 +15,27 @@ Reference = File | Mapping[str, Any]
 
 
 class Caller(Protocol):
-    """Make a call, and return what it reads."""
+    """Make a call, and return its result."""
 
     def __call__(self, call: Call[T], /) -> T: ...
 
 
 class AsyncCaller(Protocol):
-    """Make a call, and return what it reads."""
+    """Make a call, and return its result."""
 
     def __call__(self, call: Call[T], /) -> Awaitable[T]: ...
 
 
 class Cast:
-    """Keep, change, look up and remove heroes. Every method raises what the client's own do."""
+    """Add, change, look up and remove heroes. Every method raises the same errors as the client's own."""
 
     def __init__(self, do: Caller) -> None:
         self._do = do
 
     def add(self, name: str, references: Sequence[Reference] = (), **fields: Any) -> dict[str, Any]:
-        """Keep a new member: POST /v1/cast. `fields`: `description`, `seed` and `negative_prompt`.
+        """Add a member: POST /v1/cast. `fields` may be `description`, `seed` and `negative_prompt`.
 
-        `references` are pictures: files, as a pathlib.Path or bytes, or what uploading one returned.
+        `references` are pictures: files (a pathlib.Path or bytes), or results of upload_picture.
         """
         return self._do(
             member_calls.add_member({"name": name, **self._with_references(references), **fields})
@@ -52,20 +52,20 @@ class Cast:
     def change(
         self, name: str, version: int | None = None, references: Sequence[Reference] = (), **fields: Any
     ) -> dict[str, Any]:
-        """Replace all that a member is: PUT /v1/cast/{name}. What is left out, it no longer has.
+        """Replace all fields of a member: PUT /v1/cast/{name}. A field that is left out is removed.
 
-        Raises Conflict where it is not of this `version` any more.
+        Raises Conflict if the member is no longer at this `version`.
         """
         return self._do(
             member_calls.change_member(name, {**self._with_references(references), **fields}, version)
         )
 
     def remove(self, name: str) -> dict[str, Any]:
-        """Remove a member, and its pictures where nothing else holds them: DELETE /v1/cast/{name}."""
+        """Remove a member, and its pictures that nothing else uses: DELETE /v1/cast/{name}."""
         return self._do(member_calls.remove_member(name))
 
     def sheet(self, name: str, poses: Sequence[str | Mapping[str, Any]] = (), **options: Any) -> bytes:
-        """Paint a member in poses, a ZIP of an atlas and its JSON: POST or GET /v1/cast/{name}/sheet."""
+        """Paint a member in poses, as a ZIP of an atlas and its JSON: POST or GET /v1/cast/{name}/sheet."""
         return self._do(member_calls.sheet(name, poses, options))
 
     def _with_references(self, references: Sequence[Reference]) -> dict[str, Any]:
@@ -81,15 +81,15 @@ class Cast:
 
 
 class AsyncCast:
-    """Keep, change, look up and remove heroes. Every method raises what the client's own do."""
+    """Add, change, look up and remove heroes. Every method raises the same errors as the client's own."""
 
     def __init__(self, do: AsyncCaller) -> None:
         self._do = do
 
     async def add(self, name: str, references: Sequence[Reference] = (), **fields: Any) -> dict[str, Any]:
-        """Keep a new member: POST /v1/cast. `fields`: `description`, `seed` and `negative_prompt`.
+        """Add a member: POST /v1/cast. `fields` may be `description`, `seed` and `negative_prompt`.
 
-        `references` are pictures: files, as a pathlib.Path or bytes, or what uploading one returned.
+        `references` are pictures: files (a pathlib.Path or bytes), or results of upload_picture.
         """
         given = await self._with_references(references)
         return await self._do(member_calls.add_member({"name": name, **given, **fields}))
@@ -105,19 +105,19 @@ class AsyncCast:
     async def change(
         self, name: str, version: int | None = None, references: Sequence[Reference] = (), **fields: Any
     ) -> dict[str, Any]:
-        """Replace all that a member is: PUT /v1/cast/{name}. What is left out, it no longer has.
+        """Replace all fields of a member: PUT /v1/cast/{name}. A field that is left out is removed.
 
-        Raises Conflict where it is not of this `version` any more.
+        Raises Conflict if the member is no longer at this `version`.
         """
         given = await self._with_references(references)
         return await self._do(member_calls.change_member(name, {**given, **fields}, version))
 
     async def remove(self, name: str) -> dict[str, Any]:
-        """Remove a member, and its pictures where nothing else holds them: DELETE /v1/cast/{name}."""
+        """Remove a member, and its pictures that nothing else uses: DELETE /v1/cast/{name}."""
         return await self._do(member_calls.remove_member(name))
 
     async def sheet(self, name: str, poses: Sequence[str | Mapping[str, Any]] = (), **options: Any) -> bytes:
-        """Paint a member in poses, a ZIP of an atlas and its JSON: POST or GET /v1/cast/{name}/sheet."""
+        """Paint a member in poses, as a ZIP of an atlas and its JSON: POST or GET /v1/cast/{name}/sheet."""
         return await self._do(member_calls.sheet(name, poses, options))
 
     async def _with_references(self, references: Sequence[Reference]) -> dict[str, Any]:
@@ -133,18 +133,18 @@ class AsyncCast:
 
 
 def kept_picture(reference: Reference, index: int) -> dict[str, Any] | None:
-    """Return a picture that is kept already, None for a file, which can be read. Raises NotSent."""
+    """Return a reference that the service already keeps, or None for a readable file. Raises NotSent."""
     param = f"references.{index}"
     if isinstance(reference, Mapping):
         return {"id": reference["id"]} if "id" in reference else dict(reference)
-    if isinstance(reference, str):  # It may come from elsewhere: no text of it may open a file.
-        raise not_sent(f'{param} must be bytes, a pathlib.Path or {{"id": …}}, and not text', param)
+    if isinstance(reference, str):  # It may come from elsewhere, so text must not open a file.
+        raise not_sent(f'{param} must be bytes, a pathlib.Path or {{"id": …}}, not a string', param)
     read_picture(param, reference)
     return None
 
 
 def _listed(references: Sequence[Reference]) -> list[Reference]:
-    """Return the references, every file of which can be read. Raises NotSent before the first is sent."""
+    """Return the references. Raises NotSent, before any upload, if one of their files cannot be read."""
     if isinstance(references, str | bytes) or not isinstance(references, Sequence):
         raise not_sent("references must be a list of pictures", "references")
     for index, each in enumerate(references):

@@ -1,4 +1,4 @@
-"""List the words that a request chooses from, as the service spells them."""
+"""List the values that a request may choose from, as the service spells them."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""Define `scenewright`, the one command: a client's own commands, and those that installed packages add.
+"""Define the command `scenewright`: the client's own subcommands, and those that installed packages add.
 
-A package adds a command by an entry point in the group `scenewright.commands`; one of a client's name
-takes its place.
+A package adds a subcommand by an entry point in the group `scenewright.commands`. It replaces a subcommand
+of the client that has the same name.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from .commands.token import token
 
 
 def installed_version() -> str:
-    """Return the service's version where it is installed, else the client's."""
+    """Return the service's version if it is installed, else the client's."""
     try:
         return version("scenewright")
     except PackageNotFoundError:

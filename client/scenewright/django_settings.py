@@ -1,4 +1,4 @@
-"""A Django project's STABLE_DIFFUSION_CONFIG and IMAGE_MERGE_CONFIG, laid over a service's settings."""
+"""Apply a Django project's STABLE_DIFFUSION_CONFIG and IMAGE_MERGE_CONFIG to a service's settings."""
 
 from __future__ import annotations
 
@@ -10,20 +10,20 @@ log = logging.getLogger(__name__)
 
 LAYERS = ("character", "background")
 LARGEST_SIDE_PX, MOST_STEPS, MOST_GUIDANCE = 8_192, 10_000, 1_000
-"""As the service bounds its own settings: a slip is named where it stands."""
+"""The service's bounds for its own settings, so that an error here names the Django setting."""
 DTYPES = {"fp16": "float16", "half": "float16", "fp32": "float32", "bf16": "bfloat16"}
 BLEND_MODES = {"alpha": "paste", "normal": "paste", "paste": "paste", "auto": "auto", "cutout": "cutout"}
 
 
 def lay_django_over(settings: dict[str, Any], django: Any) -> dict[str, Any]:
-    """Lay Django's settings over `settings`, a ServiceConfig as plain data.
+    """Apply Django's settings to `settings`, a ServiceConfig as plain data.
 
-    `settings` is changed. Raises ValueError naming the setting.
+    Changes `settings` in place and returns it. Raises ValueError naming the wrong setting.
     """
     has = django if isinstance(django, Mapping) else {name: getattr(django, name, None) for name in READERS}
     found = {name: has[name] for name in READERS if has.get(name) is not None}
     if not found:
-        raise ValueError(f"these settings have neither {' nor '.join(READERS)}")
+        raise ValueError(f"the settings have neither {' nor '.join(READERS)}")
     for name, given in found.items():
         if not isinstance(given, Mapping):
             raise ValueError(f"{name} must be a dictionary")
@@ -38,7 +38,7 @@ def lay_django_over(settings: dict[str, Any], django: Any) -> dict[str, Any]:
             except (TypeError, ValueError) as error:
                 raise ValueError(f"{name}[{key!r}] {error}") from None
     limits, frame = settings["limits"], settings["merge"]
-    # Django's max_resolution bounds what is painted; its target_size may well be larger.
+    # Django's max_resolution bounds the painted layers. Its target_size, the merged frame, may be larger.
     limits["max_frame_size"] = max(limits["max_image_size"], frame["width"], frame["height"])
     return settings
 
@@ -68,7 +68,7 @@ def _device(settings: dict[str, Any], value: Any) -> None:
 
 def _safety_checker(settings: dict[str, Any], value: Any) -> None:
     if value not in (None, False):
-        log.warning("safety_checker is set, and Scenewright has none: pictures are not checked")
+        log.warning("safety_checker is set, but Scenewright has none: pictures are not checked")
 
 
 def _max_resolution(settings: dict[str, Any], value: Any) -> None:
@@ -105,7 +105,7 @@ def _one_of(allowed: tuple[str, ...]) -> Callable[[Any], str]:
 
 def _text(value: Any) -> str:
     if not isinstance(value, str) or not value.strip():
-        raise ValueError(f"must be a name, not {value!r}")
+        raise ValueError(f"must be a non-empty string, not {value!r}")
     return value
 
 

@@ -1,4 +1,4 @@
-"""Requests as JSON, and which field cannot be written where one cannot."""
+"""Encode requests as JSON, and name the field that cannot be encoded."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import Any
 from .errors import not_sent
 
 MAX_DEPTH = 64
-"""The service reads no deeper."""
+"""The deepest nesting that the service reads."""
 
 
 def encoded(body: Any) -> bytes:
@@ -19,8 +19,8 @@ def encoded(body: Any) -> bytes:
     try:
         text = json.dumps(body, ensure_ascii=False, separators=(",", ":"), allow_nan=False, default=_plain)
         return text.encode()
-    except (TypeError, ValueError, RecursionError):  # Circular, NaN, half a character, another type.
-        path, why = next(_faults(body), ("", "cannot be written as JSON"))
+    except (TypeError, ValueError, RecursionError):  # Circular, NaN, a lone surrogate, or another type.
+        path, why = next(_faults(body), ("", "cannot be encoded as JSON"))
     raise not_sent(f"{path or 'the request'} {why}", path or None)
 
 
@@ -42,7 +42,7 @@ def _faults(body: Any) -> Iterator[tuple[str, str]]:
         path, depth, value = left.pop()
         if isinstance(value, Mapping | list | tuple):
             if depth == MAX_DEPTH:
-                yield path.partition(".")[0], f"is nested deeper than {MAX_DEPTH}"
+                yield path.partition(".")[0], f"is nested deeper than {MAX_DEPTH} levels"
                 return
             pairs = value.items() if isinstance(value, Mapping) else enumerate(value)
             for name, item in reversed(list(pairs)):
@@ -56,11 +56,11 @@ def _faults(body: Any) -> Iterator[tuple[str, str]]:
 def _fault_of(value: Any) -> str:
     if isinstance(value, str):
         half = any("\ud800" <= letter <= "\udfff" for letter in value)
-        return "holds half of a character, or bytes that are not UTF-8" if half else ""
+        return "contains a lone surrogate, or bytes that are not UTF-8" if half else ""
     if isinstance(value, float | numbers.Real) and not isinstance(value, numbers.Integral):
-        return "" if math.isfinite(value) else f"is {float(value)}, which is no number in JSON"
+        return "" if math.isfinite(value) else f"is {float(value)}, which is not a JSON number"
     if value is None or isinstance(value, numbers.Integral):
         return ""
     kind = type(value)
     name = kind.__name__ if kind.__module__ == "builtins" else f"{kind.__module__}.{kind.__name__}"
-    return f"is of the type {name}, which JSON cannot carry"
+    return f"has the type {name}, which JSON does not support"

@@ -1,4 +1,4 @@
-"""The environment's settings for the connection: a proxy, and the certificates that are trusted."""
+"""Connection settings from the environment: the proxy and the trusted certificates."""
 
 from __future__ import annotations
 
@@ -18,16 +18,16 @@ from .errors import not_sent
 
 @dataclass(frozen=True)
 class Way:
-    """`proxy` names the environment's variable whose proxy is used, and never its value."""
+    """The service's address, and the name (never the value) of the environment variable for its proxy."""
 
     url: str
     proxy: str | None = None
 
 
 def options_of(url: str) -> tuple[Way, dict[str, Any]]:
-    """Return the options for httpx.Client and httpx.AsyncClient alike. Raises NotSent."""
+    """Return the Way to `url`, and options for httpx.Client or httpx.AsyncClient. Raises NotSent."""
     parsed = httpx.URL(url)
-    # Read here and not by httpx: a proxy or certificates that this address does not need must not fail it.
+    # Not read by httpx: a bad proxy or certificate setting that this address does not need must do no harm.
     options: dict[str, Any] = {"trust_env": False, "verify": _trusted(parsed.scheme)}
     # A proxy set for the internet would swallow requests to this machine.
     name = None if _is_loopback(parsed.host) else _proxy_variable(parsed)
@@ -44,9 +44,9 @@ def _is_loopback(host: str) -> bool:
 
 
 def _proxy_variable(url: httpx.URL) -> str | None:
-    """Return the name of the proxy variable that counts.
+    """Return the name of the proxy variable that applies, or None.
 
-    Small letters win, as in curl and the standard library.
+    Lower case takes precedence, as in curl and the standard library.
     """
     proxies = getproxies_environment()
     host = f"{url.host}:{url.port}" if url.port else url.host
@@ -60,9 +60,9 @@ def _proxy_variable(url: httpx.URL) -> str | None:
 
 
 def _proxy(name: str, value: str) -> httpx.Proxy:
-    """Make the proxy.
+    """Build the proxy.
 
-    Raises NotSent outside of any `except`: httpx's message about a proxy may hold its password.
+    Raises NotSent outside any `except` block: httpx's message about a proxy may contain its password.
     """
     address = value.strip() if "://" in value else f"http://{value.strip()}"
     scheme = address.partition("://")[0].lower()
@@ -76,17 +76,17 @@ def _proxy(name: str, value: str) -> httpx.Proxy:
     except (httpx.InvalidURL, ValueError):
         possible = False
     if proxy is None or not possible:
-        raise not_sent(f"{name} names no proxy like http://host:port: correct it, or unset it")
+        raise not_sent(f"{name} must be a proxy URL like http://host:port: correct it or unset it")
     return proxy
 
 
 def _trusted(scheme: str) -> ssl.SSLContext:
-    """Trust SSL_CERT_FILE or SSL_CERT_DIR where one is set, else the certificates of httpx.
+    """Trust SSL_CERT_FILE or SSL_CERT_DIR if one is set, else httpx's default certificates.
 
     Raises NotSent.
     """
     if scheme != "https":
-        return ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)  # It trusts nobody, and is never used.
+        return ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)  # It trusts no certificate, and is never used.
     file, folder = os.environ.get("SSL_CERT_FILE"), os.environ.get("SSL_CERT_DIR")
     name = "SSL_CERT_FILE" if file else "SSL_CERT_DIR"
     try:
@@ -94,5 +94,5 @@ def _trusted(scheme: str) -> ssl.SSLContext:
             raise NotADirectoryError(None, "there is no such folder")
         return httpx.create_ssl_context(trust_env=bool(file or folder))
     except (OSError, ValueError) as error:
-        why = "holds no certificates" if isinstance(error, ssl.SSLError) else "cannot be read"
-        raise not_sent(f"{name} is set to {file or folder}, which {why}: correct it, or unset it") from error
+        why = "contains no certificates" if isinstance(error, ssl.SSLError) else "cannot be read"
+        raise not_sent(f"{name} is set to {file or folder}, which {why}: correct it or unset it") from error

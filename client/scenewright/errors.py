@@ -1,21 +1,21 @@
-"""Everything that the client raises.
+"""All errors that the client raises.
 
-ServerUnreachable      nothing answered, or not to the end
-ScenewrightError       the service answered with an error, or got no request
+ServerUnreachable      no answer, or an incomplete one
+ScenewrightError       the service answered with an error, or the request was not sent
 ├─ NotSent             nothing was sent: the address, the key, the proxy, a certificate or a field is wrong
 ├─ InvalidRequest      400, 413, 415, 422: `param` names the field
 │  └─ CutoutFailed
 ├─ Unauthenticated     401
 ├─ Forbidden           403
 ├─ NotFound            404
-├─ Conflict            409, 412: the name is taken, or somebody else has changed it since
+├─ Conflict            409, 412: the name is taken, or another caller has changed the object since
 ├─ Gone                410: a kept picture was damaged, and cannot be made again
-├─ Overloaded          429: also where a key's quota is spent
+├─ Overloaded          429: also if a key's quota is spent
 ├─ GenerationFailed    502
 ├─ NotReady            503
 ├─ OutOfMemory         503
 ├─ DeadlineExceeded    504
-└─ NotScenewright      an answer in no form of ours
+└─ NotScenewright      an answer that is not in Scenewright's format
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from typing import Any
 
 
 class ServerUnreachable(ConnectionError):
-    """No answer came from the address, or not a whole one. `refused`: no program listens there."""
+    """No complete answer came from the address. `refused` means that no program listens there."""
 
     def __init__(self, message: str, refused: bool = False) -> None:
         super().__init__(message)
@@ -32,9 +32,10 @@ class ServerUnreachable(ConnectionError):
 
 
 class ScenewrightError(Exception):
-    """`param` names the field at fault where there is one; `request_id` finds it in the service's logs.
+    """The base class. `param` names the field at fault, if there is one.
 
-    `status` is the answer's, or 0 where there was none (NotSent).
+    `request_id` finds the request in the service's logs. `status` is the answer's, or 0 if there was no
+    answer (NotSent).
     """
 
     def __init__(
@@ -127,13 +128,13 @@ def not_sent(message: str, param: str | None = None) -> NotSent:
 
 
 def error_of(status: int, body: Any, retry_after_s: float | None = None) -> ScenewrightError:
-    """Make the error of a response or of a stream's event.
+    """Make the error that a response or a stream's event describes.
 
-    Raises KeyError and TypeError for a body of another form.
+    Raises KeyError or TypeError for a body in another format.
     """
     error = body["error"]
     code, message = error["code"], error["message"]
     if not isinstance(code, str) or not isinstance(message, str):
-        raise TypeError("an error of another form")
+        raise TypeError("an error in another format")
     kind = BY_CODE.get(code) or BY_STATUS.get(status, ScenewrightError)
     return kind(status, code, message, error.get("param"), error.get("request_id"), retry_after_s)

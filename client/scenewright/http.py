@@ -1,4 +1,4 @@
-"""The HTTP that both clients share: connections, requests, responses, and lines of events."""
+"""The HTTP code that both clients share: connections, requests, responses and event streams."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from .errors import NotScenewright, ScenewrightError, ServerUnreachable, error_o
 
 T = TypeVar("T")
 NOT_OURS = (ValueError, KeyError, TypeError, AttributeError, RecursionError)
-"""The errors that a response in no form of ours raises in its reader."""
+"""The errors that a reader raises for a response that is not in Scenewright's format."""
 
 
 def connection(
@@ -23,13 +23,13 @@ def connection(
     timeout_s: float,
     transport: httpx.BaseTransport | httpx.AsyncBaseTransport | None,
 ) -> tuple[Way, dict[str, Any]]:
-    """Check all that a client is made of, for httpx.Client and httpx.AsyncClient alike. Raises NotSent.
+    """Check a client's arguments, and return its Way and the options for httpx. Raises NotSent.
 
-    A transport of the caller's own takes no proxy.
+    A transport that the caller provides uses no proxy.
     """
     key = bearer(api_key)
     if not isinstance(timeout_s, int | float) or not timeout_s > 0:
-        raise not_sent("timeout_s must be seconds, more than 0", "timeout_s")
+        raise not_sent("timeout_s must be a number of seconds above 0", "timeout_s")
     url = base_address(url)
     way, options = options_of(url)
     headers = {"Authorization": f"Bearer {key}"} if key else {}
@@ -52,14 +52,14 @@ def request_of(
             timeout=httpx.Timeout(timeout_s, connect=CONNECT_TIMEOUT_S),
             **call.content,
         )
-    except (httpx.InvalidURL, ValueError, TypeError) as error:  # A query that is no text.
-        raise not_sent("the request holds what cannot be sent in an address") from error
+    except (httpx.InvalidURL, ValueError, TypeError) as error:  # A query that is not text.
+        raise not_sent("the request has a value that cannot be sent in a URL") from error
 
 
 def read_response(response: httpx.Response, call: Call[T]) -> T:
     """Read the result of a call.
 
-    Raises ScenewrightError. A body of another shape is another server's.
+    Raises ScenewrightError. A body of another shape means another server: NotScenewright.
     """
     try:
         if not response.is_success:
@@ -70,7 +70,7 @@ def read_response(response: httpx.Response, call: Call[T]) -> T:
 
 
 class Events:
-    """Lines in, events out. `ended` once the last event has come."""
+    """Parse a stream's lines into events. `ended` is true once the last event has come."""
 
     def __init__(self, response: httpx.Response, stream: Stream[T]) -> None:
         self._response, self._stream, self._name = response, stream, ""
@@ -93,23 +93,23 @@ class Events:
         return event
 
     def check_ended(self) -> None:
-        """Raise ServerUnreachable for a stream that broke off."""
+        """Raise ServerUnreachable if the stream broke off."""
         if not self.ended:
-            raise ServerUnreachable("the service stopped telling before the work was done")
+            raise ServerUnreachable("the event stream ended before the work was done")
 
 
 def is_stream(response: httpx.Response) -> bool:
-    """Return whether the response may be a stream of events: a page of another server's is not."""
+    """Return whether the response may be an event stream, and not a page from another server."""
     kind = response.headers.get("content-type", "")
     return not kind or kind.startswith("text/event-stream")
 
 
 def another_server(response: httpx.Response) -> ScenewrightError:
-    """Say so, and where it redirects to: no redirect is followed, since a key would go along."""
+    """Return the error, with any redirect's target. No redirect is followed: the key would be sent along."""
     status = response.status_code
-    message = f"what answers there is not Scenewright (HTTP {status}): is the address right?"
+    message = f"the response is not from Scenewright (HTTP {status}): check the address"
     if response.has_redirect_location:
-        message = f"the address redirects{_target(response)} (HTTP {status}): give the one that it leads to"
+        message = f"the address redirects{_target(response)} (HTTP {status}): use the redirect's target"
     return NotScenewright(status, "not_scenewright", message)
 
 

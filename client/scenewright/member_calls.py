@@ -1,4 +1,4 @@
-"""Make every call of `/v1/cast` as a value."""
+"""Build every call of `/v1/cast` as a value."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ ZIP = "application/zip"
 
 
 def add_member(member: Mapping[str, Any]) -> Call[dict[str, Any]]:
-    # Not repeatable: the second time its name is taken.
+    # Not repeatable: a second call would find the name taken.
     return Call("POST", "/v1/cast", _member, {"content": encoded(member)}, JSON)
 
 
@@ -28,20 +28,20 @@ def members(limit: int, after: str | None) -> Call[dict[str, Any]]:
 
 
 def change_member(name: str, member: Mapping[str, Any], version: int | None) -> Call[dict[str, Any]]:
-    # Not repeatable: each call makes a version.
+    # Not repeatable: each call makes a new version.
     body = {**member, **({} if version is None else {"version": version})}
     return Call("PUT", _cast(name), _member, {"content": encoded(body)}, JSON)
 
 
 def remove_member(name: str) -> Call[dict[str, Any]]:
-    # Not repeatable: the second time there is none.
+    # Not repeatable: a second call would find no member.
     return Call("DELETE", _cast(name), _member)
 
 
 def sheet(name: str, poses: Sequence[Words], options: dict[str, Any]) -> Call[bytes]:
     def read(response: httpx.Response) -> bytes:
         if response.headers.get("content-type") != ZIP:
-            raise ValueError("no archive")
+            raise ValueError("not an archive")
         return response.content
 
     path, wait_s = f"{_cast(name)}/sheet", patience_s(options)
@@ -53,7 +53,7 @@ def sheet(name: str, poses: Sequence[Words], options: dict[str, Any]) -> Call[by
 
 
 def _cast(name: str) -> str:
-    return f"/v1/cast/{path_segment(name, 'that is no name of a member of the cast', 'name')}"
+    return f"/v1/cast/{path_segment(name, 'name must be the name of a cast member', 'name')}"
 
 
 def _member(response: httpx.Response) -> dict[str, Any]:

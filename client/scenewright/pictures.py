@@ -1,4 +1,4 @@
-"""Picture files that layers are painted from: read, sent before the request, and named in it by their ids."""
+"""Find the picture files that a request's layers are painted from, and replace them by their uploads' ids."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from .errors import InvalidRequest, not_sent
 
 File = bytes | str | Path
 Change = Callable[[str, File], Any]
-"""Is called with a picture's path in the request, and its file."""
+"""A function of a picture's path in the request and its file, which returns the replacement."""
 PICTURES = ("image", "mask")
 """The fields of a layer that are pictures."""
 REFERENCES, POSE = "references", "pose"
@@ -19,13 +19,13 @@ REFERENCES, POSE = "references", "pose"
 HOLDERS = ("character", "characters", "background", "scenes", "pages")
 """The fields of a request that hold layers, or scenes or pages with layers."""
 DEEPEST = 5
-"""A list of scenes, a scene, a list of characters, a character, its picture."""
+"""The deepest nesting: a list of scenes, a scene, a list of characters, a character, its picture."""
 LARGEST_BYTES = 16 << 20
-"""The largest picture that a service reads, where its operator sets no other limit."""
+"""The largest picture that a service reads, unless its operator sets another limit."""
 
 
 def read_file(param: str, given: File, most: int = -1) -> bytes:
-    """Return a file's bytes, `most` of them at most. Raises NotSent."""
+    """Return a file's bytes, at most `most` of them. Raises NotSent if it cannot be read."""
     if isinstance(given, bytes):
         return given
     try:
@@ -39,7 +39,7 @@ def read_file(param: str, given: File, most: int = -1) -> bytes:
 
 
 def read_picture(param: str, given: File) -> bytes:
-    """Return the bytes of a picture to paint from. Raises NotSent, for a file that is too large too."""
+    """Return the bytes of a picture to paint from. Raises NotSent, also for a file that is too large."""
     data = read_file(param, given, LARGEST_BYTES + 1)
     if len(data) > LARGEST_BYTES:
         which = "the picture" if isinstance(given, bytes) else f"the file {str(given)!r}"
@@ -50,7 +50,7 @@ def read_picture(param: str, given: File) -> bytes:
 def files_of(request: Mapping[str, Any]) -> dict[File, str]:
     """Return the files that a request's layers are painted from, each with its field's path.
 
-    Raises NotSent where one of them cannot be read, before the first is sent.
+    Raises NotSent, before any upload, if one of them cannot be read.
     """
     found: dict[File, str] = {}
 
@@ -72,7 +72,7 @@ def with_ids(request: Mapping[str, Any], ids: Mapping[File, str]) -> dict[str, A
 
 @contextmanager
 def named(param: str) -> Iterator[None]:
-    """Name the field in the error of a picture that the service refuses; it knows it as `file`."""
+    """Name the request's field in the error for a refused picture, which the service calls `file`."""
     try:
         yield
     except InvalidRequest as error:
@@ -82,7 +82,7 @@ def named(param: str) -> Iterator[None]:
 
 
 def _changed(value: Any, path: str, change: Change, depth: int = 0) -> Any:
-    """Return what holds layers, with their picture files changed; all else as it came."""
+    """Return `value` with the layers' picture files replaced by `change`, and all else unchanged."""
     if depth > DEEPEST:
         return value
     if isinstance(value, Sequence) and not isinstance(value, str | bytes | bytearray):
@@ -107,8 +107,8 @@ def _changed(value: Any, path: str, change: Change, depth: int = 0) -> Any:
 def _picture(item: Any, where: str, change: Change) -> Any:
     if isinstance(item, bytes | Path):
         return change(where, item)
-    if isinstance(item, str):  # A request may come from elsewhere: no text of it may open a file.
-        raise not_sent(f'{where} must be bytes, a pathlib.Path or {{"id": …}}, and not text', where)
-    if isinstance(item, Mapping) and {"id", "expires_at"} <= item.keys():  # As uploading returned it.
+    if isinstance(item, str):  # A request may come from elsewhere, so text must not open a file.
+        raise not_sent(f'{where} must be bytes, a pathlib.Path or {{"id": …}}, not a string', where)
+    if isinstance(item, Mapping) and {"id", "expires_at"} <= item.keys():  # The result of an upload.
         return {"id": item["id"]}
     return item

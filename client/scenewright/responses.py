@@ -16,10 +16,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class _Painted:
-    """`data` is the file as it came, in `format`: jpeg, png or webp.
+    """A picture. `data` is the unchanged file, in `format`: jpeg, png or webp.
 
-    Where the request's `output` is `{"as": "url"}`, `data` is empty, and `url` a signed link to the file that
-    needs no key and ends at `expires_at`, in seconds since 1970.
+    If the request's `output` is `{"as": "url"}`, `data` is empty, and `url` is a signed link to the file that
+    needs no key and expires at `expires_at`, in seconds since 1970.
     """
 
     data: bytes
@@ -28,12 +28,12 @@ class _Painted:
     expires_at: int | None = field(default=None, kw_only=True)
 
     def save(self, path: str | Path) -> None:
-        """Write the picture as it came; the suffix does not convert it. Raises ValueError for a link."""
+        """Write the file unchanged; the suffix does not convert it. Raises ValueError for a link."""
         Path(path).write_bytes(self._file())
 
     def _file(self) -> bytes:
         if self.url is not None:
-            raise ValueError("this picture came as a link: fetch its url")
+            raise ValueError("this picture was returned as a link: fetch its url")
         return self.data
 
     @cached_property
@@ -46,16 +46,16 @@ class _Painted:
 
 @dataclass(frozen=True)
 class Scene(_Painted):
-    """A painted scene. `seeds` are empty where nothing was painted.
+    """A painted scene. `seeds` are empty if nothing was painted.
 
-    `layers`, where they were requested, are PNG files: `character` (the figure as cut out), `background`
-    (the place as painted), `mask` (the figure's alpha) and `painted` (the figure before it was cut out). A
-    merge of the first two with the same options gives the same picture. Those of several figures, and their
-    seeds, are `character-0`, `mask-0`, `painted-0` and so on. `cast` says by the same names which members of
-    the cast are shown: `name`, `version`, and `consistency` where it was measured. Layers that came as links
-    are in `layer_urls`.
+    `layers`, if they were requested, are PNG files: `character` (the cut-out figure), `background` (the
+    painted place), `mask` (the figure's alpha) and `painted` (the figure before it was cut out). A merge of
+    the first two with the same options gives the same picture. With several figures, the layers and seeds
+    are named `character-0`, `mask-0`, `painted-0` and so on. `cast` gives, under the same names, the members
+    of the cast that are shown: `name`, `version`, and `consistency` if it was measured. Layers that came as
+    links are in `layer_urls`.
 
-    `usage`: `device_s`, its share of the time of the devices, and `megapixel_steps`.
+    `usage` holds `device_s`, the scene's share of the devices' time, and `megapixel_steps`.
     """
 
     seeds: dict[str, int]
@@ -88,9 +88,9 @@ class Layer(_Painted):
 
 @dataclass(frozen=True)
 class Queued:
-    """A layer waits for `ahead` others, those under way among them; 0 when its turn has come.
+    """A layer waits for `ahead` others, including those being painted; 0 when its turn has come.
 
-    `index`: which of several characters it is, here and in the events below.
+    `index` says which of several characters it is, here and in the events below.
     """
 
     layer: str
@@ -100,7 +100,7 @@ class Queued:
 
 @dataclass(frozen=True)
 class Progress:
-    """`step` of `steps` of a layer are done; `preview` is a small JPEG on some of them."""
+    """A layer has done `step` of `steps`. On some steps, `preview` is a small JPEG."""
 
     layer: str
     step: int
@@ -121,7 +121,7 @@ class LayerDone:
 
 @dataclass(frozen=True)
 class ScenePreview:
-    """All layers together, so far: a small JPEG."""
+    """A small JPEG of all layers together, so far."""
 
     data: bytes
 
@@ -138,7 +138,7 @@ SceneEvent = Queued | Progress | LayerDone | ScenePreview | Scene
 
 
 def scene_of(body: dict[str, Any], backend: str) -> Scene:
-    """Read a scene. Raises KeyError, TypeError and ValueError for another form, as all functions here."""
+    """Read a scene. Like all functions here, raises KeyError, TypeError or ValueError for another format."""
     layers = body.get("layers") or {}
     return Scene(
         **_picture(body),
@@ -163,7 +163,7 @@ SINGULAR = {"characters": "character", "masks": "mask"}
 
 
 def _flat(parts: dict[str, Any]) -> Iterator[tuple[str, Any]]:
-    """Yield what there is by name; of several figures each by its index, such as `character-0`."""
+    """Yield each part with its name. Those of several figures get an index, such as `character-0`."""
     for name, part in parts.items():
         if isinstance(part, list):
             yield from ((f"{SINGULAR.get(name, name)}-{index}", each) for index, each in enumerate(part))
@@ -183,7 +183,7 @@ def layer_of(body: dict[str, Any], backend: str) -> Layer:
 
 
 def scene_event_of(name: str, data: dict[str, Any], backend: str) -> SceneEvent | None:
-    """Read an event of a scene; None for an event of a later version."""
+    """Read a scene's event. Returns None for an event that only a later version knows."""
     if name == "layer.progress":
         preview = base64.b64decode(data["preview"]) if "preview" in data else None
         return Progress(data["layer"], data["step"], data["steps"], preview, data.get("index"))

@@ -9,24 +9,24 @@ from .errors import NotReady, NotScenewright, OutOfMemory, Overloaded, Scenewrig
 WORTH_IT = (Overloaded, NotReady, OutOfMemory)
 FIRST_WAIT_S = 0.5
 SERVE_LOG_HINT = "in the logs of Ray Serve"
-"""The end of a 500 that Ray Serve gives in place of a replica that died."""
+"""The end of the message of a 500 that Ray Serve sends in place of a replica that died."""
 
 
 @dataclass(frozen=True)
 class Retries:
-    """The retry policy: at most `most` further tries.
+    """The retry policy: at most `most` retries.
 
-    A wait over `longest_wait_s` is the caller's to decide.
+    A failure that needs a wait over `longest_wait_s` is raised, for the caller to decide.
     """
 
     most: int = 3
     longest_wait_s: float = 60.0
 
     def wait_s(self, failure: Exception, tries: int, repeatable: bool, dice: float) -> float | None:
-        """Return the seconds until the next try after `tries` tries, or None where `failure` is to be raised.
+        """Return the seconds to wait for the next try after `tries` tries, or None to raise `failure`.
 
-        `repeatable` work may be sent again though an answer was lost on the way. `dice` in 0..1 spreads
-        many clients over the second half of the wait (AWS's "equal jitter").
+        `repeatable` work may be sent again even if its answer was lost. `dice` in 0..1 spreads many clients
+        over the second half of the wait (AWS's "equal jitter").
         """
         if tries > self.most:
             return None
@@ -43,13 +43,13 @@ class Retries:
 def _never_arrived(failure: Exception) -> bool:
     """Return True for a 408.
 
-    A server that closes a connection may say so just as the next request is sent (RFC 9110, 15.5.9).
+    A server that closes a connection may send one just as the next request arrives (RFC 9110, 15.5.9).
     """
     return isinstance(failure, ScenewrightError | NotScenewright) and failure.status == 408
 
 
 def _lost_on_the_way(failure: Exception) -> bool:
-    """Return True where no answer came, or a proxy answered in place of a replica that it had lost."""
+    """Return True if no answer came, or if a proxy answered in place of a replica that it had lost."""
     if isinstance(failure, NotScenewright):
         return failure.status >= 500
     if isinstance(failure, ScenewrightError):  # The service's own answers have an id; HAProxy's have none.

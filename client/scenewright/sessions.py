@@ -1,4 +1,4 @@
-"""Send calls to one service, again where that helps, and read its streams: what both clients stand on."""
+"""Send calls to one service, retry them where that helps, and read its streams: the base of both clients."""
 
 from __future__ import annotations
 
@@ -24,9 +24,10 @@ JSON, EVENTS = "application/json", "text/event-stream"
 
 
 class Session:
-    """One service, over one pool of connections, which leaving a `with` closes.
+    """A session with one service, over one connection pool, which leaving a `with` closes.
 
-    Every method raises ScenewrightError and ServerUnreachable (scenewright.errors); making one, NotSent.
+    Every method raises ScenewrightError and ServerUnreachable (scenewright.errors). The constructor raises
+    NotSent.
     """
 
     def __init__(
@@ -52,7 +53,7 @@ class Session:
         self._http.close()
 
     def _uploaded(self, request: dict[str, Any]) -> dict[str, Any]:
-        """Upload the picture files of a request's layers, and name them by their ids."""
+        """Upload the picture files of a request's layers, and replace them by their ids."""
         ids = {}
         for file, param in files_of(request).items():
             with named(param):
@@ -65,7 +66,7 @@ class Session:
     def _follow(self, stream: Stream[T]) -> Generator[T, None, None]:
         """Yield a stream's events.
 
-        Retried only until it begins: events that were sent cannot be sent again.
+        Retries only until the stream begins: events that were sent cannot be sent again.
         """
         response = self._persist(lambda: self._open(stream), stream.call.repeatable)
         events = Events(response, stream)
@@ -106,7 +107,7 @@ class Session:
 
 
 class AsyncSession:
-    """The same with `await`."""
+    """Session with `await`."""
 
     def __init__(
         self,
@@ -131,7 +132,7 @@ class AsyncSession:
         await self._http.aclose()
 
     async def _uploaded(self, request: dict[str, Any]) -> dict[str, Any]:
-        """Upload the picture files of a request's layers, and name them by their ids."""
+        """Upload the picture files of a request's layers, and replace them by their ids."""
         ids = {}
         for file, param in files_of(request).items():
             with named(param):
@@ -147,7 +148,7 @@ class AsyncSession:
     async def _follow(self, stream: Stream[T]) -> AsyncGenerator[T, None]:
         """Yield a stream's events.
 
-        Retried only until it begins: events that were sent cannot be sent again.
+        Retries only until the stream begins: events that were sent cannot be sent again.
         """
         response = await self._persist(lambda: self._open(stream), stream.call.repeatable)
         events = Events(response, stream)

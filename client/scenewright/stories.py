@@ -1,7 +1,7 @@
 """Read a story file, and give each description its seed. `serve/static/story.js` follows the same rules.
 
-A scene a line: `who | where | words`. Who or where left empty stays as in the scene before; the words
-may be left out. Empty lines and lines that begin with `#` do not count.
+Each line is a scene: `who | where | words`. An empty who or where stays as in the scene before, and the
+words may be left out. Empty lines and lines that begin with `#` are ignored.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Every call of `/v1/stories` as a value (calls.py)."""
+"""Build every call of `/v1/stories` as a value, as calls.py does."""
 
 from __future__ import annotations
 
@@ -27,12 +27,12 @@ from .errors import not_sent
 from .responses import JobEvent
 
 BOOK_TIMEOUT_S = 600.0
-"""A long book waits for its turn, and is large."""
+"""Making a long book may have to wait its turn, and its file is large."""
 KINDS = ("pdf", "epub", "zip")
 
 
 class Story(dict[str, Any]):
-    """Story as the service reports it, by its fields; `id` is an attribute too."""
+    """A story's fields, as the service reports them. `id` is also an attribute."""
 
     @property
     def id(self) -> str:
@@ -59,12 +59,12 @@ def page(limit: int, after: str | None, tenant: str | None) -> Call[dict[str, An
 
 
 def end(story_id: str) -> Call[Story]:
-    # Not repeatable: called twice, a story is first cancelled and then removed.
+    # Not repeatable: the first call cancels the story, and a second would remove it.
     return Call("DELETE", _story(story_id), _summary)
 
 
 def repaint(story_id: str, index: int, change: Mapping[str, Any]) -> Call[Story]:
-    # With a seed the second request paints what the first does.
+    # With a seed, a second request paints the same picture as the first.
     content = {"content": encoded(change)}
     path = f"{_page(story_id, index)}/repaint"
     return Call("POST", path, _summary, content, JSON, repeatable=change.get("seed") is not None)
@@ -90,7 +90,7 @@ def book(story_id: str, kind: BookKind, language: str | None) -> Call[bytes]:
 
     def read(response: httpx.Response) -> bytes:
         if not response.headers.get("content-type", "").startswith("application/"):
-            raise ValueError("no book")
+            raise ValueError("not a book")
         return response.content
 
     query = {} if language is None else {"params": checked_query(language=language)}
@@ -104,7 +104,7 @@ def events(story_id: str) -> Stream[JobEvent]:
 
 
 def _story(story_id: str) -> str:
-    name = path_segment(story_id, "that is no story's id, as creating a story gives one", "story_id")
+    name = path_segment(story_id, "story_id must be the id of a story", "story_id")
     return f"/v1/stories/{name}"
 
 

@@ -1,4 +1,4 @@
-"""`client.stories`: books of 1 to 100 pages, by both clients."""
+"""`client.stories`: books of 1 to 100 pages, for both clients."""
 
 from __future__ import annotations
 
@@ -18,25 +18,25 @@ POLL_S = 1.0
 
 
 class Stories:
-    """The stories of one service. Every method raises what the client's do."""
+    """The stories of one service. Every method raises the same errors as the client's own."""
 
     def __init__(self, session: Session) -> None:
         self._session = session
 
     def create(self, idempotency_key: str | None = None, **story: Any) -> Story:
-        """Have a story painted: POST /v1/stories. `story` are its fields, such as `title` and `pages`.
+        """Submit a story: POST /v1/stories. `story` holds its fields, such as `title` and `pages`.
 
-        When this returns, it is kept for good. A layer's `image` and `mask` may be files, as a pathlib.Path
-        or bytes: they are uploaded first.
+        Once this returns, the story is stored durably. A layer's `image` and `mask` may be files (a
+        pathlib.Path or bytes), which are uploaded first.
         """
         return self._session._do(calls.create(self._session._uploaded(story), idempotency_key))
 
     def get(self, story_id: str) -> Story:
-        """Return a story, and how far each page is: GET /v1/stories/{id}."""
+        """Return a story, and the progress of each page: GET /v1/stories/{id}."""
         return self._session._do(calls.find(story_id))
 
     def list(self, limit: int = 20, after: str | None = None, tenant: str | None = None) -> dict[str, Any]:
-        """List stories: GET /v1/stories. Returns `data`, newest first, and `next`, the `after` to go on."""
+        """List stories: GET /v1/stories. Returns `data`, newest first, and `next`, the next `after`."""
         return self._session._do(calls.page(limit, after, tenant))
 
     def wait(self, story_id: str, poll_s: float = POLL_S) -> Story:
@@ -46,7 +46,7 @@ class Stories:
         return story
 
     def events(self, story_id: str) -> Generator[JobEvent, None, None]:
-        """Yield each page as it ends, and the counts. Called again after a break, it misses nothing."""
+        """Yield each page as it ends, and the counts. A call after a lost connection misses nothing."""
         return self._session._follow(calls.events(story_id))
 
     def picture(self, story_id: str, index: int) -> tuple[bytes, str]:
@@ -54,7 +54,7 @@ class Stories:
         return self._session._do(calls.picture(story_id, index))
 
     def repaint(self, story_id: str, index: int, **change: Any) -> Story:
-        """Paint one page again, with what `change` gives: POST /v1/stories/{id}/pages/{index}/repaint."""
+        """Paint one page again, with the fields of `change`: POST /v1/stories/{id}/pages/{index}/repaint."""
         request = self._session._uploaded(change)
         return self._session._do(calls.repaint(story_id, index, request))
 
@@ -76,28 +76,28 @@ class Stories:
 
 
 class AsyncStories:
-    """The same with `await`."""
+    """Stories with `await`."""
 
     def __init__(self, session: AsyncSession) -> None:
         self._session = session
 
     async def create(self, idempotency_key: str | None = None, **story: Any) -> Story:
-        """Have a story painted: POST /v1/stories. `story` are its fields, such as `title` and `pages`.
+        """Submit a story: POST /v1/stories. `story` holds its fields, such as `title` and `pages`.
 
-        When this returns, it is kept for good. A layer's `image` and `mask` may be files, as a pathlib.Path
-        or bytes: they are uploaded first.
+        Once this returns, the story is stored durably. A layer's `image` and `mask` may be files (a
+        pathlib.Path or bytes), which are uploaded first.
         """
         request = await self._session._uploaded(story)
         return await self._session._do(calls.create(request, idempotency_key))
 
     async def get(self, story_id: str) -> Story:
-        """Return a story, and how far each page is: GET /v1/stories/{id}."""
+        """Return a story, and the progress of each page: GET /v1/stories/{id}."""
         return await self._session._do(calls.find(story_id))
 
     async def list(
         self, limit: int = 20, after: str | None = None, tenant: str | None = None
     ) -> dict[str, Any]:
-        """List stories: GET /v1/stories. Returns `data`, newest first, and `next`, the `after` to go on."""
+        """List stories: GET /v1/stories. Returns `data`, newest first, and `next`, the next `after`."""
         return await self._session._do(calls.page(limit, after, tenant))
 
     async def wait(self, story_id: str, poll_s: float = POLL_S) -> Story:
@@ -107,7 +107,7 @@ class AsyncStories:
         return story
 
     def events(self, story_id: str) -> AsyncGenerator[JobEvent, None]:
-        """Yield each page as it ends, and the counts. Called again after a break, it misses nothing."""
+        """Yield each page as it ends, and the counts. A call after a lost connection misses nothing."""
         return self._session._follow(calls.events(story_id))
 
     async def picture(self, story_id: str, index: int) -> tuple[bytes, str]:
@@ -115,7 +115,7 @@ class AsyncStories:
         return await self._session._do(calls.picture(story_id, index))
 
     async def repaint(self, story_id: str, index: int, **change: Any) -> Story:
-        """Paint one page again, with what `change` gives: POST /v1/stories/{id}/pages/{index}/repaint."""
+        """Paint one page again, with the fields of `change`: POST /v1/stories/{id}/pages/{index}/repaint."""
         request = await self._session._uploaded(change)
         return await self._session._do(calls.repaint(story_id, index, request))
 

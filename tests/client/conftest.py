@@ -1,4 +1,4 @@
-"""The edge that the client is tried against: that of tests/serve, without Ray."""
+"""Run the HTTP service for the client's tests: that of tests/serve, without Ray."""
 
 from __future__ import annotations
 

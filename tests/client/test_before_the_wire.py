@@ -1,4 +1,4 @@
-"""Say in one sentence why a request is not sent, in both clients, and never with a secret."""
+"""Both clients say in one sentence why a request is not sent, and never include a secret."""
 
 from __future__ import annotations
 
@@ -164,7 +164,7 @@ def test_a_proxy_that_cannot_be(send: Send, name: str, proxy: str, monkeypatch: 
 @pytest.mark.parametrize("proxy", [f"http://u:{SECRET}@127.0.0.1:9", "127.0.0.1:9", " https://127.0.0.1:9 "])
 def test_a_proxy_where_nobody_is(send: Send, proxy: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HTTP_PROXY", proxy)
-    assert "the proxy that HTTP_PROXY names does not answer" in str(raised(send, "http://scenes.example"))
+    assert "the proxy set in HTTP_PROXY does not answer" in str(raised(send, "http://scenes.example"))
 
 
 @BOTH
@@ -190,7 +190,7 @@ def test_odd_exceptions_from_a_proxy(send: Send, no_proxy: str, monkeypatch: pyt
 def test_a_proxy_is_used_where_it_is_meant_to_be(
     url: str, name: str, requested: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A proxy set for the internet must not swallow requests to this machine."""
+    """A proxy set for the internet must not receive requests to this machine."""
     monkeypatch.setenv(name, "http://127.0.0.1:1")
     assert Scenewright(url)._way.proxy == (name if requested else None)
     monkeypatch.setenv("NO_PROXY", ".example")
@@ -243,12 +243,15 @@ def client(requested: list[httpx.Request] | None = None) -> Scenewright:
 @pytest.mark.parametrize(
     ("value", "why"),
     [
-        *((text, "half of a character") for text in ("\ud83d", "caf\udce9", "a\udfffb")),
-        *((value, "no number in JSON") for value in (float("nan"), float("-inf"), np.float32("nan"))),
-        *((value, "cannot carry") for value in ({1}, b"x", object(), decimal.Decimal(1), np.zeros(2), 1j)),
+        *((text, "a lone surrogate") for text in ("\ud83d", "caf\udce9", "a\udfffb")),
+        *((value, "not a JSON number") for value in (float("nan"), float("-inf"), np.float32("nan"))),
+        *(
+            (value, "JSON does not support")
+            for value in ({1}, b"x", object(), decimal.Decimal(1), np.zeros(2), 1j)
+        ),
         *((value, "nested deeper") for value in (CIRCULAR, DEEP)),
-        ({("a",): 1}, "the request cannot be written"),
-        ({"\ud800": 1}, "has a key that holds half"),
+        ({("a",): 1}, "the request cannot be encoded"),
+        ({"\ud800": 1}, "has a key that contains a lone surrogate"),
     ],
     ids=lambda value: type(value).__name__,
 )
@@ -268,7 +271,7 @@ def test_a_field_that_json_cannot_carry_is_named(value: Any, why: str) -> None:
         assert why in error.message
         assert error.param is None or error.param.startswith(param)
     assert requested == []
-    if why == "half of a character":
+    if why == "a lone surrogate":
         assert not_sent(lambda: service.submit_job([{}, {"character": value}])).param == "scenes.1.character"
 
 

@@ -1,4 +1,4 @@
-"""The cast by both clients, against the whole edge: kept, changed, painted and removed."""
+"""Create, change, paint and delete cast members with both clients, against the complete service."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def url(config: ServiceConfig, graph: Graph, tmp_path_factory: pytest.TempPathFa
 
 
 def calling(kind: type, url: str, **options: Any) -> Call:
-    """Return a function that calls a method by its name, of the client or of its cast."""
+    """Return a function that calls a method of the client, or of its cast, by name."""
 
     def ended(name: str, *arguments: Any, **fields: Any) -> Any:
         async def done() -> Any:

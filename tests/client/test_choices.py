@@ -1,4 +1,4 @@
-"""The words that a request chooses from are the service's."""
+"""The client's choices for request fields are the service's."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The one command: the client's own commands, and those that other packages add."""
+"""The `scenewright` command: the client's own commands, and those that other packages add."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def run(*words: str) -> Result:
 
 @pytest.fixture
 def added(monkeypatch: pytest.MonkeyPatch) -> dict[str, EntryPoint]:
-    """Install nothing beside the client but what a test adds."""
+    """Return the entry points of the test, which replace all installed ones."""
     points: dict[str, EntryPoint] = {}
     monkeypatch.setitem(vars(cli.main), "_added", points)
     return points

@@ -1,4 +1,4 @@
-"""`scenewright-client`, built and installed where nothing else is: what comes along, and that it works."""
+"""Build `scenewright-client` and install it alone: check its contents, and that it works."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ from django.test import Client
 call_command("migrate", verbosity=0)
 print(Client().get("/books/").status_code)
 """
-"""Visits examples/story_agent: what its views need is imported."""
+"""Request a page of examples/story_agent, so that its views are imported."""
 
 
 def run(*command: object, **options: object) -> subprocess.CompletedProcess[str]:
@@ -70,7 +70,7 @@ def run(*command: object, **options: object) -> subprocess.CompletedProcess[str]
 
 @pytest.fixture(scope="module")
 def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The folder of the wheel and the source distribution."""
+    """Return the folder of the wheel and the source distribution."""
     source, folder = tmp_path_factory.mktemp("source"), tmp_path_factory.mktemp("built")
     ignored = shutil.ignore_patterns("build", "*.egg-info", "__pycache__")
     shutil.copytree(REPOSITORY / "client", source, ignore=ignored, dirs_exist_ok=True)
@@ -87,7 +87,7 @@ def wheel(built: Path) -> Path:
 
 
 def install(environment: Path, wheel: Path, extra: str = "") -> None:
-    """Install the wheel, in the versions that this environment has. Skips where no registry answers."""
+    """Install the wheel with this project's constraints. Skips if no package registry can be reached."""
     pins = ("--constraint", REPOSITORY / "constraints.txt", "--python", environment / "bin/python")
     done = run(BIN / "uv", "pip", "install", *pins, f"{wheel}{extra}")
     if done.returncode and NO_REGISTRY.search(done.stderr):
@@ -97,7 +97,7 @@ def install(environment: Path, wheel: Path, extra: str = "") -> None:
 
 @pytest.fixture(scope="module")
 def alone(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """An environment with the client and what it needs, and nothing else."""
+    """Return an environment with only the client and its dependencies."""
     environment = tmp_path_factory.mktemp("alone") / "venv"
     made = run(BIN / "uv", "venv", "--python", sys.executable, environment)
     assert made.returncode == 0, made.stderr

@@ -1,4 +1,4 @@
-"""Pictures to paint from: kept, and uploaded from files that a request names, by both clients."""
+"""Start pictures in both clients: stored, and uploaded from files that a request names."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ CASTLE, MASK = a_png("blue"), a_png("white")
 
 
 class Service:
-    """Keeps pictures as the service does, and notes what else it is asked; both clients speak to it."""
+    """Store pictures like the service, and record other requests; it serves both clients."""
 
     def __init__(self) -> None:
         self.pictures: dict[str, dict[str, Any]] = {}
@@ -94,7 +94,7 @@ def service() -> Service:
 
 @pytest.fixture(params=[Scenewright, AsyncScenewright])
 def call(request: pytest.FixtureRequest, service: Service) -> Call:
-    """Call a method by its name, on either client, and return what came of it; of a stream its last."""
+    """Return a function that calls a client's method by name: its result, or its stream's last event."""
     client = request.param("http://scenes:1", retries=NEVER, transport=httpx.MockTransport(service))
 
     async def done(called: Any) -> Any:
@@ -139,7 +139,7 @@ def test_a_scenes_files_are_uploaded_first(method: str, call: Call, service: Ser
             "seed": 1,
         }
     ]
-    assert hero["image"] is file, "what the caller holds stays as it is"
+    assert hero["image"] is file, "the caller's object is not changed"
     assert place["mask"] is MASK
 
 
@@ -157,7 +157,7 @@ def test_several_figures_layers_and_jobs_have_files_too(call: Call, service: Ser
         {"characters": [whole], "background": whole},
         {"character": whole, "background": "b"},
     ]
-    assert service.uploads == [CASTLE, MASK], "each file goes once, however many scenes start from it"
+    assert service.uploads == [CASTLE, MASK], "each file is uploaded once, however many scenes start from it"
 
 
 def test_references_and_a_poses_picture_are_files_too(call: Call, service: Service, tmp_path: Path) -> None:
@@ -223,7 +223,7 @@ def test_a_file_that_cannot_be_read_sends_nothing(
 def test_a_file_that_is_too_large_is_not_read_whole(call: Call, service: Service, tmp_path: Path) -> None:
     large = tmp_path / "large.png"
     with large.open("wb") as file:
-        file.truncate(1 << 40)  # A hole: it takes no room.
+        file.truncate(1 << 40)  # A sparse file: it uses no disk space.
     for given in (large, bytes(LARGEST_BYTES + 1)):
         assert "is larger than 16 MiB" in not_sent(call, "upload_picture", given).message
         assert not_sent(call, "character", "a", image=given).param == "image"
@@ -233,12 +233,12 @@ def test_a_file_that_is_too_large_is_not_read_whole(call: Call, service: Service
 @pytest.mark.parametrize("given", [5, bytearray(b"x"), object(), b"x".hex])
 def test_what_is_no_file(given: Any, call: Call, service: Service) -> None:
     assert "must be a file's bytes or its path" in not_sent(call, "upload_picture", given).message
-    if given != 5:  # A number is the service's to refuse.
+    if given != 5:  # The service refuses a number.
         assert not_sent(call, "scene", {"prompt": "a", "image": given}, "b").param == "character.image"
 
 
 def test_text_in_a_layer_opens_no_file(call: Call, service: Service, tmp_path: Path) -> None:
-    """Requests that an application passes on for others must not read its machine's files."""
+    """Requests that an application forwards for others must not read its machine's files."""
     (tmp_path / "castle.png").write_bytes(CASTLE)
     hero = {"prompt": "a", "image": str(tmp_path / "castle.png")}
     assert not_sent(call, "scene", hero, "b").param == "character.image"
@@ -249,13 +249,13 @@ def test_text_in_a_layer_opens_no_file(call: Call, service: Service, tmp_path: P
 
 
 def test_a_picture_that_the_service_refuses_is_named_by_its_field(call: Call, service: Service) -> None:
-    error = {"code": "invalid_request", "message": "file is not a whole PNG, JPEG or WebP picture"}
+    error = {"code": "invalid_request", "message": "file is not a valid PNG, JPEG or WebP picture"}
     service.refusal = httpx.Response(422, json={"error": error | {"param": "file", "request_id": "r1"}})
-    refused = raised(call, "scene", "a", {"prompt": "b", "image": b"no picture"})
+    refused = raised(call, "scene", "a", {"prompt": "b", "image": b"not a picture"})
     assert type(refused) is InvalidRequest and refused.request_id == "r1"
     assert refused.param == "background.image"
-    assert str(refused) == "background.image is not a whole PNG, JPEG or WebP picture"
-    refused = raised(call, "upload_picture", b"no picture")
+    assert str(refused) == "background.image is not a valid PNG, JPEG or WebP picture"
+    refused = raised(call, "upload_picture", b"not a picture")
     assert type(refused) is InvalidRequest and refused.param == "file"
 
 
@@ -310,7 +310,7 @@ def test_a_real_edge_paints_inside_of_the_mask_alone(
         place = {"prompt": "a castle", **start, **steps}
         *_, last = client.scene_events("a knight", place)
         assert isinstance(last, Scene)
-        refused = raised(client.scene, "a", {"prompt": "b", "image": b"no picture"})
-        assert str(refused).startswith("background.image is not a whole PNG")
-        assert client.delete_picture(kept["id"])["id"] == kept["id"]  # Sent again, it lasts longer.
+        refused = raised(client.scene, "a", {"prompt": "b", "image": b"not a picture"})
+        assert str(refused).startswith("background.image is not a valid PNG")
+        assert client.delete_picture(kept["id"])["id"] == kept["id"]  # Uploaded again, it is kept longer.
         assert type(raised(client.picture, kept["id"])) is NotFound

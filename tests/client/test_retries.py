@@ -1,4 +1,4 @@
-"""Try again what may be, when it may be, and nothing else: the policy, and a client that keeps to it."""
+"""Retry only what may be retried, when it may be: the policy, and a client that follows it."""
 
 from __future__ import annotations
 
@@ -168,7 +168,7 @@ def test_a_job_whose_answer_was_lost_is_sent_again_under_the_same_key(slept: lis
 
 
 def test_what_haproxy_answers_for_a_replica_that_died_is_lost_on_the_way() -> None:
-    """It has the documented shape, and no id: HAProxy reads it from a file (serve/http/haproxy_config.py)."""
+    """Its body has the documented form, without an id: HAProxy reads it from a file (haproxy_config.py)."""
     body = early_errors()["502.http"].partition("\r\n\r\n")[2]
     lost = error_of(500, json.loads(body))
     assert Retries().wait_s(lost, 1, repeatable=True, dice=1) == 0.5

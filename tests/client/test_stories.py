@@ -1,4 +1,4 @@
-"""Story files by the cases that the page's parser is held to as well (tests/browser/test_story.py)."""
+"""Parse story files, with the same cases as the page's parser (tests/browser/test_story.py)."""
 
 from __future__ import annotations
 

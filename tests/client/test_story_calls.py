@@ -1,4 +1,4 @@
-"""`client.stories`, of both clients."""
+"""`client.stories` of both clients."""
 
 from __future__ import annotations
 

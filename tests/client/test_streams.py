@@ -1,4 +1,4 @@
-"""Streams of events, read as they come, by both clients."""
+"""Read streams of events as they arrive, with both clients."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ def encoded(*reported: tuple[str, dict[str, Any]]) -> bytes:
 
 
 class Pieces(httpx.SyncByteStream, httpx.AsyncByteStream):
-    """An answer that comes in pieces of seven bytes, and knows whether its reader hung up."""
+    """A response in pieces of seven bytes, which records whether its reader closed it."""
 
     def __init__(self, data: bytes) -> None:
         self.data, self.closed = data, False
@@ -137,7 +137,7 @@ def test_a_fault_on_the_way_is_raised_as_it_would_have_been() -> None:
 
 def test_a_stream_that_breaks_off_is_not_taken_for_a_whole_one() -> None:
     transport = answering(Pieces(encoded(*REPORTED_COLUMNS[:3])))
-    with pytest.raises(ServerUnreachable, match="stopped telling"):
+    with pytest.raises(ServerUnreachable, match="stream ended before the work was done"):
         list(Scenewright("http://scenes:1", transport=transport).scene_events("a", "b"))
 
 

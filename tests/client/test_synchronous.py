@@ -1,4 +1,4 @@
-"""The client, against answers that follow the contract and answers that do not."""
+"""The client with responses that follow the contract, and responses that do not."""
 
 from __future__ import annotations
 
@@ -148,7 +148,7 @@ def test_it_needs_httpx_and_pillow_alone() -> None:
             continue
         tree = ast.parse(file.read_text())
         froms = [node for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)]
-        assert all(node.level < 2 for node in froms), f"{file.name} imports of ours"
+        assert all(node.level < 2 for node in froms), f"{file.name} imports from outside the package"
         names = {node.module.split(".")[0] for node in froms if node.module and not node.level}
         names |= {
             name.name.split(".")[0]

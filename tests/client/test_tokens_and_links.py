@@ -1,4 +1,4 @@
-"""The clients against a service of ours: tokens, links, keys of idempotency, and what is painted later."""
+"""The clients against the service: tokens, links, idempotency keys, and jobs that are painted later."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`scenewright cast`: heroes that a running service keeps under their names, and their sheets for games."""
+"""`scenewright cast`: heroes that a running service keeps by name, and their sprite sheets for games."""
 
 from __future__ import annotations
 
@@ -22,17 +22,19 @@ READABLE = click.Path(exists=True, dir_okay=False, path_type=Path)
 
 @click.group()
 def cast() -> None:
-    """Keep heroes, and paint them by their names."""
+    """Keep heroes, and paint them by name."""
 
 
 @cast.command()
 @click.argument("name")
-@click.option("--description", default="", help="What the hero is like; stands before a layer's own words.")
+@click.option(
+    "--description", default="", help="What the hero looks like; comes before a layer's own prompt."
+)
 @click.option(
     "--reference", "references", multiple=True, type=READABLE, help="A picture of the hero; up to four."
 )
-@click.option("--seed", type=int, help="For layers without their own.")
-@click.option("--negative-prompt", help="What must not be seen, for layers without their own.")
+@click.option("--seed", type=int, help="Seed of layers without their own.")
+@click.option("--negative-prompt", help="Negative prompt of layers without their own.")
 @service_options
 def add(
     name: str,
@@ -69,7 +71,7 @@ def list_(url: str, api_key: str | None) -> None:
 @click.argument("name")
 @service_options
 def show(name: str, url: str, api_key: str | None) -> None:
-    """Show all that is kept of a hero, as JSON."""
+    """Show all fields of a hero, as JSON."""
     with connected(url, api_key) as service:
         click.echo(json.dumps(service.cast.get(name), indent=2, ensure_ascii=False))
 
@@ -86,13 +88,22 @@ def remove(name: str, url: str, api_key: str | None) -> None:
 
 @cast.command()
 @click.argument("name")
-@click.option("--poses", "file", type=READABLE, help="A YAML or JSON list of poses; else some usual ones.")
-@click.option("-o", "--output", "folder", required=True, type=click.Path(file_okay=False, path_type=Path))
+@click.option(
+    "--poses", "file", type=READABLE, help="YAML or JSON list of poses; by default some usual ones."
+)
+@click.option(
+    "-o",
+    "--output",
+    "folder",
+    required=True,
+    type=click.Path(file_okay=False, path_type=Path),
+    help="Folder for the frames and their atlas.",
+)
 @service_options
 def export(name: str, file: Path | None, folder: Path, url: str, api_key: str | None) -> None:
     """Paint a hero in poses for a game.
 
-    Writes an atlas, its JSON, and every pose as a PNG of its own.
+    Writes an atlas, its JSON, and each pose as a separate PNG.
     A pose is a prompt, or a layer's fields with the `name` of its frame.
     """
     poses = read_poses(file) if file is not None else []
@@ -105,12 +116,14 @@ def export(name: str, file: Path | None, folder: Path, url: str, api_key: str | 
 
 
 def _files(archive: bytes) -> list[tuple[str, bytes]]:
-    """Return the files of a sheet's archive. Raises click.ClickException for one of another form."""
+    """Return the files of a sheet's archive. Raises click.ClickException for another format."""
     try:
         with zipfile.ZipFile(BytesIO(archive)) as files:
             names = files.namelist()
             if not names or not all(IN_ARCHIVE.fullmatch(each) for each in names):
-                raise click.ClickException("the service's archive holds files that are no sheet's")
+                raise click.ClickException(
+                    "the service's archive contains files that are not part of a sheet"
+                )
             return [(each, files.read(each)) for each in names]
     except zipfile.BadZipFile as error:
         raise click.ClickException(f"the service's archive is damaged: {error}") from error

@@ -15,7 +15,7 @@ Found = TypeVar("Found", bound=Mapping[str, Any])
 
 
 def until_ended(find: Callable[[], Found], parts: str = "") -> Found:
-    """Return what `find` finds once it has ended; meanwhile write each change of its counts to stderr."""
+    """Call `find` until its job or story has ended, and write each change of the counts to stderr."""
     said = ""
     while True:
         found = find()
@@ -27,8 +27,8 @@ def until_ended(find: Callable[[], Found], parts: str = "") -> Found:
 
 
 def status_line(found: Mapping[str, Any], parts: str = "") -> str:
-    """Return the status and the counts of a job or a story. `parts`: what is counted, such as `pages`."""
+    """Return the status and counts of a job or a story. `parts` names the counted items, such as `pages`."""
     counted = f"{found['done']} of {found['total']} {parts}".rstrip()
     failed = f", {found['failed']} failed" if found["failed"] else ""
-    held = ", held since its key has ended" if found.get("held") else ""
+    held = ", held because its key has ended" if found.get("held") else ""
     return f"{found['status']}: {counted}{failed}{held}"

@@ -1,4 +1,4 @@
-"""Run commands so that a full disk or a terminal with fewer letters ends them with a sentence."""
+"""Run commands that report OS errors in a sentence and escape letters that the terminal cannot show."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ GROUP = "scenewright.commands"
 
 
 class _InOneSentence(click.Command):
-    """Escapes what the terminal's encoding cannot show, and report the machine's faults in a sentence."""
+    """Escape letters that the terminal's encoding cannot show, and report OS errors in a sentence."""
 
     def invoke(self, context: click.Context) -> Any:
         for stream in (sys.stdout, sys.stderr):
@@ -39,7 +39,7 @@ class Commands(_InOneSentence, click.Group): ...
 class ExtensibleCommands(Commands):
     """A group that other installed packages add commands to, by entry points.
 
-    A command is imported when it is asked for, so that none waits for the others' imports.
+    Each command is imported when it is looked up, so that none waits for another's imports.
     """
 
     def __init__(self, *given: Any, entry_point_group: str, **options: Any) -> None:

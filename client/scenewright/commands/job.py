@@ -26,10 +26,10 @@ def job() -> None:
 
 @job.command()
 @click.argument("file", type=click.File(encoding="utf-8-sig"))
-@click.option("--idempotency-key", help="The same key and scenes within 24 hours mean the same job.")
-@click.option("--story-seed", type=int, help=f"Paints a story differently; {STORY_SEED} where not given.")
-@click.option("--webhook", metavar="URL", help="Told of the job's end; the service must allow its host.")
-@click.option("--wait", is_flag=True, help="Until the job has ended; exits 1 if any scene failed.")
+@click.option("--idempotency-key", help="The same key and scenes within 24 hours give the same job.")
+@click.option("--story-seed", type=int, help=f"Seed of the whole story; {STORY_SEED} by default.")
+@click.option("--webhook", metavar="URL", help="Notified when the job ends; the service must allow its host.")
+@click.option("--wait", is_flag=True, help="Wait until the job has ended; exit 1 if any scene failed.")
 @service_options
 def submit(
     file: TextIO,
@@ -42,7 +42,7 @@ def submit(
 ) -> None:
     """Submit the scenes of FILE (- is stdin).
 
-    FILE is a JSON list of scene requests, or {"scenes": [...]}, or a story: a scene a line,
+    FILE is a JSON list of scene requests, or {"scenes": [...]}, or a story with one scene per line,
     `who | where | text`. In a story the same description always gets the same seed.
     """
     scenes = _scenes(file, story_seed)
@@ -55,17 +55,19 @@ def submit(
 
 @job.command()
 @click.argument("job_id", metavar="ID")
-@click.option("--wait", is_flag=True, help="Until the job has ended; exits 1 if any scene failed.")
+@click.option("--wait", is_flag=True, help="Wait until the job has ended; exit 1 if any scene failed.")
 @service_options
 def status(job_id: str, wait: bool, url: str, api_key: str | None) -> None:
-    """Say how far a job is, and why scenes failed."""
+    """Show a job's progress, and why scenes failed."""
     with connected(url, api_key) as service:
         _report(until_ended(partial(service.job, job_id)) if wait else service.job(job_id))
 
 
 @job.command("list")
-@click.option("--limit", type=click.IntRange(1, 100), default=20, show_default=True)
-@click.option("--tenant", help="Whose; an admin's key lists everybody's where not given.")
+@click.option(
+    "--limit", type=click.IntRange(1, 100), default=20, show_default=True, help="The most jobs to list."
+)
+@click.option("--tenant", help="Whose jobs; an admin's key lists all tenants' by default.")
 @service_options
 def list_(limit: int, tenant: str | None, url: str, api_key: str | None) -> None:
     """List jobs, newest first."""
@@ -79,7 +81,7 @@ def list_(limit: int, tenant: str | None, url: str, api_key: str | None) -> None
 @click.argument("job_id", metavar="ID")
 @service_options
 def cancel(job_id: str, url: str, api_key: str | None) -> None:
-    """Cancel what has not ended. A job that has ended stays as it is."""
+    """Cancel a job's remaining scenes. A job that has ended is left unchanged."""
     with connected(url, api_key) as service:
         found = service.job(job_id)
         click.echo(found["status"] if found["status"] in ENDED else service.cancel_job(job_id)["status"])
@@ -102,17 +104,27 @@ def remove(job_id: str, url: str, api_key: str | None) -> None:
     with connected(url, api_key) as service:
         found = service.job(job_id)
         if found["status"] not in ENDED:
-            raise click.ClickException(f"it has not ended ({status_line(found)}): cancel it first")
+            raise click.ClickException(f"the job has not ended ({status_line(found)}): cancel it first")
         service.cancel_job(job_id)
         click.echo("removed")
 
 
 @job.command()
 @click.argument("job_id", metavar="ID")
-@click.option("-o", "--output", "folder", required=True, type=click.Path(file_okay=False, path_type=Path))
+@click.option(
+    "-o",
+    "--output",
+    "folder",
+    required=True,
+    type=click.Path(file_okay=False, path_type=Path),
+    help="Folder for the pictures.",
+)
 @service_options
 def fetch(job_id: str, folder: Path, url: str, api_key: str | None) -> None:
-    """Write the pictures so far into a folder. They are called scene-0000.jpg, scene-0001.jpg, …"""
+    """Write the pictures painted so far into a folder.
+
+    The files are scene-0000.jpg, scene-0001.jpg, …
+    """
     with connected(url, api_key) as service:
         scenes = [scene["index"] for scene in service.job(job_id)["scenes"] if "url" in scene]
         gone = False
@@ -149,7 +161,7 @@ def _scenes(file: TextIO, story_seed: int | None) -> list[dict[str, Any]]:
     content = read_json(name, text)
     scenes = content.get("scenes") if isinstance(content, dict) else content
     if not isinstance(scenes, list):
-        raise click.BadParameter('neither a list of scenes nor {"scenes": [...]}', param_hint="FILE")
+        raise click.BadParameter('must be a list of scenes or {"scenes": [...]}', param_hint="FILE")
     if isinstance(content, dict) and (unknown := sorted(content.keys() - {"scenes"})):
         raise click.BadParameter(f"{name}: {unknown[0][:60]!a} is not a known field", param_hint="FILE")
     return scenes

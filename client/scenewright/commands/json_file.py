@@ -1,4 +1,4 @@
-"""Read JSON that a caller wrote by hand: what is wrong with it is said before anything is sent."""
+"""Read hand-written JSON, and report what is wrong with it before anything is sent."""
 
 from __future__ import annotations
 
@@ -9,16 +9,16 @@ import click
 
 
 def read_json(name: str, text: str) -> Any:
-    """Return what the text of the file `name` says. Raises click.BadParameter."""
+    """Return the parsed text of the file `name`. Raises click.BadParameter."""
     try:
         return json.loads(text, parse_constant=_no_number, object_pairs_hook=_no_name_twice)
     except (ValueError, RecursionError) as error:
-        why = "nested too deep" if isinstance(error, RecursionError) else str(error)
+        why = "nested too deeply" if isinstance(error, RecursionError) else str(error)
         raise click.BadParameter(f"{name} is not JSON: {why}", param_hint="FILE") from error
 
 
 def _no_number(name: str) -> None:
-    raise ValueError(f"it has no {name}")
+    raise ValueError(f"JSON has no {name}")
 
 
 def _no_name_twice(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -26,5 +26,5 @@ def _no_name_twice(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     found = dict(pairs)
     if len(found) < len(pairs):
         names = [name for name, _ in pairs]
-        raise ValueError(f"{next(name for name in names if names.count(name) > 1)!r} is there twice")
+        raise ValueError(f"{next(name for name in names if names.count(name) > 1)!r} is given twice")
     return found

@@ -1,4 +1,4 @@
-"""Painting a scene while a terminal shows how far its layers are, and a folder takes their previews."""
+"""Paint a scene while a terminal shows the progress of its layers and a folder receives their previews."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ NAMES = {"character": "character", "background": "place"}
 
 
 def paint(service: Scenewright, request: dict[str, Any], previews: Path | None) -> Scene:
-    """Show a bar for each layer on a terminal; elsewhere one line, since a log wants no animation."""
+    """Paint a scene, with a progress bar for each layer on a terminal, and one line in a log."""
     watched = sys.stderr.isatty()
     if not watched:
         click.echo("painting…", err=True)
@@ -60,7 +60,7 @@ def _with_bars(events: Iterable[SceneEvent], figures: int | None) -> SceneEvent 
         for last in events:
             if isinstance(last, Queued):
                 task = tasks[_name_of(last.layer, last.index)]
-                bars.update(task, waits=f"{last.ahead} before it" if last.ahead else "")
+                bars.update(task, waits=f"{last.ahead} ahead" if last.ahead else "")
             elif isinstance(last, Progress):
                 task = tasks[_name_of(last.layer, last.index)]
                 bars.update(task, completed=last.step, total=last.steps, waits="")
@@ -70,7 +70,7 @@ def _with_bars(events: Iterable[SceneEvent], figures: int | None) -> SceneEvent 
 
 
 def _layers(figures: int | None) -> list[tuple[str, int | None]]:
-    """Return the layers in the order of their bars; `figures`: how many, None for a character alone."""
+    """Return the layers in the order of their bars. `figures` None means a character without an index."""
     indices: Iterable[int | None] = (None,) if figures is None else range(figures)
     return [*(("character", index) for index in indices), ("background", None)]
 
@@ -84,9 +84,10 @@ def _shown(layer: str, index: int | None) -> str:
 
 
 def _kept(events: Iterable[SceneEvent], folder: Path) -> Generator[SceneEvent, None, None]:
-    """FOLDER/character-007.jpg is the character after seven steps; scene-2.jpg the second of all layers.
+    """Write the previews into the folder, and pass the events on.
 
-    The second of several characters after seven steps is character-1-007.jpg.
+    character-007.jpg is the character after seven steps, and character-1-007.jpg the second of several
+    characters. scene-2.jpg is the second preview of all layers together.
     """
     make_folder(folder)
     together = 0

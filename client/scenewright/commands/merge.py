@@ -1,7 +1,7 @@
-"""`scenewright merge`: picture files into one, by a running service.
+"""`scenewright merge`: merge picture files into one, by a running service.
 
-Where the service is installed, its own command of this name takes this one's place: it has the same options,
-and merges on this machine.
+If the service is installed, its own command of this name replaces this one. It has the same options, and
+merges on this machine.
 """
 
 from __future__ import annotations
@@ -27,49 +27,63 @@ PLACING = ("mode", "width", "height", "scale", "harmonize", "shadow", "contrast"
 OPTIONS = (
     click.argument("character", type=PICTURE, metavar=NAMES["character"]),
     click.argument("background", type=PICTURE, metavar=NAMES["background"]),
-    click.option("-o", "--output", "file", required=True, type=click.Path(path_type=Path), metavar="FILE"),
-    click.option("--mode", type=click.Choice(get_args(MergeMode)), help="auto where not given."),
+    click.option(
+        "-o",
+        "--output",
+        "file",
+        required=True,
+        type=click.Path(path_type=Path),
+        metavar="FILE",
+        help="File for the picture.",
+    ),
+    click.option(
+        "--mode",
+        type=click.Choice(get_args(MergeMode)),
+        help="How the character is merged into the background; by default auto.",
+    ),
     click.option(
         "--character",
         "further",
         type=PICTURE,
         multiple=True,
         metavar="FILE",
-        help=f"Another figure beside CHARACTER.png, up to {MAX_FIGURES} in all.",
+        help=f"Another figure besides CHARACTER.png, up to {MAX_FIGURES} in all.",
     ),
     click.option(
         "--position",
         "positions",
         type=PositionParam(),
         multiple=True,
-        help="right where not given. Once for each of several figures, which else spread evenly.",
+        help="right by default. Give one per figure; several are spaced evenly by default.",
     ),
-    click.option("--width", type=SIDE, help="Of the merged picture; 1024 where not given."),
-    click.option("--height", type=SIDE, help="Of the merged picture; 512 where not given."),
-    click.option("--scale", type=FiniteRange(0.1, 4), help="Of the figure; 1.0 where not given."),
+    click.option("--width", type=SIDE, help="Width of the merged picture; 1024 by default."),
+    click.option("--height", type=SIDE, help="Height of the merged picture; 512 by default."),
+    click.option("--scale", type=FiniteRange(0.1, 4), help="Scale of the figure; 1.0 by default."),
     click.option(
-        "--harmonize", type=FiniteRange(0, 1), help="How much of the place's light it takes on; else 0.55."
+        "--harmonize",
+        type=FiniteRange(0, 1),
+        help="How far the figure's light is matched to the background's; 0.55 by default.",
     ),
-    click.option("--shadow/--no-shadow", default=None, help="Under its feet; there where not given."),
+    click.option("--shadow/--no-shadow", default=None, help="Shadow under the figure's feet; on by default."),
     click.option(
         "--contrast",
         type=FiniteRange(0, 4),
-        help="1.1 for paste and 1.0 for a cut-out where not given.",
+        help="By default 1.1 for paste and 1.0 for a cut-out.",
     ),
-    click.option("--enhance", is_flag=True, help="Sharper, with a little more contrast and colour."),
-    click.option("--attribution", is_flag=True, help="Mark the picture: Generated with Stable Diffusion."),
-    click.option("--layers", type=FOLDER, metavar="FOLDER", help="Also write the layers there."),
+    click.option("--enhance", is_flag=True, help="Sharpen, with a little more contrast and colour."),
+    click.option("--attribution", is_flag=True, help='Mark the picture "Generated with Stable Diffusion".'),
+    click.option("--layers", type=FOLDER, metavar="FOLDER", help="Also write the layers to this folder."),
 )
 
 
 def merge_options(command: Callable[..., Any]) -> Callable[..., Any]:
-    """Add the arguments and options of a merge, wherever it is made."""
+    """Add the arguments and options of a merge, which are the same wherever it runs."""
     for option in reversed(OPTIONS):
         command = option(command)
     return command
 
 
-@click.command(short_help="Set one picture file into another, by a running service.")
+@click.command(short_help="Merge one picture file into another, by a running service.")
 @merge_options
 @service_options
 def merge(
@@ -85,9 +99,9 @@ def merge(
     api_key: str | None,
     **options: Any,
 ) -> None:
-    """Set the figure of CHARACTER.png into BACKGROUND.png, by a running service.
+    """Merge the figure of CHARACTER.png into BACKGROUND.png, by a running service.
 
-    Both may be PNG, JPEG or WebP; transparency is honoured. Layers of an earlier scene give that scene again.
+    Both may be PNG, JPEG or WebP; transparency is honoured. An earlier scene's layers give that scene again.
     """
     wire_format = picture_format(file)
     check_writable(file)
@@ -117,7 +131,7 @@ def merge(
 def all_characters(first: Path, further: tuple[Path, ...]) -> tuple[Path, ...]:
     """Return the files of all figures. Raises click.BadParameter for too many."""
     if 1 + len(further) > MAX_FIGURES:
-        raise click.BadParameter(f"there are {MAX_FIGURES} figures at most", param_hint="--character")
+        raise click.BadParameter(f"at most {MAX_FIGURES} figures are allowed", param_hint="--character")
     return (first, *further)
 
 
@@ -131,14 +145,14 @@ def read(file: Path, name: str) -> bytes:
 
 
 def wrong_file(file: Path, param: str, message: str) -> click.BadParameter:
-    """Return the error that names a file which is no picture; `param` is the request's name for it."""
+    """Return the error that names a file that is not a picture. `param` is its name in the request."""
     return click.BadParameter(f"{file}: {message}", param_hint=NAMES.get(param, "--character"))
 
 
 def _options(
     options: dict[str, Any], positions_given: list[Position | float], several: bool
 ) -> dict[str, Any]:
-    """Return `merge` and `figures` of the request, as far as they were asked for."""
+    """Return the request's `merge` and `figures`, with only the options that were given."""
     placing = {name: options[name] for name in PLACING if options[name] is not None}
     places = [on_the_wire(position) for position in positions_given]
     if several:

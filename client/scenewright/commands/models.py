@@ -1,4 +1,4 @@
-"""`scenewright models`: what the service paints with, and what may be done with it."""
+"""`scenewright models`: the service's models, and the uses that their licences allow."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def models(url: str, api_key: str | None) -> None:
     from rich.table import Table
 
     table = Table("model", "family", "paints", "licence", "commercial use", "resolution", "memory (GB)")
-    table.columns[0].no_wrap = True  # an id cut off with dots could not be copied
+    table.columns[0].no_wrap = True  # an id that ends in an ellipsis could not be copied
     for card in cards:
         size, memory = card.get("resolution"), card.get("memory_gb")
         table.add_row(

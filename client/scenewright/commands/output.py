@@ -1,4 +1,4 @@
-"""The file a command writes: its format from its name, its folder checked before any work is done for it."""
+"""Write a command's file in the format of its name, and check that it is writable before any work."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ FORMATS: dict[str, PictureFormat] = {".jpg": "jpeg", ".jpeg": "jpeg", ".png": "p
 
 
 def picture_format(file: Path) -> PictureFormat:
-    """Return the format by the file's ending. Raises click.BadParameter."""
+    """Return the format for the file's suffix. Raises click.BadParameter for an unknown suffix."""
     if file.suffix.lower() not in FORMATS:
         raise click.BadParameter(
             f"{click.format_filename(file.name)} must end in one of {', '.join(FORMATS)}", param_hint="-o"

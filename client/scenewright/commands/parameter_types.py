@@ -1,4 +1,4 @@
-"""Read what options take on the command line: finite numbers, positions, poses, LoRAs."""
+"""Parse the values of command-line options: finite numbers, positions, poses, LoRAs."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ LARGEST_BYTES = 1 << 20
 
 
 class FiniteRange(click.FloatRange):
-    """Accept finite numbers alone: click's own takes `nan`, and `inf` where it has no end."""
+    """Accept only finite numbers: click's own range takes `nan`, and `inf` if it has no upper end."""
 
     def convert(self, value: Any, param: click.Parameter | None, context: click.Context | None) -> float:
-        """Fail in one sentence."""
+        """Return the number. Fails with a message of one sentence."""
         number: float = super().convert(value, param, context)
         if not math.isfinite(number):
             self.fail(f"{value} is not a finite number", param, context)
@@ -27,18 +27,18 @@ class FiniteRange(click.FloatRange):
 
 
 class PositionParam(click.ParamType[Position | float]):
-    """Read `left`, `center`, `right`, or a share of the width, 0 to 1: where a figure's middle stands."""
+    """Read where a figure's middle is: `left`, `center`, `right`, or a share of the width from 0 to 1."""
 
     name = "position"
 
     def get_metavar(self, param: click.Parameter, ctx: click.Context) -> str:
-        """Show what may be written."""
+        """Return the accepted values, for the help text."""
         return f"[{'|'.join(WORDS)}|0..1]"
 
     def convert(
         self, value: Any, param: click.Parameter | None, ctx: click.Context | None
     ) -> Position | float:
-        """Fail in one sentence."""
+        """Return the position. Fails with a message of one sentence."""
         for word in WORDS:
             if value == word:
                 return word
@@ -47,14 +47,16 @@ class PositionParam(click.ParamType[Position | float]):
         except ValueError:
             share = -1.0
         if not 0 <= share <= 1:
-            self.fail(f"{value!r} is none of {', '.join(WORDS)}, nor a number from 0 to 1", param, ctx)
+            self.fail(f"{value!r} must be one of {', '.join(WORDS)}, or a number from 0 to 1", param, ctx)
         return share
 
 
 def of_each(given: tuple[Position | float, ...], figures: int) -> list[Position | float]:
-    """Return the positions of all figures, or none. Raises BadParameter where some have one."""
+    """Return the positions of all figures, or none. Raises BadParameter if only some have one."""
     if given and len(given) != figures:
-        message = f"there are {figures} figures and {len(given)} positions: give one of each, or none"
+        message = (
+            f"there are {figures} figures and {len(given)} positions: give one position per figure, or none"
+        )
         raise click.BadParameter(message, param_hint="--position")
     return list(given)
 
@@ -67,13 +69,13 @@ def on_the_wire(position: Position | float | None) -> Any:
 class PoseFile(click.ParamType[dict[str, Any]]):
     """Read a pose from a `.json` file: `{"keypoints": [[x, y, confidence], …]}`, or that list alone.
 
-    Any other file is a picture of its skeleton.
+    Any other file is a picture of the skeleton.
     """
 
     name = "FILE"
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> dict[str, Any]:
-        """Return the pose as it is on the wire, a picture by its path. Raises click.BadParameter."""
+        """Return the pose in the wire format, with a picture as its path. Raises click.BadParameter."""
         file = click.Path(exists=True, dir_okay=False, path_type=Path).convert(value, param, ctx)
         if not isinstance(file, Path) or file.suffix.lower() != ".json":
             return {"image": file}
@@ -98,23 +100,23 @@ def _no_number(name: str) -> None:
 
 
 class LoraParam(click.ParamType[dict[str, Any]]):
-    """Read `NAME` or `NAME:SCALE`. What follows the last colon is the scale where it is a number."""
+    """Read `NAME` or `NAME:SCALE`. The part after the last colon is the scale if it is a number."""
 
     name = "lora"
 
     def get_metavar(self, param: click.Parameter, ctx: click.Context) -> str:
-        """Show what may be written."""
+        """Return the accepted values, for the help text."""
         return "NAME[:SCALE]"
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> dict[str, Any]:
-        """Fail in one sentence."""
+        """Return the LoRA as the service takes it. Fails with a message of one sentence."""
         name, colon, number = str(value).rpartition(":")
         try:
             scale = float(number)
         except ValueError:
             name, colon = str(value), ""
         if not name:
-            self.fail(f"{value!r} names no LoRA", param, ctx)
+            self.fail(f"{value!r} must begin with the name of a LoRA", param, ctx)
         if not colon:
             return {"name": name}
         if not math.isfinite(scale):

@@ -28,10 +28,10 @@ def read_poses(file: Path) -> list[str | dict[str, Any]]:
     content = _json(name, text) if text.lstrip().startswith(("{", "[")) else _yaml(name, text)
     poses = content.get("poses") if isinstance(content, dict) and content.keys() == {"poses"} else content
     if not isinstance(poses, list) or not poses:
-        raise _wrong(f"{name} is neither a list of poses nor `poses: [...]`")
+        raise _wrong(f"{name} must be a list of poses or `poses: [...]`")
     for number, pose in enumerate(poses):
         if not isinstance(pose, str | dict):
-            raise _wrong(f"{name}: pose {number} is neither a prompt nor a layer")
+            raise _wrong(f"{name}: pose {number} must be a prompt or a layer")
     return poses
 
 
@@ -39,7 +39,7 @@ def _json(name: str, text: str) -> Any:
     try:
         return json.loads(text)
     except (ValueError, RecursionError) as error:
-        why = "nested too deep" if isinstance(error, RecursionError) else str(error)
+        why = "nested too deeply" if isinstance(error, RecursionError) else str(error)
         raise _wrong(f"{name} is not JSON: {why}") from error
 
 
@@ -47,7 +47,7 @@ def _yaml(name: str, text: str) -> Any:
     try:
         import yaml
     except ImportError as error:
-        raise _wrong(f"{name}: YAML needs PyYAML (pip install pyyaml); or write it as JSON") from error
+        raise _wrong(f"{name}: YAML needs PyYAML (pip install pyyaml); or use JSON") from error
     try:
         return yaml.safe_load(text)
     except (yaml.YAMLError, ValueError, RecursionError) as error:

@@ -1,6 +1,6 @@
 """Connect commands to a running service, and turn failures into exit codes.
 
-1: the service refused. 2: nothing could be sent. 3: nobody answered.
+1: the service refused. 2: nothing could be sent. 3: nothing answered.
 """
 
 from __future__ import annotations
@@ -29,22 +29,20 @@ class NoServer(click.ClickException):
 
 def service_options(command: Callable[..., Any]) -> Callable[..., Any]:
     """Add --url and --api-key to a command."""
-    key = click.option(
-        "--api-key", envvar="SCENEWRIGHT_API_KEY", help="Or the environment's SCENEWRIGHT_API_KEY."
-    )
+    key = click.option("--api-key", envvar="SCENEWRIGHT_API_KEY", help="API key; or set SCENEWRIGHT_API_KEY.")
     url = click.option(
         "--url",
         envvar="SCENEWRIGHT_URL",
         default=DEFAULT_URL,
         show_default=True,
-        help="Where the service is; or the environment's SCENEWRIGHT_URL.",
+        help="Address of the service; or set SCENEWRIGHT_URL.",
     )
     return url(key(command))
 
 
 @contextmanager
 def connected(url: str, api_key: str | None) -> Iterator[Scenewright]:
-    """Yield a client whose errors end the command with a sentence."""
+    """Yield a client whose errors end the command with a message of one sentence."""
     try:
         with Scenewright(url, api_key) as service:
             yield service

@@ -27,9 +27,9 @@ output = click.option(
     multiple=True,
     required=True,
     type=click.Path(path_type=Path),
-    help="book.pdf, book.epub or book.zip; may be given several times.",
+    help="book.pdf, book.epub or book.zip; may be repeated.",
 )
-language_option = click.option("--language", help="Of the book, where texts are maps of languages.")
+language_option = click.option("--language", help="Language of the book, if its texts are maps by language.")
 
 
 @click.group()
@@ -41,8 +41,8 @@ def story() -> None:
 @click.argument("file", type=click.Path(dir_okay=False, path_type=Path, allow_dash=True))
 @output
 @language_option
-@click.option("--seed", type=click.IntRange(0, 2**53 - 1), help="Paints the story differently.")
-@click.option("--idempotency-key", help="The same key and story within 24 hours mean the same story.")
+@click.option("--seed", type=click.IntRange(0, 2**53 - 1), help="Seed of the whole story.")
+@click.option("--idempotency-key", help="The same key and story within 24 hours give the same story.")
 @service_options
 def make(
     file: Path,
@@ -56,7 +56,7 @@ def make(
     """Paint the story of FILE and write its book.
 
     FILE is YAML or JSON; - is stdin.
-    Ended by Ctrl-C, the story goes on; `scenewright story book ID -o book.pdf` writes it later.
+    Ctrl-C does not stop the story; `scenewright story book ID -o book.pdf` writes its book later.
     """
     _check(files)
     request = read_story_file(file)
@@ -70,7 +70,10 @@ def make(
         try:
             found = until_ended(partial(service.stories.get, made.id), PAGES)
         except KeyboardInterrupt:
-            click.echo(f"it goes on: scenewright story book {made.id} -o {files[0]}", err=True)
+            click.echo(
+                f"painting continues; get the book with: scenewright story book {made.id} -o {files[0]}",
+                err=True,
+            )
             raise
         _refuse_failed(found)
         _write_books(service, found, files, language)
@@ -92,10 +95,10 @@ def book(story_id: str, files: tuple[Path, ...], language: str | None, url: str,
 
 @story.command()
 @click.argument("story_id", metavar="ID")
-@click.option("--wait", is_flag=True, help="Until all pages have ended; exits 1 if any failed.")
+@click.option("--wait", is_flag=True, help="Wait until all pages have ended; exit 1 if any failed.")
 @service_options
 def show(story_id: str, wait: bool, url: str, api_key: str | None) -> None:
-    """Say how far a story is, page by page."""
+    """Show a story's progress, page by page."""
     with connected(url, api_key) as service:
         found = (
             until_ended(partial(service.stories.get, story_id), PAGES)
@@ -112,7 +115,9 @@ def show(story_id: str, wait: bool, url: str, api_key: str | None) -> None:
 
 
 @story.command("list")
-@click.option("--limit", type=click.IntRange(1, 100), default=20, show_default=True)
+@click.option(
+    "--limit", type=click.IntRange(1, 100), default=20, show_default=True, help="The most stories to list."
+)
 @service_options
 def list_(limit: int, url: str, api_key: str | None) -> None:
     """List stories, newest first."""
@@ -124,9 +129,9 @@ def list_(limit: int, url: str, api_key: str | None) -> None:
 @story.command()
 @click.argument("story_id", metavar="ID")
 @click.argument("index", type=click.IntRange(0, 99))
-@click.option("--seed", type=click.IntRange(0, 2**53 - 1), help="Drawn where not given.")
-@click.option("--background", help="Other words for the place.")
-@click.option("--text", help="Another text below the picture.")
+@click.option("--seed", type=click.IntRange(0, 2**53 - 1), help="Seed of the page; by default random.")
+@click.option("--background", help="New prompt for the background.")
+@click.option("--text", help="New text below the picture.")
 @service_options
 def repaint(
     story_id: str,
@@ -137,7 +142,7 @@ def repaint(
     url: str,
     api_key: str | None,
 ) -> None:
-    """Paint the page with this INDEX again. The first is 0; the others stay as they are."""
+    """Paint the page with this INDEX again. The first is 0; the others are left unchanged."""
     given = {"seed": seed, "background": background, "text": text}
     change = {name: value for name, value in given.items() if value is not None}
     with connected(url, api_key) as service:
@@ -147,10 +152,20 @@ def repaint(
 
 @story.command()
 @click.argument("story_id", metavar="ID")
-@click.option("-o", "--output", "folder", required=True, type=click.Path(file_okay=False, path_type=Path))
+@click.option(
+    "-o",
+    "--output",
+    "folder",
+    required=True,
+    type=click.Path(file_okay=False, path_type=Path),
+    help="Folder for the pictures.",
+)
 @service_options
 def fetch(story_id: str, folder: Path, url: str, api_key: str | None) -> None:
-    """Write the pictures so far into a folder. They are called page-000.jpg, page-001.jpg, …"""
+    """Write the pictures painted so far into a folder.
+
+    The files are page-000.jpg, page-001.jpg, …
+    """
     with connected(url, api_key) as service:
         for page in service.stories.get(story_id)["pages"]:
             if "picture" in page:
@@ -165,7 +180,7 @@ def fetch(story_id: str, folder: Path, url: str, api_key: str | None) -> None:
 @click.argument("story_id", metavar="ID")
 @service_options
 def cancel(story_id: str, url: str, api_key: str | None) -> None:
-    """Cancel what has not ended. A story that has ended stays as it is."""
+    """Cancel a story's remaining pages. A story that has ended is left unchanged."""
     with connected(url, api_key) as service:
         found = service.stories.get(story_id)
         ended = found["status"] in ENDED
@@ -180,7 +195,9 @@ def remove(story_id: str, url: str, api_key: str | None) -> None:
     with connected(url, api_key) as service:
         found = service.stories.get(story_id)
         if found["status"] not in ENDED:
-            raise click.ClickException(f"it has not ended ({status_line(found, PAGES)}): cancel it first")
+            raise click.ClickException(
+                f"the story has not ended ({status_line(found, PAGES)}): cancel it first"
+            )
         service.stories.cancel(story_id)
         click.echo("removed")
 
@@ -200,16 +217,16 @@ def _title(found: dict[str, Any]) -> str:
 
 
 def _refuse_failed(found: Story) -> None:
-    """Say which pages have no picture, and how to paint them again. Exits 1."""
+    """Print which pages failed and how to paint them again. Exits 1 if the story failed or was cancelled."""
     click.echo(status_line(found, PAGES), err=True)
     for page in found["pages"]:
         if "error" in page:
             click.echo(f"page {page['index']}: {page['error']['message']}", err=True)
     if found["status"] == "failed":
         failed = next(page["index"] for page in found["pages"] if page["status"] == "failed")
-        raise click.ClickException(f"paint it again: scenewright story repaint {found.id} {failed}")
+        raise click.ClickException(f"to paint the page again: scenewright story repaint {found.id} {failed}")
     if found["status"] == "cancelled":
-        raise click.ClickException("it was cancelled")
+        raise click.ClickException("the story was cancelled")
 
 
 def _write_books(service: Scenewright, found: Story, files: tuple[Path, ...], language: str | None) -> None:

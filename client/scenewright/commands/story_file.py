@@ -33,12 +33,12 @@ def read_story_file(file: Path) -> dict[str, Any]:
     is_json = file.suffix.lower() == ".json" or text.lstrip().startswith("{")
     content = read_json(name, text) if is_json else _yaml(name, text)
     if not isinstance(content, dict) or not all(isinstance(each, str) for each in content):
-        raise click.BadParameter(f"{name} has no fields: it begins with `title: …`", param_hint="FILE")
+        raise click.BadParameter(f"{name} must have fields, such as `title: …`", param_hint="FILE")
     return content
 
 
 def pictures_beside(file: Path, request: dict[str, Any]) -> list[Path]:
-    """Return the files in `pictures/` beside a story that it names by their ids, as book.zip has them."""
+    """Return the files in `pictures/` beside a story, as in book.zip, whose ids the story names."""
     named = sorted(set(PICTURE_ID.findall(json.dumps(request, default=str))))
     beside = [file.parent / "pictures" / f"{name}.png" for name in named]
     return [path for path in beside if path.is_file()]
@@ -53,23 +53,23 @@ def _yaml(name: str, text: str) -> Any:
     try:
         import yaml
     except ImportError as error:
-        message = f"{name}: YAML needs PyYAML (pip install pyyaml); or write it as JSON"
+        message = f"{name}: YAML needs PyYAML (pip install pyyaml); or use JSON"
         raise click.BadParameter(message, param_hint="FILE") from error
 
     class Strict(yaml.SafeLoader):
-        """Refuses a name that is there twice, which would lose a value, and aliases, which may grow."""
+        """Refuse duplicate names, which would lose a value, and aliases, which may expand without end."""
 
         def compose_node(self, parent: Any, index: Any) -> Any:
             if self.check_event(yaml.events.AliasEvent):
                 mark = self.peek_event().start_mark  # type: ignore[no-untyped-call]
-                raise yaml.MarkedYAMLError(problem="aliases are not read", problem_mark=mark)
+                raise yaml.MarkedYAMLError(problem="aliases are not supported", problem_mark=mark)
             return super().compose_node(parent, index)
 
         def construct_mapping(self, node: Any, deep: bool = False) -> dict[Hashable, Any]:
             seen: set[str] = set()
             for key, _ in node.value:
                 if key.value in seen:
-                    problem = f"{key.value!r} is there twice"
+                    problem = f"{key.value!r} is given twice"
                     raise yaml.MarkedYAMLError(problem=problem, problem_mark=key.start_mark)
                 seen.add(key.value)
             return super().construct_mapping(node, deep)
@@ -80,6 +80,6 @@ def _yaml(name: str, text: str) -> Any:
         mark = getattr(error, "problem_mark", None)
         where = f"line {mark.line + 1}: " if mark is not None else ""
         why = getattr(error, "problem", None) or (
-            "nested too deep" if isinstance(error, RecursionError) else error
+            "nested too deeply" if isinstance(error, RecursionError) else error
         )
         raise click.BadParameter(f"{name} is not YAML: {where}{why}", param_hint="FILE") from error

@@ -1,4 +1,4 @@
-"""`scenewright token`: a short-lived token for a page in a browser, minted by a key."""
+"""`scenewright token`: a short-lived token for a page in a browser, minted with a key."""
 
 from __future__ import annotations
 
@@ -20,10 +20,14 @@ SCOPES = ("generate", "jobs")
     multiple=True,
     default=("generate",),
     show_default=True,
-    help="What it may do; of what its key may.",
+    help="What it may do, among what its key may do.",
 )
-@click.option("--requests", type=click.IntRange(1, MOST), help="That it may send.")
-@click.option("--megapixel-steps", type=FiniteRange(0, MOST, min_open=True), help="That it may spend.")
+@click.option("--requests", type=click.IntRange(1, MOST), help="Most requests that it may send.")
+@click.option(
+    "--megapixel-steps",
+    type=FiniteRange(0, MOST, min_open=True),
+    help="Most megapixel-steps that it may spend.",
+)
 @service_options
 def token(
     ttl: float,
@@ -33,9 +37,9 @@ def token(
     url: str,
     api_key: str | None,
 ) -> None:
-    """Mint a token by the key, and print it alone on a line.
+    """Mint a token with the key, and print it on a line by itself.
 
-    A page sends it as `Authorization: Bearer`. It ends by itself, and when its key is revoked.
+    A page sends it as `Authorization: Bearer`. It expires by itself, and when its key is revoked.
     """
     with connected(url, api_key) as service:
         click.echo(service.mint_token(ttl, scopes, requests, megapixel_steps)["token"])

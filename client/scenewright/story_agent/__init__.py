@@ -1,8 +1,8 @@
-"""Provide Story Agent's classes, with its names, arguments, seeds and files, painted by a running service.
+"""Provide Story Agent's classes with the same names, arguments, seeds and files, over a running service.
 
-They need the extra `django` of scenewright-client. They are configured by a Django project's
-STABLE_DIFFUSION_CONFIG and IMAGE_MERGE_CONFIG, its SCENEWRIGHT_URL and SCENEWRIGHT_API_KEY; without a
-project, by `AgentSettings`.
+They need the extra `django` of scenewright-client. A Django project configures them by its
+STABLE_DIFFUSION_CONFIG, IMAGE_MERGE_CONFIG, SCENEWRIGHT_URL and SCENEWRIGHT_API_KEY. Without a project,
+`AgentSettings` does.
 """
 
 from .books import BookPage, book_request

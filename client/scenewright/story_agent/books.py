@@ -1,4 +1,4 @@
-"""Describe a book, for `Scenewright.stories.create`, in a project's own settings."""
+"""Describe a book for `Scenewright.stories.create`, with a project's own settings."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from .settings import AgentSettings, default_settings
 
 @dataclass(frozen=True)
 class BookPage:
-    """One page: the text below its picture, and who is painted where."""
+    """One page: the text below its picture, and the prompts for its character and background."""
 
     text: str
     character: str

@@ -15,13 +15,13 @@ FORMATS: dict[str, PictureFormat] = {".jpg": "jpeg", ".jpeg": "jpeg", ".png": "p
 QUALITY = 95
 MAX_PIXELS = 64_000_000
 SMALLEST_PX = 16
-PNG_COMPRESS_LEVEL = 1  # Level 6 takes four times as long for a few percent.
+PNG_COMPRESS_LEVEL = 1  # Level 6 takes four times as long to save a few percent.
 DAMAGE = (OSError, SyntaxError, ValueError, EOFError, LookupError, ArithmeticError, struct.error)
-"""The errors that Pillow raises for a file that is not what it says."""
+"""The errors that Pillow raises for a damaged or mislabelled file."""
 
 
 def format_of(path: str | Path) -> PictureFormat:
-    """Return a file's format. Raises ValueError for a suffix that names none."""
+    """Return the format for a file's suffix. Raises ValueError for an unknown suffix."""
     suffix = Path(path).suffix.lower()
     if suffix not in FORMATS:
         raise ValueError(f"{path} must end in one of {', '.join(FORMATS)}")
@@ -29,7 +29,7 @@ def format_of(path: str | Path) -> PictureFormat:
 
 
 def open_picture(path: str | Path) -> Image.Image:
-    """Open a picture as RGB or RGBA, upright, in sRGB. Raises OSError for what is not a picture."""
+    """Open a picture as RGB or RGBA, upright, in sRGB. Raises OSError if it is not a usable picture."""
     data = Path(path).read_bytes()
     try:
         with Image.open(BytesIO(data), formats=("PNG", "JPEG", "WEBP")) as picture:
@@ -42,7 +42,7 @@ def open_picture(path: str | Path) -> Image.Image:
     except Image.DecompressionBombError:
         raise OSError(f"{path} has more than {MAX_PIXELS / 1e6:.4g} million pixels") from None
     except DAMAGE:
-        raise OSError(f"{path} is not a whole PNG, JPEG or WebP picture") from None
+        raise OSError(f"{path} is not a valid PNG, JPEG or WebP picture") from None
 
 
 def save(picture: Image.Image, path: str | Path, quality: int = QUALITY) -> str:
@@ -67,7 +67,7 @@ def write(path: str | Path, data: bytes) -> str:
 
 
 def on_white(picture: Image.Image) -> Image.Image:
-    """Return the picture as RGB: what is transparent turns white."""
+    """Return the picture as RGB, with transparent parts in white."""
     if not picture.has_transparency_data:
         return picture.convert("RGB")
     white = Image.new("RGBA", picture.size, "white")
@@ -75,7 +75,7 @@ def on_white(picture: Image.Image) -> Image.Image:
 
 
 class _Unusable(Exception):
-    """Return what is wrong with a picture that can be read."""
+    """A picture that can be read, but is too large or too small."""
 
 
 def _check_size(size: tuple[int, int], path: str | Path) -> None:

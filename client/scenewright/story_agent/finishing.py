@@ -1,4 +1,4 @@
-"""Work on files that needs no model: enhancing, quality check, placeholder, attribution mark."""
+"""Process files without a model: enhancing, quality check, placeholder, attribution mark."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ WHITE, BLACK = (255, 255, 255, 200), (0, 0, 0, 128)
 
 
 class ImageEnhancer:
-    """Sharpness 1.2, contrast 1.1, colour 1.1, then an unsharp mask."""
+    """Enhance pictures: sharpness 1.2, contrast 1.1, colour 1.1, then an unsharp mask."""
 
     @staticmethod
     def enhance_image(image_path: str | Path, output_path: str | Path | None = None) -> str:
-        """Enhance a picture into `output_path`, or in place. Raises OSError for what is not a picture."""
+        """Enhance a picture into `output_path`, or in place. Raises OSError if it is not a picture."""
         picture = ImageEnhance.Sharpness(open_picture(image_path)).enhance(1.2)
         picture = ImageEnhance.Contrast(picture).enhance(1.1)
         picture = ImageEnhance.Color(picture).enhance(1.1)
@@ -33,7 +33,7 @@ class ImageEnhancer:
 
 
 def validate_image_quality(image_path: str | Path) -> bool:
-    """Return whether the file is a picture at all, and neither black, white nor flat."""
+    """Return whether the file is a picture that is neither too dark, too bright nor flat."""
     try:
         found = _flaw(open_picture(image_path))
     except OSError as error:
@@ -50,17 +50,17 @@ def create_placeholder_image(
     height: int = 384,
     kind: LayerKind = "background",
 ) -> str:
-    """Draw a placeholder that says it is one."""
+    """Draw a picture that is labelled as a placeholder."""
     return save(placeholder(kind, width, height, prompt), output_path)
 
 
 def add_attribution(image_path: str | Path, text: str = TEXT, output_path: str | Path | None = None) -> str:
-    """Put the mark at the bottom right, into `output_path` or in place."""
+    """Mark a picture at the bottom right, into `output_path` or in place."""
     return save(_marked(open_picture(image_path), text), output_path or image_path)
 
 
 def _flaw(picture: Image.Image) -> str | None:
-    """Return why the picture is unusable, by the mean and standard deviation over all of its values."""
+    """Return why the picture is unusable, or None, by the mean and standard deviation of all its values."""
     stat = ImageStat.Stat(picture)
     count, total, squares = (int(sum(each)) for each in (stat.count, stat.sum, stat.sum2))
     if total < DARKEST_MEAN * count:
@@ -71,9 +71,9 @@ def _flaw(picture: Image.Image) -> str | None:
 
 
 def _marked(picture: Image.Image, text: str) -> Image.Image:
-    """Return a marked copy: white letters on a black box, both see-through, 10 px from right and bottom.
+    """Return a copy marked in white on a black box, both translucent, 10 px from the right and bottom.
 
-    A text too long for the picture's width is broken between words.
+    Text that is too long for the picture's width is broken between words.
     """
     if not text.strip():
         return picture.copy()

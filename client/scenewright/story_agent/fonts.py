@@ -11,7 +11,7 @@ FILE = "DejaVuSans.ttf"
 
 
 def load_font(size_px: int, text: str) -> tuple[Font, str]:
-    """Return a font and the text to draw with it; Pillow's own has ASCII letters alone."""
+    """Return a font and the text to draw with it; Pillow's own has only ASCII letters."""
     text = text.encode("utf-8", "replace").decode()
     try:
         return ImageFont.truetype(FILE, size_px), text

@@ -1,4 +1,4 @@
-"""ImageGenerationService: one layer from words, into a file."""
+"""ImageGenerationService, which paints a layer from a prompt into a file."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ CHARACTER_SEED = 42
 BACKGROUND_SEED = 123
 SEEDS: dict[LayerKind, int] = {"character": CHARACTER_SEED, "background": BACKGROUND_SEED}
 AT_ONCE = 8
-"""The service shares its steps among requests at the same time, and says when it is too much."""
+"""How many requests run at the same time. The service batches their steps, and refuses them if overloaded."""
 
 
 class ImageGenerationService:
-    """Raises ScenewrightError and ServerUnreachable, but for `generate_with_fallback`.
+    """Paint layers into files. `placeholders` lists the files with a placeholder, ours or the service's.
 
-    `placeholders` lists the files that hold a placeholder, ours or the service's.
+    Without fallbacks, painting raises ScenewrightError and ServerUnreachable.
     """
 
     def __init__(self, service: Scenewright | None = None, settings: AgentSettings | None = None) -> None:
@@ -62,23 +62,23 @@ class ImageGenerationService:
     def generate_with_fallback(
         self, prompt: str, output_path: str | Path, kind: LayerKind = "character", seed: int | None = None
     ) -> str:
-        """Paint as requested, else with fewer steps or smaller, at last a placeholder.
+        """Paint as requested, else with fewer steps or at a smaller size, else draw a placeholder.
 
-        A placeholder also where no service answers.
+        It also draws a placeholder if no service answers.
         """
         seed = SEEDS[kind] if seed is None else seed
         try:
             return self._generate(kind, prompt, output_path, seed, fallback="placeholder")
         except (ScenewrightError, ServerUnreachable) as error:
-            log.warning("a placeholder stands for %s: %s", output_path, error)
+            log.warning("drew a placeholder for %s: %s", output_path, error)
         path = create_placeholder_image(prompt, output_path, *self._settings.size(kind), kind)
         self.placeholders.append(path)
         return path
 
     def optimize_character_prompt(self, description: str) -> str:
-        """Return the words as the model reads them.
+        """Return the prompt as the model gets it.
 
-        For a plain backdrop too where the figure will be cut out.
+        The prompt also asks for a plain backdrop if the figure will be cut out.
         """
         return character_prompt(description, plain_backdrop=self._settings.merging.mode != "paste")
 

@@ -1,4 +1,4 @@
-"""Merge two picture files into one: by the service, or on this machine where it does not answer."""
+"""Merge two picture files into one: by the service, or on this machine if it does not answer."""
 
 from __future__ import annotations
 
@@ -17,15 +17,15 @@ from .settings import AgentSettings, default_settings
 
 log = logging.getLogger(__name__)
 GROUP = "scenewright.local_merge"
-"""The entry point of the service's own merger, where the service is installed beside the client."""
+"""The entry point group of the service's own merger, if the service is installed beside the client."""
 PASTE_CONTRAST = 1.1
 
 LocalMerge = Callable[[Path, Path, dict[str, Any], dict[str, Any]], bytes]
-"""The character's and the background's file, and the request's `merge` and `output`, to the merged file."""
+"""From the character's and background's files, and the request's `merge` and `output`, to the merged file."""
 
 
 class ImageMergeService:
-    """Merges by IMAGE_MERGE_CONFIG: target_size, quality, character_position and blend_mode."""
+    """Merge files as IMAGE_MERGE_CONFIG sets: target_size, quality, character_position and blend_mode."""
 
     def __init__(self, service: Scenewright | None = None, settings: AgentSettings | None = None) -> None:
         self._settings = settings or default_settings()
@@ -36,9 +36,9 @@ class ImageMergeService:
     ) -> str:
         """Merge two files, and return the path written.
 
-        Where no service answers, the files are merged here: by the service's own merger where it is
-        installed; else by the plain paste, or not at all where `blend_mode` is `cutout`. Raises OSError for
-        a file that is no picture, and ScenewrightError.
+        If no service answers, the files are merged on this machine: by the service's own merger if it is
+        installed, else by a plain paste. If `blend_mode` is `cutout`, there is no plain paste: the error is
+        raised. Raises OSError for a file that is not a picture, and ScenewrightError.
         """
         merge = self._settings.merge()
         output: dict[str, Any] = {
@@ -53,7 +53,7 @@ class ImageMergeService:
             local = _installed_merger()
             if local is None and merge["mode"] == "cutout":
                 raise
-            log.warning("merging here, without the service: %s", error)
+            log.warning("merging on this machine, without the service: %s", error)
         if local is not None:
             return write(output_path, local(character, background, merge, output))
         return save(_pasted(character, background, merge), output_path, output["quality"])
@@ -67,7 +67,7 @@ def _installed_merger() -> LocalMerge | None:
 
 
 def _pasted(character: Path, background: Path, merge: dict[str, Any]) -> Image.Image:
-    """Paste the character over half of the frame, as `merge.mode: paste` of the service does."""
+    """Paste the character over half of the frame, as the service's `merge.mode: paste` does."""
     width, height = merge["width"], merge["height"]
     frame = on_white(open_picture(background)).resize((width, height), Image.Resampling.LANCZOS)
     half = width // 2

@@ -1,4 +1,4 @@
-"""Draw a picture that stands in for one that was not painted, and says so."""
+"""Draw a picture, labelled as a placeholder, for one that was not painted."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ BACKDROP = (226, 228, 232)
 LABEL = "placeholder"
 LONGEST_TEXT = 60
 RANGES = ((0.55, 0.52), (0.65, 0.4), (0.75, 0.28))
-"""Far to near: where a range of hills begins, in fractions of the height, and its lightness."""
+"""The ranges of hills, far to near: where each begins, as a fraction of the height, and its lightness."""
 
 
 def placeholder(kind: LayerKind, width_px: int, height_px: int, words: str) -> Image.Image:

@@ -1,4 +1,4 @@
-"""Wrap a description into a prompt, in the words that the service itself uses."""
+"""Wrap a description into a prompt, with the terms that the service itself uses."""
 
 from __future__ import annotations
 

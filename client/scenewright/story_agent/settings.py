@@ -11,12 +11,12 @@ from ..synchronous import Scenewright
 
 DEFAULT_URL = "http://127.0.0.1:8000"
 SIZES: dict[LayerKind, tuple[int, int]] = {"character": (384, 512), "background": (512, 384)}
-"""Width and height in pixels, where neither the project nor the service's model asks for others."""
+"""Width and height in pixels, unless the project or the service's model needs another size."""
 
 
 @dataclass(frozen=True)
 class MergeSettings:
-    """Settings of IMAGE_MERGE_CONFIG, as `merge` and `output` of a request."""
+    """The settings of IMAGE_MERGE_CONFIG, for a request's `merge` and `output`."""
 
     mode: str = "auto"
     position: str = "right"
@@ -27,9 +27,9 @@ class MergeSettings:
 
 @dataclass(frozen=True)
 class AgentSettings:
-    """Address of the service, and what a project sets; None leaves a choice to the service.
+    """The service's address, and what a project sets; None leaves a choice to the service.
 
-    The models and devices of a project's settings are the running service's own.
+    The running service chooses its own models and devices, whatever the project's settings name.
     """
 
     url: str = DEFAULT_URL
@@ -41,7 +41,7 @@ class AgentSettings:
 
     @classmethod
     def from_django(cls, settings: Any = None) -> AgentSettings:
-        """Read the project's settings, or those given. Raises ValueError naming a setting that cannot be."""
+        """Read the project's settings, or those given. Raises ValueError naming an invalid setting."""
         if settings is None:
             from django import conf
 
@@ -62,7 +62,7 @@ class AgentSettings:
         )
 
     def connect(self) -> Scenewright:
-        """Connect to the service. Raises NotSent for an address, a key or an environment that cannot be."""
+        """Connect to the service. Raises NotSent for an invalid address, key or environment."""
         return Scenewright(self.url, self.api_key)
 
     def size(self, kind: LayerKind) -> tuple[int, int]:
@@ -72,7 +72,7 @@ class AgentSettings:
         return min(width, most), min(height, most)
 
     def layer(self, kind: LayerKind) -> dict[str, Any]:
-        """Return a layer's request besides its words, with a size only where the project bounds it."""
+        """Return a layer's request without its prompt, with a size only if the project limits it."""
         settings = {"num_inference_steps": self.num_inference_steps, "guidance_scale": self.guidance_scale}
         request: dict[str, Any] = {name: value for name, value in settings.items() if value is not None}
         if self.size(kind) != SIZES[kind]:
@@ -91,7 +91,7 @@ class AgentSettings:
 
 
 def _nothing_set() -> dict[str, Any]:
-    """Return what `lay_django_over` writes into, with the defaults of what is read from it here."""
+    """Return empty settings for `lay_django_over` to write into, with defaults for those read here."""
     layers: dict[str, Any] = {
         kind: {"generator": {"model": {}}, "replicas": {}, "defaults": {}} for kind in SIZES
     }
@@ -99,7 +99,7 @@ def _nothing_set() -> dict[str, Any]:
 
 
 def default_settings() -> AgentSettings:
-    """Return the Django project's settings where there is one, else those of a service on this machine."""
+    """Return the Django project's settings if there is one, else those of a service on this machine."""
     try:
         from django.conf import settings
         from django.core.exceptions import ImproperlyConfigured

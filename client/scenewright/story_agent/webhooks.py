@@ -1,4 +1,4 @@
-"""Read the service's webhooks, which are signed as Standard Webhooks says."""
+"""Read the service's webhooks, which are signed as Standard Webhooks specifies."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from standardwebhooks import Webhook, WebhookVerificationError
 
 
 class NotGenuine(Exception):
-    """A request that the service did not sign, or not within the last five minutes."""
+    """A request that the service did not sign, or signed more than five minutes ago."""
 
 
 @dataclass(frozen=True)
 class WebhookEvent:
-    """One event, such as `story.ended`. It may come twice, with the same `id`."""
+    """One event, such as `story.ended`. It may arrive twice, with the same `id`."""
 
     id: str
     type: str
@@ -30,7 +30,7 @@ def read_webhook(body: bytes, headers: Mapping[str, str], secret: str) -> Webhoo
     webhook = Webhook(secret)
     try:
         event = webhook.verify(body, dict(headers))
-    except (WebhookVerificationError, ValueError) as error:  # ValueError: what cannot be read as a signature.
+    except (WebhookVerificationError, ValueError) as error:  # ValueError: an unreadable signature.
         raise NotGenuine("the webhook is not signed with this secret, or is too old") from error
     named = {name.lower(): value for name, value in headers.items()}
     return WebhookEvent(named["webhook-id"], str(event["type"]), dict(event["data"]))

@@ -1,4 +1,4 @@
-"""`scenewright cast` against the whole edge, over real HTTP."""
+"""`scenewright cast` against the complete service, over real HTTP."""
 
 from __future__ import annotations
 
@@ -53,9 +53,9 @@ def test_added_listed_shown_exported_and_removed(url: str, tmp_path: Path) -> No
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        ("poses: 3", "neither a list of poses"),
-        ("[]", "neither a list of poses"),
-        ("- [1]", "pose 0 is neither"),
+        ("poses: 3", "must be a list of poses"),
+        ("[]", "must be a list of poses"),
+        ("- [1]", "pose 0 must be"),
         ("- a: [", "is not YAML"),
         ('{"poses": [', "is not JSON"),
         ("\udcff", "is not UTF-8"),

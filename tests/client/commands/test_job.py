@@ -1,4 +1,4 @@
-"""`scenewright job` against the whole edge, over real HTTP, with a worker beside it."""
+"""`scenewright job` against the complete service, over real HTTP, with a worker."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def test_submitted_waited_for_and_fetched(url: str, file: Path, tmp_path: Path) 
     listed = run(url, "list", "--limit", 5).stdout
     assert f"{job_id}  succeeded: 2 of 2" in listed
     assert run(url, "cancel", job_id).stdout.strip() == "succeeded"
-    assert run(url, "status", job_id).exit_code == 0, "what has ended is not cancelled, and stays"
+    assert run(url, "status", job_id).exit_code == 0, "a job that has ended is not cancelled, and is kept"
     assert run(url, "remove", job_id).stdout.strip() == "removed"
     gone = run(url, "remove", job_id)
     assert (gone.exit_code, "there is no such job" in gone.stderr) == (1, True)
@@ -76,7 +76,7 @@ def test_what_has_not_ended_is_not_removed(url: str, tmp_path: Path) -> None:
     path.write_text(json.dumps([SCENE] * 200))
     job_id = run(url, "submit", path).stdout.strip()
     refused = run(url, "remove", job_id)
-    assert (refused.exit_code, "it has not ended" in refused.stderr) == (1, True)
+    assert (refused.exit_code, "the job has not ended" in refused.stderr) == (1, True)
     assert run(url, "cancel", job_id).stdout.strip() == "cancelled"
     assert run(url, "remove", job_id).stdout.strip() == "removed"
 
@@ -86,7 +86,7 @@ def test_a_failed_scene_is_reported_and_exits_1(url: str, tmp_path: Path) -> Non
     path.write_text(json.dumps({"scenes": [SCENE | {"deadline_s": 0.0001}]}))
     result = run(url, "submit", path, "--wait")
     assert result.exit_code == 1
-    assert "scene 0: the picture was not done" in result.stderr
+    assert "scene 0: the picture was not finished" in result.stderr
     assert run(url, "status", result.stdout.split()[0], "--wait").exit_code == 1
 
 

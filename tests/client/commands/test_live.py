@@ -1,4 +1,4 @@
-"""Several figures in a terminal and in a folder of previews: each by its index."""
+"""Several figures in the terminal and in the folder of previews: each by its index."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`scenewright scene --lora`: names and scales, for each layer its own."""
+"""`scenewright scene --lora`: names and scales, separate for each layer."""
 
 from __future__ import annotations
 
@@ -33,8 +33,8 @@ def test_each_layer_has_its_own(server: Stub) -> None:
 @pytest.mark.parametrize(
     ("written", "said"),
     [
-        ("", "names no LoRA"),
-        (":0.5", "names no LoRA"),
+        ("", "must begin with the name of a LoRA"),
+        (":0.5", "must begin with the name of a LoRA"),
         ("ink:nan", "must be a finite number"),
         ("ink:inf", "must be a finite number"),
         ("ink:1e999", "must be a finite number"),

@@ -1,4 +1,4 @@
-"""`scenewright merge` of the client alone: by a running service, with the options of the service's own."""
+"""`scenewright merge` of the client: merge in a running service, with the service's own options."""
 
 from __future__ import annotations
 
@@ -61,16 +61,16 @@ def test_several_figures(url: str, files: list[Path], tmp_path: Path) -> None:
     pictures = [Image.open(tmp_path / name).tobytes() for name in ("there.png", "here.png")]
     assert pictures[0] == pictures[1]
     further = tmp_path / "words.png"
-    further.write_text("no picture")
+    further.write_text("not a picture")
     broken = run(merge, *files, "--character", further, "-o", tmp_path / "n.png", "--url", url)
     assert broken.exit_code == 2
     assert f"Invalid value for --character: {further}: " in broken.stderr
     too_many = run(merge, *files, *["--character", files[0]] * 4, "-o", tmp_path / "n.png", "--url", url)
-    assert "there are 4 figures at most" in too_many.stderr
+    assert "at most 4 figures are allowed" in too_many.stderr
 
 
 def test_the_file_at_fault_is_named(url: str, files: list[Path], tmp_path: Path) -> None:
-    files[1].write_text("no picture")
+    files[1].write_text("not a picture")
     result = run(merge, *files, "-o", tmp_path / "m.png", "--url", url)
     assert result.exit_code == 2
     assert f"Invalid value for BACKGROUND.png: {files[1]}: " in result.stderr

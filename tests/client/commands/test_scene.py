@@ -1,4 +1,4 @@
-"""`scenewright scene`: each layer from a picture of its own."""
+"""`scenewright scene`: each layer starts from its own picture."""
 
 from __future__ import annotations
 
@@ -15,9 +15,13 @@ from tests.support.stub_service import server as server
 NO_ONE = "http://127.0.0.1:9"
 
 
-@pytest.fixture
-def files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+@pytest.fixture(autouse=True)
+def elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
+
+
+@pytest.fixture
+def files(tmp_path: Path) -> Path:
     for name, colour in (("hero.png", "red"), ("mask.png", "white"), ("castle.png", "blue")):
         (tmp_path / name).write_bytes(a_png(colour))
     return tmp_path
@@ -29,7 +33,7 @@ def test_each_layer_starts_from_its_picture(previews: tuple[str, ...], files: Pa
     place = ["--background-image", "castle.png", "--background-strength", 1]
     server.responses["/v1/scenes?previews=10"] = server.responses["/v1/scenes"]
     result = run("scene", "a", "b", "-o", "s.png", *hero, *place, *previews, "--url", server.url)
-    # The stand-in has no events, which is what --previews asks for.
+    # The fake server sends no events, which --previews needs.
     assert result.exit_code == (1 if previews else 0), result.output
     ids = {name: {"id": f"pic_{index}"} for index, name in enumerate(("hero", "mask", "castle"))}
     assert server.uploads == [(files / f"{name}.png").read_bytes() for name in ids]
@@ -139,7 +143,7 @@ def test_what_cannot_be_started_from_is_a_sentence(words: tuple[str, ...], named
 
 def test_a_picture_that_is_too_large_is_a_sentence(files: Path) -> None:
     with (files / "large.png").open("wb") as file:
-        file.truncate(1 << 40)  # A hole: it takes no room.
+        file.truncate(1 << 40)  # A sparse file: it uses no disk space.
     result = run("scene", "a", "b", "-o", "s.png", "--background-image", "large.png", "--url", NO_ONE)
     assert result.exit_code == 2
     assert "background.image: the file 'large.png' is larger than 16 MiB" in result.stderr

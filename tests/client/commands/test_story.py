@@ -67,14 +67,14 @@ def test_a_book_is_made_and_changed(url_with_worker: str, tmp_path: Path) -> Non
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        ("title: A\ntitle: B\n", "line 2: 'title' is there twice"),
+        ("title: A\ntitle: B\n", "line 2: 'title' is given twice"),
         ("a: [1\n", "line 2"),
-        ("- a\n", "has no fields"),
-        ("a: &x [1]\nb: *x\n", "line 2: aliases are not read"),
-        ('{"title": "A", "title": "B"}', "'title' is there twice"),
-        ('{"title": NaN}', "it has no NaN"),
+        ("- a\n", "must have fields"),
+        ("a: &x [1]\nb: *x\n", "line 2: aliases are not supported"),
+        ('{"title": "A", "title": "B"}', "'title' is given twice"),
+        ('{"title": NaN}', "JSON has no NaN"),
         ("{", "is not JSON"),
-        ("", "has no fields"),
+        ("", "must have fields"),
     ],
 )
 def test_a_wrong_file_is_named_before_anything_is_sent(tmp_path: Path, text: str, said: str) -> None:

@@ -1,4 +1,4 @@
-"""Make a book for a Django project: its story in the project's settings, and the webhook at its end."""
+"""Make a book for a Django project: its story from the project's settings, and the webhook at the end."""
 
 from __future__ import annotations
 

@@ -59,7 +59,7 @@ def settings() -> AgentSettings:
 
 @pytest.fixture
 def service(url: str, requested: list[httpx.Request]) -> Iterator[Scenewright]:
-    """A client that notes what it sends on."""
+    """Yield a client that records the requests it sends."""
 
     class Noting(httpx.HTTPTransport):
         def handle_request(self, request: httpx.Request) -> httpx.Response:
@@ -156,7 +156,7 @@ def test_merging(
     with Image.open(path) as picture:
         assert (picture.format, picture.size) == ("JPEG", (512, 256))
         left, right = picture.crop((0, 0, 256, 256)), picture.crop((256, 0, 512, 256))
-        # The plain backdrop of the pasted figure, against a sky.
+        # The pasted figure has a plain backdrop, the sky does not.
         assert np.asarray(left)[4, 4].std() < 5 < np.asarray(right)[4, -4].std()
 
 
@@ -176,7 +176,7 @@ def test_a_setting_that_cannot_be_is_named(name: str, key: str, value: object) -
 
 @pytest.fixture
 def _alone(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The client is installed without the service."""
+    """Act as if the client were installed without the service."""
     monkeypatch.setattr("scenewright.story_agent.merging.entry_points", lambda group: ())
 
 
@@ -221,7 +221,7 @@ def test_the_check_is_the_service_s(colour: tuple[int, int, int], tmp_path: Path
 
 
 def test_a_picture_is_opened_as_the_service_opens_it(tmp_path: Path) -> None:
-    """Upright, and small or broken files refused."""
+    """Pictures are turned upright; small or broken files are refused."""
     wide = Image.effect_noise((64, 32), 50).convert("RGB")
     exif = wide.getexif()
     exif[0x0112] = 6
@@ -232,7 +232,7 @@ def test_a_picture_is_opened_as_the_service_opens_it(tmp_path: Path) -> None:
     Image.new("RGB", (15, 64)).save(tmp_path / "small.png")
     (tmp_path / "cut.png").write_bytes((tmp_path / "turned.png").read_bytes()[:900])
     Image.new("1", (9_000, 9_000)).save(tmp_path / "huge.png")
-    for name, why in (("small", "at least 16"), ("cut", "not a whole"), ("huge", "64 million")):
+    for name, why in (("small", "at least 16"), ("cut", "not a valid"), ("huge", "64 million")):
         with pytest.raises(OSError, match=why):
             open_picture(tmp_path / f"{name}.png")
 
