@@ -1,11 +1,11 @@
-// Download the book of a story, as the service makes it.
+// Download a story's book from the service.
 import * as editor from "./story_editor.js";
 import * as pages from "./story_pages.js";
 import * as stories from "./story_service.js";
 import * as viewer from "./viewer.js";
 
 const $ = (id) => document.getElementById(id);
-const KEPT_MS = 60_000;  // A browser has begun to save it by then.
+const KEPT_MS = 60_000;  // By then the browser has started the download.
 
 export function build() {
   for (const button of $("books").querySelectorAll("[data-kind]")) button.addEventListener("click", () => download(button));
@@ -34,7 +34,7 @@ async function download(button) {
   }
 }
 
-// A title as the name of a file, on any system.
+// Turns a title into a file name that is valid on any system.
 const fileName = (title) => title.replace(/[\p{C}<>:"/\\|?*.]+/gu, " ").replace(/\s+/g, " ").trim().slice(0, 80) || "book";
 
 function save(blob, name) {

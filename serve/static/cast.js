@@ -1,4 +1,4 @@
-// Show the cast, and name its heroes in the fields: `@mira waves` paints Mira. The service keeps them for the key's tenant.
+// Show the cast and insert its names into the fields: `@mira waves` paints Mira. The service keeps a cast per tenant.
 import * as service from "./service.js";
 import { button, kind } from "./controls.js";
 import { announce } from "./viewer.js";
@@ -9,14 +9,14 @@ import { fileOf, upload } from "./uploads.js";
 const $ = (id) => document.getElementById(id);
 const NAME = /^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$/;
 const NAMED = /^\s*@([A-Za-z0-9][A-Za-z0-9_.-]{0,63})(?:[\s,]+|$)/;
-const IDLE = "standing";  // for one that is only named
+const IDLE = "standing";  // the prompt of a text that is only a name
 const listeners = [];
-let members = null;  // null where the service has no cast
+let members = null;  // null if the service has no cast, or refuses to show it
 let takesLoras = false;
-let field = null;  // the figure's field that was last written in
-let keeping = null;  // { fields, picture, seed } of the figure that is being kept
+let field = null;  // the figure's field that last had the focus
+let keeping = null;  // { fields, picture, seed } of the figure being kept
 
-// `listener()` is called when the cast is known, or is another one.
+// `listener()` is called whenever the cast is loaded.
 export const onCastChange = (listener) => listeners.push(listener);
 export const hasCast = () => members !== null;
 
@@ -28,16 +28,16 @@ export function build() {
   });
 }
 
-// Looks up who there is. A service of an older version has no cast, and a key may not be allowed to see it.
+// Loads the cast. An older service has none, and a key may not be allowed to see it.
 export async function load() {
   members = await service.castMembers().catch(() => null);
   update();
 }
 
-// The OpenAPI page says whether a member has LoRAs.
+// Reads from the OpenAPI document whether members can have LoRAs.
 export const learnFields = (api) => (takesLoras = Boolean(api.paths[`/${service.CAST}`]?.post.requestBody.content["application/json"].schema.properties.loras));
 
-// Reads a field: who of the cast it names, and the other words.
+// Splits a field's text into the cast member it names, if any, and the prompt.
 export function read(text) {
   const [start, name] = (hasCast() && NAMED.exec(text)) || [];
   if (!name) return { prompt: text.trim() };
@@ -49,13 +49,13 @@ export const wordsOf = (text) => (hasCast() ? text.replace(NAMED, "") : text);
 
 export const written = ({ cast, prompt }) => (cast ? `@${cast} ${prompt}` : prompt);
 
-// Returns whom a text names that is not in the cast; nothing where all are.
+// Returns the name in a text that is not in the cast, or null.
 export function stranger(text) {
   const { cast } = read(text);
   return cast && !members.some(({ name }) => name === cast) ? cast : null;
 }
 
-// Asks for a name, and keeps a painted figure under it.
+// Asks for a name under which to keep a painted figure.
 export function offerKeeping({ fields, picture, seed }) {
   keeping = { fields, picture, seed };
   const before = members.find(({ name }) => name === fields.cast);
@@ -69,7 +69,7 @@ export function offerKeeping({ fields, picture, seed }) {
 async function keep(event) {
   event.preventDefault();
   const [name, description] = [$("keep-name").value.trim(), $("keep-description").value.trim()];
-  if (!NAME.test(name)) return refuse("A name has letters (A to Z), digits, _, . and -.");
+  if (!NAME.test(name)) return refuse("A name must start with a letter or digit and contain only A to Z, digits, _, . and -.");
   const { fields, picture, seed } = keeping;
   $("keep-confirm").disabled = true;
   try {
@@ -79,7 +79,7 @@ async function keep(event) {
     await service.addMember({ name, description, references: [{ id }], seed, ...negative, ...loras });
     $("keep-dialog").close();
     await load();
-    announce(`${name} is in the cast. Write @${name} where a figure is described, and what ${name} does.`);
+    announce(`${name} is in the cast. Write @${name} in a figure's description, followed by what ${name} does.`);
   } catch (error) {
     refuse(error.message);
   } finally {
@@ -113,7 +113,7 @@ function item(member) {
   return entry;
 }
 
-// Writes a name into the field that was last written in, over one that is there. A story gets it on the line of the cursor.
+// Inserts a name into the field that last had the focus, or the cursor's line of a story, replacing a name there.
 function insert(name) {
   if (kind() === "story") return insertIntoLine($("storyboard"), name);
   const area = field?.isConnected ? field : $("character");

@@ -1,4 +1,4 @@
-// Copy words, also where a page without TLS has no clipboard of its own.
+// Copy text, even on a page without TLS, which has no Clipboard API.
 import { announce } from "./viewer.js";
 
 export async function copy(words, said) {
@@ -8,7 +8,7 @@ export async function copy(words, said) {
     const area = Object.assign(document.createElement("textarea"), { value: words });
     document.body.append(area);
     area.select();
-    document.execCommand("copy");  // Without TLS there is no clipboard but this.
+    document.execCommand("copy");  // The only way without TLS.
     area.remove();
   }
   announce(said);

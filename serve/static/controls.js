@@ -23,7 +23,7 @@ export function choice(sizes, usual) {
   return select;
 }
 
-// Chooses a value, also a size that is none of those offered.
+// Selects a value; a size that is not offered is added.
 export function choose(select, value) {
   const offered = [...select.options].some((each) => each.value === value);
   if (!offered && !/^\d+x\d+$/.test(value)) return;
@@ -31,7 +31,7 @@ export function choose(select, value) {
   select.value = value;
 }
 
-// A slider's value beside it, and for a screen reader: a share in percent.
+// Shows a slider's value as a percentage, beside it and to screen readers.
 export function showShare(range) {
   const percent = `${Math.round(100 * range.value)}%`;
   range.parentElement.querySelector("output").value = percent;
@@ -44,7 +44,7 @@ export function button(words, onClick, properties = {}) {
   return made;
 }
 
-// A labelled slider of shares. Its accessible name is `name`, where `words` alone would not be enough.
+// Makes a labelled slider for a share. `name` is its accessible name if `words` alone are not enough.
 export function slider(words, properties, name = words) {
   const row = Object.assign(document.createElement("div"), { className: "field" });
   const range = input({ type: "range", ...properties });

@@ -1,9 +1,9 @@
-// Say what went wrong, in sentences: a title, what happened, and what can be done about it.
+// Turn errors into sentences: a title, what happened, and what to do about it.
 import { key } from "./storage.js";
 
 const TITLES = {
   overloaded: "The service is busy.",
-  rate_limited: "This key's limit is reached.",
+  rate_limited: "This key has reached its limit.",
   not_ready: "The service is not ready.",
   cutout_failed: "The figure could not be cut out.",
   unauthenticated: "An API key is needed.",
@@ -11,9 +11,9 @@ const TITLES = {
   deadline_exceeded: "It took too long.",
   out_of_memory: "The service is out of memory.",
   no_book: "There is no book yet.",
-  insufficient_storage: "The service has no room left.",
+  insufficient_storage: "The service has no space left.",
   generation_failed: "Painting failed.",
-  content_refused: "This content is refused.",
+  content_refused: "This content was refused.",
   invalid_request: "The request is not valid.",
   unsupported_task: "The model cannot do this.",
   payload_too_large: "The request is too large.",
@@ -21,21 +21,21 @@ const TITLES = {
   gone: "This picture is gone.",
   internal: "The service failed.",
   unreachable: "No connection.",
-  interrupted: "The connection broke.",
+  interrupted: "The connection was lost.",
 };
 
 export const titleOf = (error) => (error.code === "unauthenticated" && key() ? "This API key was not accepted." : TITLES[error.code] ?? "Something went wrong.");
 
-// `label` is that of the control in error: people do not know the parameter by its name.
+// `label` is the label of the control in error, since users do not know the parameter's name.
 export function sentencesOf(error, label) {
   if (error.code === "unauthenticated" && !key()) return "Enter yours under Connection.";
   const message = sentence(named(error, label));
   if (error.code === "unauthenticated") return `${message} Enter another one under Connection.`;
-  if (error.code === "forbidden") return `${message} Enter a key that may do this under Connection.`;
+  if (error.code === "forbidden") return `${message} Enter a key that has this permission under Connection.`;
   return message;
 }
 
-// A parameter begins with its page, or with a job's scene, which its message may leave out.
+// A parameter starts with its page or a job's scene, which the message may leave out.
 function named({ message, param }, label) {
   if (!param || !label) return message;
   const [, page, rest] = param.match(/^(?:scenes|pages)\.(\d+)\.(.*)$/) ?? [null, null, param];
@@ -44,7 +44,7 @@ function named({ message, param }, label) {
   return message.replaceAll(param, name).replaceAll(rest, name);
 }
 
-// The service's words begin small and end without a stop.
+// The service's messages start in lower case and end without a full stop.
 export function sentence(words) {
   const text = words.trim();
   const whole = text.charAt(0).toUpperCase() + text.slice(1);

@@ -1,4 +1,4 @@
-// Read the Server-Sent Events of a fetched answer; EventSource can neither POST nor send a key.
+// Read server-sent events from a fetch response; EventSource can neither POST nor send a key.
 
 export async function* eventsOf(response) {
   const reader = response.body.pipeThrough(new TextDecoderStream()).getReader();

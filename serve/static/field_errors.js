@@ -1,9 +1,9 @@
-// Mark a control that is wrong: find it, and call it what a person does.
+// Find the control in error, mark it, and name it as users know it.
 import { kind, LAYERS } from "./controls.js";
 
 const $ = (id) => document.getElementById(id);
 
-// The control of a refused parameter, such as background.num_inference_steps or scenes.2.character.seed.
+// Returns the control of a refused parameter, such as background.num_inference_steps or scenes.2.character.seed.
 export function controlOf(param) {
   const path = (param ?? "").replace(/^(scenes|pages)\.\d+\./, "").replace(/^characters\.0\b/, "character");
   const [, other, part] = /^characters\.([1-9])\.?(\w*)/.exec(path) ?? [];
@@ -17,7 +17,7 @@ export function controlOf(param) {
   return suffix ? $(`${name}-${suffix}`) : $(kind() === "scene" ? name : "storyboard");
 }
 
-// Returns what a person calls it: "Steps of the character".
+// Returns the name that users know: "Steps of the character".
 export function labelOf(control) {
   if (control?.dataset.label) return control.dataset.label;
   const label = control?.labels?.[0]?.textContent.trim().replace(/[?:].*$/, "");
@@ -25,7 +25,7 @@ export function labelOf(control) {
   return layer ? `${label} ${layer.of}` : label;
 }
 
-// Says at the control itself what is wrong with it.
+// Shows the error next to the control.
 export function mark(control, sentence) {
   const id = `${control.id || control.name}-error`;
   const said = Object.assign(document.createElement("p"), { id, className: "field-error", textContent: sentence });

@@ -1,4 +1,4 @@
-// Lay the service's own limits and defaults on the form's controls, as its OpenAPI page states them.
+// Apply the limits and defaults in the service's OpenAPI document to the form's controls.
 import { startFrom } from "./form.js";
 import { showDefaults } from "./models.js";
 
@@ -23,13 +23,13 @@ export function applyLimits(api) {
 const bodyOf = (api, route) => api.paths[`/${route}`].post.requestBody.content["application/json"].schema;
 const range = ({ minimum, maximum, default: usual }) => ({ min: minimum, max: maximum, placeholder: usual });
 
-// A field that may be null has its bounds in one of several alternatives.
+// A nullable field has its bounds in one of its alternatives.
 function boundsOf(schema) {
   const found = [schema, ...(schema.anyOf ?? [])].find(({ properties }) => properties);
   return (name) => Object.assign({}, ...[found.properties[name], ...(found.properties[name].anyOf ?? [])]);
 }
 
-// Leaves the chosen size where none fits: the service says what it allows.
+// Removes sizes over the limits. If none fits, all stay, and the service reports its limit.
 function keepSizes(select, bounds) {
   const most = [bounds("width").maximum, bounds("height").maximum];
   const fits = (option) => option.value.split("x").every((side, index) => Number(side) <= most[index]);

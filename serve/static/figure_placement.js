@@ -1,4 +1,4 @@
-// Place each of several figures: by a slider and two buttons for each, and by dragging in the picture.
+// Place each of several figures with a slider and two buttons, or by dragging it in the picture.
 import { figuresOf, inOrder, isSeveral } from "./figures.js";
 
 const $ = (id) => document.getElementById(id);
@@ -10,7 +10,7 @@ export function build(onChange) {
   $("scene").addEventListener("pointerdown", drag);
 }
 
-// The scene that is shown. Its controls stay as they are while only their values change, so that the focus does too.
+// Shows a scene's controls. They are rebuilt only if the number of figures changes, so that the focus stays.
 export function update(shown, layers) {
   scene = layers && isSeveral(shown.request) ? shown : null;
   $("placing").hidden = !scene;
@@ -43,7 +43,7 @@ function show(index, x) {
 function controls(index) {
   const entry = Object.assign(document.createElement("fieldset"), { className: "figure" });
   const range = Object.assign(document.createElement("input"), { type: "range", id: `place-${index}`, min: 0, max: 1, step: 0.01 });
-  range.setAttribute("aria-label", `Where figure ${index + 1} stands, from left to right`);
+  range.setAttribute("aria-label", `Position of figure ${index + 1}, from left to right`);
   range.addEventListener("input", () => {
     show(index, range.value);
     changed(index, { position: { x: Number(range.value) } });
@@ -60,7 +60,7 @@ function controls(index) {
   return entry;
 }
 
-// The nearest figure under the pointer follows it from side to side.
+// Drags the frontmost figure under the pointer sideways.
 function drag(event) {
   if (!scene || event.button) return;
   const img = $("scene").querySelector("img");
@@ -94,7 +94,7 @@ function drag(event) {
   for (const [name, listener] of [["pointermove", move], ["pointerup", end], ["pointercancel", end]]) $("scene").addEventListener(name, listener);
 }
 
-// Returns where the picture is on the screen, and how many of the screen's pixels one of its own takes.
+// Returns the picture's position on the screen, and the number of screen pixels per picture pixel.
 function pictureOf(img) {
   const { left, top, width, height } = img.getBoundingClientRect();
   const merge = scene.request.merge;

@@ -1,5 +1,5 @@
-// Hold several figures of one scene: their words, where they are placed, and the request as the service takes it.
-// A kept request has its first figure as `character`, and the further ones as `others`.
+// Handle several figures of one scene: their words, their placement, and the request to the service.
+// A kept request has its first figure as `character` and the rest as `others`.
 const $ = (id) => document.getElementById(id);
 export const MOST = 4;
 
@@ -10,7 +10,7 @@ export function build() {
   });
 }
 
-// Returns the words of the further figures.
+// Returns the words of the figures after the first.
 export const words = () => [...$("figures").querySelectorAll("textarea")].map((area) => area.value);
 
 export function setWords(all) {
@@ -38,18 +38,18 @@ export const figuresOf = ({ character, others = [] }) => [character, ...others];
 export const isSeveral = (request) => Boolean(request.others?.length);
 export const described = (request) => figuresOf(request).map(({ cast, prompt }) => (cast ? `${cast}, ${prompt}` : prompt)).join(" and ");
 
-// Returns a request as POST /v1/scenes takes it: each of several figures has a position of its own.
+// Returns a request for POST /v1/scenes. If there are several figures, each has its own position.
 export function wire({ others, ...request }) {
   if (!others?.length) return request;
   const { character, merge: { position, ...merge }, ...rest } = request;
   return { characters: [character, ...others], ...rest, merge };
 }
 
-// The `figures` of a merge: where each is placed.
+// Returns the `figures` of a merge: the placement of each.
 export const placements = (request) =>
   figuresOf(request).map(({ position, scale, depth }) => Object.fromEntries(Object.entries({ position, scale, depth }).filter(([, value]) => value !== undefined)));
 
-// The scene with one figure elsewhere. The others stay where they are, also those without a position of their own.
+// Returns the scene with one figure moved. The others stay in place, even those without their own position.
 export function placed(scene, index, change) {
   const { width } = scene.request.merge;
   const boxes = scene.answer.merge.figures;
@@ -63,7 +63,7 @@ export function placed(scene, index, change) {
   return { ...scene, request: { ...scene.request, character, others } };
 }
 
-// Orders figures from the farthest to the nearest, as the service sets them in; `to` puts one of them to the `front` or the `back`.
+// Orders figures from back to front, as the service composes them; `to` moves one to the `front` or the `back`.
 export function inOrder(figures, index, to) {
   const order = figures.map((_, number) => number).sort((one, other) => (figures[other].depth ?? 0) - (figures[one].depth ?? 0) || one - other);
   if (!to) return order;

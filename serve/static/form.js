@@ -1,4 +1,4 @@
-// Turn the form into requests and requests into the form, and keep it over a reload.
+// Turn the form into requests and requests into the form, and keep it across reloads.
 import { readStory, STORY_SEED } from "./story.js";
 import { choice, choose, input, kind, labelled, LAYERS, showShare, SIZES } from "./controls.js";
 import * as cast from "./cast.js";
@@ -28,7 +28,7 @@ export function build() {
       ...labelled(`${layer}-negative`, "Negative prompt", input({ type: "text", placeholder: "default" })),
       loraPicker.fields(layer),
     );
-    $(`${layer}-model`).labels[0].hidden = true;  // Until the service has several.
+    $(`${layer}-model`).labels[0].hidden = true;  // Until the service has several models.
     $(`${layer}-model`).addEventListener("input", () => modelChanged(layer));
   }
   figures.build();
@@ -49,13 +49,13 @@ export function onMergeChange(changed) {
   document.querySelectorAll("input[name=position]").forEach((radio) => radio.addEventListener("change", changed));
 }
 
-// Returns a request in the contract's words, and leaves defaults to the service.
+// Returns the form's request, without the defaults of the service.
 export function sceneRequest() {
   const request = requestOf($("character").value, $("background").value);
   for (const name of Object.keys(LAYERS)) Object.assign(request[name], inputFields(name, request[name]));
   Object.assign(request.character, poseFields());
   const others = figures.words().filter((words) => words.trim()).map((words) => layer("character", words));
-  // A seed of the form is that of the first figure, and the others count up from it.
+  // The form's seed is the first figure's; the others count up from it.
   others.forEach((other, index) => "seed" in other && (other.seed = (other.seed + index + 1) % 2 ** 53));
   return others.length ? { ...request, others } : request;
 }
@@ -66,7 +66,7 @@ function requestOf(character, background) {
   return request;
 }
 
-// The part of a request that needs no painting.
+// Returns the part of a request that can change without painting again.
 export function merging() {
   const [width, height] = $("frame").value.split("x").map(Number);
   const merge = { mode: $("mode").value, position: $("scene-form").elements.position.value, width, height };
@@ -74,7 +74,7 @@ export function merging() {
   return $("enhance").checked ? { merge, enhance: true } : { merge };
 }
 
-// The story as it is written: a request and the text of each page. Throws an error that names the line.
+// Returns the story in the form: a request and a text for each page. Throws an error that names the line.
 export function story() {
   const pages = readStory($("storyboard").value);
   const given = (name, usual) => $(`story-${name}`).value.trim() || usual;
@@ -88,7 +88,7 @@ export function story() {
   };
 }
 
-// Shows how a scene was made. A story that is being written keeps its words and its settings.
+// Fills the form with a scene's request. In story mode only the composition changes, and the story stays.
 export function fill(request) {
   if (kind() === "scene") {
     for (const name of Object.keys(LAYERS)) {
@@ -120,7 +120,7 @@ export function fill(request) {
   save();
 }
 
-// Shows what the service merges by where a request is silent, until the form is changed.
+// Shows the service's merge defaults, unless the form has saved values.
 export function startFrom({ mode, position, width, height }) {
   const saved = savedForm();
   if (!("mode" in saved)) $("mode").value = mode;
@@ -129,7 +129,7 @@ export function startFrom({ mode, position, width, height }) {
   refresh();
 }
 
-// The slider ends where the figure fills the frame: beyond it nothing would change.
+// Ends the slider where the figure fills the frame: beyond that, nothing would change.
 export function limitScale(largest) {
   $("scale").max = largest;
   refresh();
@@ -155,7 +155,7 @@ function layer(name, prompt) {
   return fields;
 }
 
-// Lists all controls that are kept: not the key.
+// Lists the controls whose values are kept, without the key.
 const kept = () => [...$("scene-form").elements].filter((control) => (control.id || control.name) && !["password", "file"].includes(control.type) && "value" in control && control.type !== "submit" && control.type !== "button");
 
 function save() {

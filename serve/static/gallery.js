@@ -1,4 +1,4 @@
-// Show what was made here, newest first.
+// Show the scenes kept in this browser, newest first.
 import * as store from "./scene_store.js";
 import { described } from "./figures.js";
 import { show } from "./pictures.js";
@@ -12,7 +12,7 @@ export async function fillGallery(open) {
     kept = await store.scenes();
     $("gallery-empty").textContent = "Nothing yet. What you paint stays here, in this browser.";
   } catch (error) {
-    $("gallery-empty").textContent = `This browser keeps nothing for this page: ${error?.message || "a private window?"}`;
+    $("gallery-empty").textContent = `This browser saves nothing for this page: ${error?.message || "a private window?"}`;
   }
   const focused = document.activeElement?.closest("#gallery li")?.dataset.scene;
   for (const img of $("gallery").querySelectorAll("img")) show(img, null);
@@ -35,7 +35,7 @@ function confirmClearing(number) {
 
 const count = (number) => (number === 1 ? "the picture" : `all ${number} pictures`);
 
-// Removes a scene, or all. The last removal can be undone until the page is closed.
+// Removes one scene or all. The last removal can be undone until the page is closed.
 async function remove(id, what, open) {
   putBack = await store.remove(id);
   await fillGallery(open);

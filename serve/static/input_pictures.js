@@ -1,4 +1,4 @@
-// Take the pictures that a layer is painted from: dropped, chosen or pasted; one to start from, and others as references.
+// Handle the pictures that a layer is painted from, dropped, chosen or pasted: a start picture and references.
 import { button, input, kind, LAYERS, showShare, slider } from "./controls.js";
 import { clearMark } from "./field_errors.js";
 import { can, modelOf, onModelChange } from "./models.js";
@@ -13,7 +13,7 @@ const USUAL = { strength: 0.6, reference_scale: 0.6 };
 const MOST_REFERENCES = 4;
 const LEAST_SIDE_PX = 64;
 
-// `onError(layer, error)` is called where a picture cannot be read or kept.
+// `onError(layer, error)` is called if a picture cannot be read or uploaded.
 export function build(onError) {
   for (const layer of Object.keys(LAYERS)) {
     const kept = input({ type: "hidden", id: `${layer}-pictures` });
@@ -33,7 +33,7 @@ export function build(onError) {
   document.addEventListener("dragleave", () => highlight(null));
   onModelChange(update);
 
-  // A file that is dropped beside the fields would else replace this page.
+  // Without this, a file dropped outside the fields would replace the page.
   function drop(event) {
     if (![...event.dataTransfer.types].includes("Files")) return;
     event.preventDefault();
@@ -76,7 +76,7 @@ async function add(layer, file) {
   write(layer, arranged(layer, [...before, { ...picture, use: first ?? "image" }]));
 }
 
-// One start picture at most: a later one takes its place, and the former is a reference where there are any.
+// Keeps at most one start picture: the latest. The one before becomes a reference if the model supports them.
 function arranged(layer, all) {
   const start = all.filter(({ use }) => use === "image").at(-1);
   const references = all.filter((each) => each !== start).map((each) => ({ ...each, use: "references" }));
@@ -84,19 +84,19 @@ function arranged(layer, all) {
   return [...(start ? [start] : []), ...kept];
 }
 
-// The fields of a request, of what the model can do.
+// Returns the request's fields for the pictures that the model can use.
 export function inputFields(layer, fields) {
   const pictures = read(layer).filter(({ use }) => can(layer, TASKS[use]));
   const start = pictures.find(({ use }) => use === "image");
   const references = pictures.filter(({ use }) => use === "references").map(({ id }) => ({ id }));
-  const scale = Number($(`${layer}-reference-scale`).value);  // An edit model has none, so its usual value is left out.
+  const scale = Number($(`${layer}-reference-scale`).value);  // An edit model has no such scale, so the default is not sent.
   return {
     ...(start && { image: { id: start.id }, strength: Number($(`${layer}-strength`).value), ...(fields.width ? {} : paintedSize(layer, start)) }),
     ...(references.length && { references, ...(scale !== USUAL.reference_scale && { reference_scale: scale }) }),
   };
 }
 
-// About as many pixels as the model was trained for, in the shape of the picture; nothing where it has that size.
+// Returns a size of at most the model's native pixel count, in the picture's shape; nothing for smaller pictures.
 function paintedSize(layer, { width, height }) {
   const { width: native, height: high, multiple_of: multiple } = modelOf(layer)?.resolution ?? {};
   if (!width || !native) return {};
@@ -105,7 +105,7 @@ function paintedSize(layer, { width, height }) {
   return scale === 1 ? {} : { width: side(width), height: side(height) };
 }
 
-// Shows the pictures that a request had. One with a mask is no start picture of the form: its other part would be painted again too.
+// Shows a request's pictures. A start picture with a mask is left out: without its mask, all would be repainted.
 export function setInputs(layer, { image, mask, strength, references = [], reference_scale: scale, width, height }) {
   const start = image?.id && !mask ? [{ id: image.id, width, height, use: "image" }] : [];
   $(`${layer}-strength`).value = start.length ? strength ?? USUAL.strength : USUAL.strength;

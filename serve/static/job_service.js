@@ -1,4 +1,4 @@
-// Call /v1/jobs, and what a job shares with a story: its events, which go on after a break, and its kept pictures.
+// Call /v1/jobs, and handle what jobs and stories share: event streams that reconnect, and kept pictures.
 import { EVENTS, JSON_IN, send, streamed } from "./service.js";
 import { wire } from "./figures.js";
 
@@ -12,7 +12,7 @@ export async function submitJob(scenes, signal) {
 
 export const jobEvents = (id, signal, onBreak) => eventsUntilEnd(`${address(id)}/events`, signal, onBreak);
 
-// Connects again until all has ended: a stream ends after a while, or breaks. It then reports every scene once more.
+// Reconnects until the work has ended, since a stream can end or break early. Each new stream reports every scene again.
 export async function* eventsUntilEnd(path, signal, onBreak) {
   for (let failures = 0; ; ) {
     try {
@@ -39,7 +39,7 @@ function pause(ms, signal) {
 
 export const cancelJob = (id) => cancel(address(id));
 
-// Leaves alone what has ended: to delete it would remove its pictures.
+// Leaves finished work alone: deleting it would remove its pictures.
 export async function cancel(path) {
   const { status } = await (await send(path)).json();
   if (status === "queued" || status === "running") await send(path, { method: "DELETE" });
@@ -47,7 +47,7 @@ export async function cancel(path) {
 
 export const jobScene = ({ id, index }, signal) => keptScene(`${address(id)}/scenes/${index}`, signal);
 
-// A kept scene as it is answered when it is painted at once; of an older service the picture and its seeds alone.
+// Returns a kept scene in the form of a direct answer; from an older service, only the picture and its seeds.
 export async function keptScene(path, signal) {
   const response = await send(path, { headers: { Accept: "application/json" }, signal });
   if (response.headers.get("Content-Type")?.startsWith("application/json")) return response.json();

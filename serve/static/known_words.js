@@ -1,4 +1,4 @@
-// Say which words the models do not know, and what they do know. deployments/diffusion/model/known_words.py
+// Show which words the models do not know, and which they do. deployments/diffusion/model/known_words.py
 // follows the same rules.
 import { modelOf } from "./models.js";
 import { wordsOf } from "./cast.js";
@@ -8,13 +8,13 @@ import { readStory } from "./story.js";
 const LAYERS = ["character", "background"];
 const LISTED = 8;
 const LONGEST = 40;
-const WORD_MS = 400;  // A word that is being written is not read out.
+const WORD_MS = 400;  // Screen readers should not announce a word while it is typed.
 const WORD = /[\p{L}\p{M}]+|(?=[\u{2600}-\u{10ffff}])\p{So}/gu;
 const VARIATION = /[\ufe00-\ufe0f]/g;
 const $ = (id) => document.getElementById(id);
 const models = {};  // by id: { id, words, offers }
 
-// Learns of the models that paint here, from the service's list.
+// Reads the models' words from the service's list.
 export function learnWords(cards) {
   for (const { id, knows } of cards) models[id] = knows ? { id, words: new Set(knows.words), offers: knows.offers } : undefined;
   updateHints();
@@ -50,7 +50,7 @@ function hint(layer, text) {
   return `${model.id} does not know: ${unknown.slice(0, LISTED).join(", ")}${more}.${knows}`;
 }
 
-// Returns a story's descriptions of one layer; none while it cannot be read, which is said when it is painted.
+// Returns a story's descriptions of one layer; none while it has an error, which is reported on painting.
 function described(layer) {
   try {
     return readStory($("storyboard").value).map((scene) => (layer === "character" ? wordsOf(scene[layer]) : scene[layer])).join("\n");
@@ -59,7 +59,7 @@ function described(layer) {
   }
 }
 
-// Writes only a change, because it is read out.
+// Writes only changes, because screen readers announce them.
 function report(id, words) {
   const place = $(`${id}-known`);
   if (place.textContent !== words) place.textContent = words;

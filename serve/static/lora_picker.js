@@ -1,4 +1,4 @@
-// Choose the LoRAs that a layer is painted with, where its model can be given any: their names, and how strong each is.
+// Choose a layer's LoRAs, if its model has any, and the strength of each.
 import { button, input, LAYERS, slider } from "./controls.js";
 import { lorasOf, onModelChange } from "./models.js";
 import { listIn } from "./storage.js";
@@ -7,7 +7,7 @@ const $ = (id) => document.getElementById(id);
 const USUAL_SCALE = 0.8;
 const MOST_SCALE = 1.5;
 
-// The fields of one layer. What is chosen is kept in a hidden control, as all of the form is.
+// Returns one layer's fields. A hidden control has the choice, so that it is kept with the form.
 export function fields(layer) {
   const select = Object.assign(document.createElement("select"), { id: `${layer}-lora` });
   const label = Object.assign(document.createElement("label"), { htmlFor: select.id, textContent: "LoRA" });
@@ -24,7 +24,7 @@ export function build() {
   onModelChange(update);
 }
 
-// Shows the LoRAs of a request: only those that the model knows.
+// Returns the chosen LoRAs that the model knows.
 export function loras(layer) {
   const known = lorasOf(layer);
   return read(layer).filter(({ name }) => known.includes(name));
@@ -56,7 +56,7 @@ function update(layer) {
 }
 
 function row(layer, { name, scale }) {
-  const entry = slider(name, { id: `${layer}-lora-${name}`, min: 0, max: Math.max(MOST_SCALE, scale), step: 0.05, value: scale }, `How strong ${name} is, ${LAYERS[layer].of}`);
+  const entry = slider(name, { id: `${layer}-lora-${name}`, min: 0, max: Math.max(MOST_SCALE, scale), step: 0.05, value: scale }, `Strength of ${name}, LoRA ${LAYERS[layer].of}`);
   entry.classList.add("lora");
   entry.querySelector("input").addEventListener("input", ({ target }) => {
     const all = read(layer).map((each) => (each.name === name ? { ...each, scale: Number(target.value) } : each));

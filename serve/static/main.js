@@ -33,9 +33,9 @@ import { key, setKey } from "./storage.js";
 const $ = (id) => document.getElementById(id);
 const MERGE_DELAY_MS = 200;
 let current = null;  // { scene, layers } in the viewer
-let working = null;  // the AbortController of what is being painted
-let inViewer = false;  // whether that is painted in the viewer
-let showing = false;  // whether a story shows its pages as they are done
+let working = null;  // the AbortController of the task that paints
+let inViewer = false;  // whether that task paints in the viewer
+let showing = false;  // whether the viewer shows a story's pages as they finish
 let merging = null;
 let mergeTimer = 0;
 
@@ -62,7 +62,7 @@ async function run(task, retry) {
   }
 }
 
-// A button that was disabled or drawn again while it was at work has lost the focus.
+// A button that was disabled or redrawn during the task has lost the focus.
 function focusAgain({ id, ariaLabel }) {
   if (document.activeElement !== document.body) return;
   const same = id ? $(id) : ariaLabel && document.querySelector(`#layers [aria-label="${CSS.escape(ariaLabel)}"]`);
@@ -84,7 +84,7 @@ function reportError(error, retry) {
 
 const paintOne = (request, ...kept) => run((signal) => paintInViewer(request, signal, ...kept), () => paintOne(request, ...kept));
 
-// `page` is that of a story which the scene may be put on.
+// `page` is the story page that the scene can be put on.
 async function paintInViewer(request, signal, requested, mode, page) {
   inViewer = true;
   const { scene, layers } = await paintScene(request, signal, requested, mode);
@@ -93,10 +93,10 @@ async function paintInViewer(request, signal, requested, mode, page) {
   viewer.announce("Done.");
 }
 
-// Pages are shown as they are done, until one of them is chosen or composed.
+// Pages are shown as they finish, until the user opens or composes one.
 const ON_STORY = { show: showPage, open, begin: storyEditor.begin };
 
-// Its layers and actions are shown once a page is chosen: until then the next page is what one waits for.
+// Layers and actions are hidden until the user opens a page, since the next page replaces this one.
 function showPage(scene, layers) {
   if (!showing) return;
   present({ scene, layers });
@@ -122,7 +122,7 @@ function present(shown) {
   placement.update(shown.scene, shown.layers);
   allowRepainting();
   offerPlace();
-  $("composition-hint").textContent = shown.layers ? "Changes show at once, without painting again." : "Changes count when you paint: the layers of this scene are not kept here.";
+  $("composition-hint").textContent = shown.layers ? "Changes show at once, without painting again." : "Changes apply when you paint: this browser does not have the layers of this scene.";
   return limitScale(shown);
 }
 
@@ -148,7 +148,7 @@ async function open(chosen) {
   $("viewer").scrollIntoView({ block: "nearest" });
 }
 
-// Actions paint one layer once more, and leave the others exactly as they are.
+// All but `keep` paint one layer again and leave the others exactly as they are.
 const ACTIONS = {
   again: (target) => paintLayer(target),
   vary: (target) => edit(target, false),
@@ -177,14 +177,14 @@ function edit(target, part) {
     .catch((error) => reportError(error));
 }
 
-// A page of a story that was changed here can be put into the book.
+// A story page that was changed here can be put back into the book.
 function offerPlace() {
   const place = current ? storyEditor.placeFor(current.scene) : 0;
   $("put-on-page").hidden = !place;
   $("put-on-page").textContent = `Put on page ${place}`;
 }
 
-// While something is painted, painting a layer again would stop that.
+// Painting a layer again would stop a painting under way.
 const allowRepainting = () => document.querySelectorAll("#layers button").forEach((button) => (button.disabled = Boolean(working)));
 
 function mergeSoon() {
@@ -208,7 +208,7 @@ async function mergeNow() {
     await fillGallery(open);
   } catch (error) {
     if (error.name === "AbortError") return;
-    if (error.absent) $("composition-hint").textContent = "This service cannot compose kept layers: changes count when you paint.";
+    if (error.absent) $("composition-hint").textContent = "This service cannot compose painted layers: changes apply when you paint.";
     else reportError(error, mergeNow);
   } finally {
     if (mine === merging) viewer.merging(false);
@@ -232,7 +232,7 @@ function submit(event) {
     return refuse($("storyboard"), sentence(error.message));
   }
   const page = story.requests.findIndex(({ character }) => cast.stranger(cast.written(character)));
-  if (page >= 0) return refuse($("storyboard"), `There is nobody named ${story.requests[page].character.cast} in the cast, but page ${page + 1} shows them.`);
+  if (page >= 0) return refuse($("storyboard"), `Page ${page + 1} names ${story.requests[page].character.cast}, who is not in the cast.`);
   return paintAll(story);
 }
 
@@ -261,7 +261,7 @@ async function resume() {
     try {
       await storyPainting.followStory(last, signal, { ...ON_STORY, show: () => {} });
     } catch (error) {
-      // It belongs to another tenant: with another key, or with none yet. It is looked up again when a key is given.
+      // The story is another tenant's, or no key is entered yet. It is looked up again when a key is entered.
       if ([401, 403].includes(error.status)) return;
       if (!error.absent) throw error;
       if (!key()) await store.forgetStories();
@@ -269,7 +269,7 @@ async function resume() {
   });
 }
 
-// Writes the seeds as the X-Seed header has them.
+// Formats the seeds like the X-Seed header.
 function seedWords(scene) {
   const { character, background } = result.seeds(scene);
   const others = result.otherSeeds(scene);
@@ -287,7 +287,7 @@ storyEditor.build(run, followStory);
 storyRemoval.build((record) => run((signal) => followStory(record, signal)));
 for (const onChange of [onModelChange, cast.onCastChange]) onChange(() => current && (result.showResult(current.scene, current.layers, ACTIONS), allowRepainting()));
 cast.onCastChange(updateHints);
-api().then((described) => (applyLimits(described), cast.learnFields(described))).catch(() => {});  // Without them the service refuses what is too much.
+api().then((described) => (applyLimits(described), cast.learnFields(described))).catch(() => {});  // Without the limits, the service itself refuses values that are too large.
 form.onMergeChange(mergeSoon);
 placement.build((index, change) => {
   if (!current?.layers) return;
@@ -312,7 +312,7 @@ $("keep-seeds").addEventListener("click", () => {
 });
 document.addEventListener("keydown", (event) => {
   if (document.querySelector("dialog[open]")) return;
-  const editing = event.target.closest?.("#story-pages");  // A page's text is written there, and no story is sent.
+  const editing = event.target.closest?.("#story-pages");  // There the keys edit a page's text, and must not submit the form.
   if (event.key === "Enter" && (event.ctrlKey || event.metaKey) && !working && !editing) submit(event);
   if (event.key === "Escape" && working) stop();
 });

@@ -1,8 +1,8 @@
-// Mark a part of a picture with a brush, by pointer, by touch and by keys: what it covers is painted again.
-const SHARE = 0.02;  // of the picture's width: how far an arrow moves the brush
+// Mark the part of a picture to paint again, with a brush for pointer, touch and keyboard.
+const SHARE = 0.02;  // of the picture's width: the distance an arrow key moves the brush
 const TINT = "#d92a6b";
 
-// `changed(share, at)` is called with the share of the picture that is covered, and where keys have moved the brush.
+// `changed(share, at)` is called with the covered share of the picture, and with the brush's position if keys moved it.
 export class MaskBrush {
   #canvas;
   #changed;
@@ -24,7 +24,7 @@ export class MaskBrush {
     canvas.addEventListener("blur", () => this.#point(null));
   }
 
-  // Begins with a picture and nothing covered. Where `enabled` is false the picture is only shown.
+  // Starts with a picture and an empty mask. If `enabled` is false, the picture is only shown.
   start(bitmap, enabled) {
     Object.assign(this.#canvas, { width: bitmap.width, height: bitmap.height });
     this.#picture = bitmap;
@@ -52,7 +52,7 @@ export class MaskBrush {
     this.#draw();
   }
 
-  // The mask is as large as the picture: white is painted again, black stays.
+  // Returns a mask as large as the picture: white is painted again, black stays.
   mask() {
     const [canvas, context] = this.#layer();
     context.fillRect(0, 0, canvas.width, canvas.height);
@@ -121,7 +121,7 @@ export class MaskBrush {
     Object.assign(context, { fillStyle: colour, strokeStyle: colour, lineCap: "round", lineJoin: "round" });
     for (const { size, points } of this.#strokes) {
       const width = size * this.#canvas.width;
-      context.beginPath();  // A line without a length is not drawn, so each stroke begins with a disc.
+      context.beginPath();  // A line of zero length is not drawn, so each stroke starts with a disc.
       context.arc(...points[0], width / 2, 0, 2 * Math.PI);
       context.fill();
       context.lineWidth = width;

@@ -3,13 +3,13 @@ import { LAYERS } from "./controls.js";
 import { savedForm } from "./storage.js";
 
 const $ = (id) => document.getElementById(id);
-const served = {};  // by layer: the service's cards, the one that paints where a request names none first
+const served = {};  // by layer: the service's model cards, the default one first
 const listeners = [];
 
-// `listener(layer)` is called when another model paints the layer, and when the models are known.
+// `listener(layer)` is called when a layer's model changes, and when the models become known.
 export const onModelChange = (listener) => listeners.push(listener);
 
-// Learns of the models that paint here, from the service's list.
+// Offers the models of each layer, from the service's list.
 export function offerModels(cards) {
   for (const layer of Object.keys(LAYERS)) {
     const first = (card) => (card.default_for?.includes(layer) ? 0 : 1);
@@ -22,7 +22,7 @@ export function offerModels(cards) {
   }
 }
 
-// Another model than those that are offered leaves it at the first.
+// Selects a model; one that is not offered selects the first.
 export function chooseModel(layer, id = "") {
   const select = $(`${layer}-model`);
   select.value = [...select.options].some(({ value }) => value === id) ? id : "";
@@ -39,10 +39,10 @@ export const modelOf = (layer, id = $(`${layer}-model`).value) => served[layer]?
 // Returns whether the layer's model can do a task, such as `image_to_image`, `inpainting`, `references` or `pose`.
 export const can = (layer, task, id) => Boolean(modelOf(layer, id)?.tasks?.includes(task));
 
-// The names of the LoRAs that the layer's model can be given here. One with a fault cannot be used.
+// Returns the names of the LoRAs that the layer's model can use; faulty ones are left out.
 export const lorasOf = (layer) => (modelOf(layer)?.loras ?? []).filter(({ layers, fault }) => !fault && (layers?.includes(layer) ?? true)).map(({ name }) => name);
 
-// Shows what the model takes where its fields are left empty.
+// Shows the model's defaults in empty fields.
 export function showDefaults(layer) {
   const usual = modelOf(layer)?.defaults?.[layer];
   if (!usual) return;

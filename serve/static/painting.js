@@ -1,4 +1,4 @@
-// Paint a scene and keep it, or compose its layers in another way.
+// Paint a scene and keep it, or compose its layers differently.
 import * as service from "./service.js";
 import * as viewer from "./viewer.js";
 import * as store from "./scene_store.js";
@@ -6,8 +6,8 @@ import { figuresOf, isSeveral, placements } from "./figures.js";
 import { blobOf } from "./pictures.js";
 import { isExpired, uploadAgain } from "./uploads.js";
 
-// Streams a scene into the viewer. Returns it and its layers, kept. `requested` is what it is kept as, where `request` says
-// more than that; `mode` is the one that its figure is painted for.
+// Streams a scene into the viewer, keeps it, and returns it with its layers. `requested` is the request to keep, if
+// it differs from the one to send; `mode` is the mode that its figure is painted for.
 export async function paintScene(request, signal, requested = request, mode = request.merge.mode) {
   viewer.begin(request);
   let answer;
@@ -23,7 +23,7 @@ export async function paintScene(request, signal, requested = request, mode = re
   return shown;
 }
 
-// A picture that the request names may have expired since: it is then sent again, and has the same id.
+// If a picture that the request names has expired, it is uploaded again and gets the same id.
 async function* eventsOf(request, signal) {
   try {
     yield* service.paintScene(request, signal);
@@ -33,7 +33,8 @@ async function* eventsOf(request, signal) {
   }
 }
 
-// A scene as this page keeps it. `painted` is how its layers were painted, whatever is composed of them later.
+// Returns a scene in the form that this page keeps. `painted` records how its layers were painted, however they
+// are composed later.
 export function sceneOf(id, created, request, { image, blob, layers, ...answer }, mode = request.merge.mode) {
   const named = layers && byName(layers);
   const sizes = named?.painted && {
@@ -46,7 +47,7 @@ export function sceneOf(id, created, request, { image, blob, layers, ...answer }
   return { scene, layers: apart };
 }
 
-// The layers of a scene by the names they are kept under: the first figure's as those of a figure alone.
+// Returns a scene's layers by the names they are kept under; the first figure's are named like a single figure's.
 function byName({ background, character, characters = [character], painted }) {
   const figures = characters.flatMap((picture, index) => [[nameOf("character", index), picture], [nameOf("painted", index), [painted].flat()[index]]]);
   return Object.fromEntries([["background", background], ...figures].filter(([, picture]) => picture));
@@ -54,10 +55,10 @@ function byName({ background, character, characters = [character], painted }) {
 
 const nameOf = (name, index) => (index ? `${name}-${index}` : name);
 
-// Returns the size as requested, else as it came: a very large layer comes smaller than it was painted.
+// Returns the requested size, or the received one: a very large layer arrives smaller than it was painted.
 const sizeOf = (requested, came) => (requested.width ? { width: requested.width, height: requested.height } : { width: came.width, height: came.height });
 
-// The kept layers, composed in another way. Returns the scene as it now is, kept.
+// Composes the kept layers differently. Keeps and returns the new scene.
 export async function mergeLayersOf(scene, layers, merging, signal) {
   const answer = await service.mergeLayers(filesFor(scene, layers, merging), optionsFor(scene, merging), signal);
   const { enhance, ...request } = scene.request;
@@ -67,14 +68,14 @@ export async function mergeLayersOf(scene, layers, merging, signal) {
   return changed;
 }
 
-// The box of the figure at its usual size.
+// Returns the merge with the figure at its usual size.
 export async function usualBox(scene, layers, signal) {
   const { merge } = scene.request;
   const usual = { merge: { ...merge, scale: 1 } };
   return (await service.mergeLayers(filesFor(scene, layers, usual), optionsFor(scene, usual), signal)).merge;
 }
 
-// Returns the pictures to merge: a pasted figure is the rectangle that the model painted; so is one not yet cut out.
+// Returns the pictures to merge: a pasted figure, or one not yet cut out, is the rectangle that the model painted.
 function filesFor(scene, layers, { merge }) {
   const found = scene.answer.merge;
   const character = figuresOf(scene.request).map((_, index) => {
@@ -85,10 +86,10 @@ function filesFor(scene, layers, { merge }) {
   return { character, background: layers.background };
 }
 
-// Returns the options of a merge: each of several figures has a position of its own.
+// Returns the options of a merge. If there are several figures, each has its own position.
 function optionsFor({ request }, { merge: { position, ...merge }, ...rest }) {
   return isSeveral(request) ? { ...rest, merge, figures: placements(request) } : { ...rest, merge: { position, ...merge } };
 }
 
-// A browser that keeps nothing still shows what was painted.
+// The picture is shown even if the browser cannot keep it.
 export const keep = (scene, layers) => store.keep(scene, layers).catch(() => {});

@@ -1,4 +1,4 @@
-// Turn pictures of answers into blobs, and blobs into addresses.
+// Turn an answer's pictures into blobs, and blobs into object URLs.
 
 export function blobOf({ format, b64_json }) {
   const bytes = Uint8Array.from(atob(b64_json), (character) => character.charCodeAt(0));
@@ -9,7 +9,7 @@ export const previewBlob = (base64) => blobOf({ format: "jpeg", b64_json: base64
 
 const addresses = new WeakMap();
 
-// The address of a blob for as long as the element has it; null lets go of the one before.
+// Returns an object URL for the element's new blob, if any, and revokes its previous one.
 function address(element, blob) {
   const before = addresses.get(element);
   if (before) URL.revokeObjectURL(before);

@@ -1,4 +1,4 @@
-// Edit the figure's pose: 18 joints in OpenPose's order, moved by pointer, by touch or by keys, where the model can follow one.
+// Edit the figure's pose, if the model supports one: 18 joints in OpenPose's order, for pointer, touch and keyboard.
 import { input, showShare, slider } from "./controls.js";
 import { can, onModelChange } from "./models.js";
 import { listIn } from "./storage.js";
@@ -6,13 +6,13 @@ import { listIn } from "./storage.js";
 const $ = (id) => document.getElementById(id);
 const SVG = "http://www.w3.org/2000/svg";
 const [WIDE, HIGH] = [300, 400];
-const NEAR = 40;  // so far from a joint, in the drawing's own units, it is still meant
+const NEAR = 40;  // the distance within which a joint is picked, in the drawing's units
 const JOINTS = [
   "nose", "neck", "right shoulder", "right elbow", "right wrist", "left shoulder", "left elbow", "left wrist", "right hip",
   "right knee", "right ankle", "left hip", "left knee", "left ankle", "right eye", "left eye", "right ear", "left ear",
 ];
 const LIMBS = [[1, 2], [1, 5], [2, 3], [3, 4], [5, 6], [6, 7], [1, 8], [8, 9], [9, 10], [1, 11], [11, 12], [12, 13], [1, 0], [0, 14], [14, 16], [0, 15], [15, 17]];
-// A figure that faces us has its right on our left.
+// The figure faces the viewer, so its right is on the left.
 const STANDING = [
   [0.5, 0.14], [0.5, 0.25], [0.39, 0.26], [0.35, 0.4], [0.33, 0.53], [0.61, 0.26], [0.65, 0.4], [0.67, 0.53], [0.43, 0.53],
   [0.42, 0.71], [0.41, 0.89], [0.57, 0.53], [0.58, 0.71], [0.59, 0.89], [0.475, 0.12], [0.525, 0.12], [0.445, 0.135], [0.555, 0.135],
@@ -43,7 +43,7 @@ export function build() {
   onModelChange(update);
 }
 
-// The fields of a request, where the model can follow a pose and one is chosen.
+// Returns a request's pose fields, if the model supports poses and one is set.
 export function poseFields() {
   if (!can("character", "pose") || !$("pose").checked) return {};
   const scale = Number($("pose-scale").value);

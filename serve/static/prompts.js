@@ -1,5 +1,5 @@
-// Wrap a figure's description as the service does, with a plain backdrop where the figure will be cut out.
-// A picture whose figure was painted for the one and is now used for the other needs the prompt word by word.
+// Wrap a figure's description as the service does, with a plain backdrop if the figure will be cut out.
+// The exact prompt is needed if a figure was painted for one mode and is now used in the other.
 
 const TERMS = "highly detailed, professional digital art, intricate details, sharp focus, fantasy art style, concept art, detailed character design";
 const PLAIN_BACKDROP = "full body, plain light gray studio background";

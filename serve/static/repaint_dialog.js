@@ -1,4 +1,4 @@
-// Ask what a page of a story shall show when it is painted again.
+// Ask what a story page should show when it is painted again.
 import * as cast from "./cast.js";
 import { figuresOf, MOST } from "./figures.js";
 import { pageOf } from "./story_service.js";
@@ -11,8 +11,8 @@ export function build() {
   $("repaint-form").addEventListener("submit", paint);
 }
 
-// `request` is what the page is painted from, `used` the same with the seeds of its picture, if it has one.
-// `onPaint(request, change)` gets what it shall be painted from, and what the service is sent.
+// `request` is the page's request, `used` the same with its picture's seeds, if it has a picture.
+// `onPaint(request, change)` receives the new request and the change to send to the service.
 export function open({ number, request, used, seed, onPaint }) {
   asked = { request, used, seed, onPaint };
   $("repaint-title").textContent = `Paint page ${number} again`;
@@ -30,7 +30,7 @@ function paint(event) {
   if (!who.length) return refuse("repaint-who", "Say who is on the page.");
   if (who.length > MOST) return refuse("repaint-who", `A page has at most ${MOST} figures, one a line.`);
   if (stranger) return refuse("repaint-who", `There is nobody named ${stranger} in the cast.`);
-  if (!where) return refuse("repaint-where", "Say where that is.");
+  if (!where) return refuse("repaint-where", "Say where the page is set.");
   $("repaint-dialog").close();
   const { request, used, seed, onPaint } = asked;
   const wanted = changed(request, who, where);
@@ -42,7 +42,7 @@ function refuse(id, message) {
   $(id).focus();
 }
 
-// The request with other words. A figure that joins is painted as the first one is.
+// Returns the request with new words. An added figure gets the first one's settings.
 function changed(request, who, where) {
   const before = figuresOf(request);
   const [character, ...others] = who.map((line, index) => {
@@ -56,7 +56,7 @@ function changed(request, who, where) {
 const SETTINGS = ["model", "num_inference_steps", "guidance_scale", "negative_prompt", "width", "height", "loras"];
 const usual = (figure) => Object.fromEntries(SETTINGS.filter((name) => name in figure).map((name) => [name, figure[name]]));
 
-// Returns what the service is sent. The same words all get another seed; of new words, only those that changed.
+// Returns the change to send. If no words changed, every layer gets another seed; otherwise only changed layers do.
 function changeOf(request, wanted, used, seed) {
   const change = pageOf(wanted);
   const drop = ({ seed: _, ...layer }) => layer;

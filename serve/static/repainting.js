@@ -1,16 +1,16 @@
-// Make the requests that paint one layer of a scene once more, and leave its other layers exactly as they are.
+// Make the requests that paint one layer of a scene again and leave the others exactly as they are.
 import { figuresOf, isSeveral } from "./figures.js";
 import { figurePrompt } from "./prompts.js";
 import { otherSeeds, reproducible, seeds } from "./result.js";
 
-// `target` is { layer, index }, the index being that of a figure; `change` has the fields of it that become others.
-// Returns what is sent, what it is kept as, and the mode that its figures are then painted for.
+// `target` is { layer, index }, where `index` is the figure's; `change` has the fields to replace.
+// Returns the request to send, the request to keep, and the mode that its figures are painted for.
 export function repaint(scene, merging, { layer, index = 0 }, change = {}) {
   const { enhance, ...before } = scene.request;
   const asComposed = { ...before, ...merging };
   const several = isSeveral(before);
   const paintedMode = scene.painted?.mode ?? merging.merge.mode;
-  // A figure alone is painted for the mode that it is now set in by. One of several stays like the others.
+  // A single figure is painted for the current mode; one of several, for the same mode as the others.
   const mode = layer === "character" && !several ? merging.merge.mode : paintedMode;
   const seed = Math.floor(Math.random() * 2 ** 32);
   const rewritten = (fields) => ({ ...fields, ...change, seed });
@@ -30,7 +30,7 @@ function replaced(request, layer, index, rewrite) {
   return { ...request, [layer]: rewrite(request[layer]) };
 }
 
-// Gives each layer the seed that it was painted by.
+// Gives each layer the seed that it was painted with.
 function pinned(request, scene) {
   const { character, background } = seeds(scene);
   const others = otherSeeds(scene);

@@ -1,4 +1,4 @@
-// Show what is known of a finished picture, its layers, and what can be done with it.
+// Show a finished picture's details, its layers, and the actions on it.
 import { key } from "./storage.js";
 import { figuresOf, wire } from "./figures.js";
 import { offer, show } from "./pictures.js";
@@ -11,8 +11,8 @@ import { button } from "./controls.js";
 const $ = (id) => document.getElementById(id);
 const NAMES = { character: "Character", background: "Place" };
 
-// `scene` is a kept scene, `layers` its pictures or nothing. `actions` repaint one of its layers, which they get as
-// { layer, index }: `again` with another seed, `vary` from its picture, `part` only what a brush marks; `keep` puts a figure into the cast.
+// `scene` is a kept scene, `layers` its pictures, if any. `actions` take a layer as { layer, index }: `again` paints it
+// with another seed, `vary` from its picture, `part` only what a brush marks; `keep` puts a figure into the cast.
 export function showResult(scene, layers, actions) {
   const { request, answer, image } = scene;
   $("notes").replaceChildren(...notes(answer).map(([words, kind]) => Object.assign(document.createElement("li"), { textContent: words, className: kind })));
@@ -28,23 +28,23 @@ const nameOf = ({ layer, index }) => (index ? `Figure ${index + 1}` : NAMES[laye
 // Names a layer in a sentence: "the character", "figure 2", "the place".
 export const spokenName = ({ layer, index }) => (index ? `figure ${index + 1}` : `the ${NAMES[layer].toLowerCase()}`);
 
-// The picture that a layer was painted as, before it was cut out; nothing of a figure that an older page kept.
+// Returns a layer's picture before it was cut out; nothing for a figure that an older page kept.
 export const paintedOf = (layers, { layer, index }) => layers?.[layer === "background" ? layer : index ? `painted-${index}` : "painted"];
 
-// The seeds of the figures after the first.
+// Returns the seeds of the figures after the first.
 export const otherSeeds = (scene) => (scene.request.others ?? []).map(({ seed: own }, index) => scene.answer.seeds?.characters?.[index + 1] ?? own);
 
 export const figureSeeds = (scene) => [seed(scene, "character"), ...otherSeeds(scene)];
 
 export const seeds = (scene) => ({ character: seed(scene, "character"), background: seed(scene, "background") });
 
-// The request that gives this very picture, however it was composed since it was painted.
+// Returns the request that repeats this picture, however it was composed since it was painted.
 export function reproducible(scene) {
   const { character, background, ...rest } = scene.request;
   const given = { character: { ...character, seed: seed(scene, "character") }, background: { ...background, seed: seed(scene, "background") }, ...rest };
   delete given.layers;
   const { painted } = scene;
-  // A place is painted in the shape of its frame, and a figure as it will be set in: as they were then.
+  // The sizes at the time of painting: they depended on the frame and the mode of that time.
   for (const layer of Object.keys(NAMES)) Object.assign(given[layer], painted?.sizes?.[layer]);
   if (rest.others) given.others = rest.others.map((other, index) => ({ ...other, seed: otherSeeds(scene)[index], ...painted?.sizes?.others?.[index] }));
   if (painted && (painted.mode === "paste") !== (rest.merge.mode === "paste")) {
@@ -59,10 +59,10 @@ export function curl(scene) {
   return `curl -s '${address}' -H 'Content-Type: application/json'${authorization} -d '${body}' -o scene.jpg -fS`;
 }
 
-// Its pictures are named by their ids.
-export const copied = ({ request }) => `Copied, as a curl command.${JSON.stringify(request).includes('"pic_') ? " The service keeps its pictures for a day." : ""}`;
+// The request names its pictures by id.
+export const copied = ({ request }) => `Copied as a curl command.${JSON.stringify(request).includes('"pic_') ? " The service keeps its pictures for a day." : ""}`;
 
-// Returns how large the figure can be made until it fills the frame; nothing where it already does.
+// Returns the scale at which the figure fills the frame; nothing if it already does.
 export function largestScale({ request: { merge }, answer }) {
   if (answer.merge?.mode !== "cutout" || answer.merge.figures) return 1;
   const [, y, wide, high] = answer.merge.box;
@@ -82,7 +82,7 @@ function notes({ merge, cast, degraded = [], warnings = [], timings_ms: ms }) {
   const facts = [];
   if (merge) facts.push(merge.mode === "cutout" ? `Cut out with ${Math.round(100 * merge.confidence)}% confidence` : "Pasted as it is");
   const heroes = [cast?.character, ...(cast?.characters ?? [])].filter((hero) => hero?.consistency !== undefined && hero.consistency !== null);
-  facts.push(...heroes.map(({ name, consistency }) => `${name} is ${Math.round(100 * consistency)}% like the kept picture`));
+  facts.push(...heroes.map(({ name, consistency }) => `${name} is ${Math.round(100 * consistency)}% similar to the kept picture`));
   if (ms?.["character-denoise"]) {
     const [character, background] = ["character", "background"].map((layer) => seconds(ms, layer));
     facts.push(`character ${character.toFixed(1)} s, place ${background.toFixed(1)} s at the same time, merge ${((ms.merge + ms.output) / 1000).toFixed(2)} s`);

@@ -1,8 +1,8 @@
-// Keep in this browser what was made here: scenes with their pictures, their layers apart, and the last story.
+// Keep this page's work in the browser: scenes with their pictures, their layers apart, uploads, and the last story.
 import { named } from "./storage.js";
 
 const NAME = named("scenewright");
-// 2: layers are clean. Those kept before have light and shadow in them, and are left out. 3: uploads are kept.
+// 2: layers are clean; older ones include light and shadow, and are deleted. 3: uploads are kept.
 const VERSION = 3;
 const STORES = ["scenes", "layers", "boards", "uploads"];
 const OF_SCENES = ["scenes", "layers"];
@@ -61,7 +61,7 @@ export async function keep(scene, layers) {
   if (layers) await forgetOldLayers(newest.slice(0, MOST));
 }
 
-// The newest scenes keep theirs, as far as the bytes go.
+// Only the newest scenes keep their layers, up to the limit in bytes.
 async function forgetOldLayers(newest) {
   const all = new Map((await within(["layers"], "readonly", (store) => store.getAll())).map((layers) => [layers.id, layers]));
   let bytes = 0;
@@ -71,7 +71,7 @@ async function forgetOldLayers(newest) {
   }
 }
 
-// Removes a scene, or everything. Returns what puts it back.
+// Removes a scene, or everything. Returns a function that puts it back.
 export async function remove(id) {
   const taken = {};
   await within(STORES, "readwrite", (...stores) => {
@@ -91,7 +91,7 @@ export async function remove(id) {
 
 export const uploadOf = (id) => within(["uploads"], "readonly", (store) => store.get(id));
 
-// The newest uploads are kept, as far as the bytes go.
+// Keeps an upload, and removes the oldest ones over the limit in bytes.
 export async function keepUpload(id, blob) {
   await within(["uploads"], "readwrite", (store) => store.put({ id, blob, created: Date.now() }));
   const all = await within(["uploads"], "readonly", (store) => store.getAll());

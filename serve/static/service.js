@@ -13,25 +13,25 @@ export class ServiceError extends Error {
     this.retryAfter = retryAfter;
   }
 
-  // A service of an older version, which has no such route.
+  // True for an older service, which lacks the route.
   get absent() {
     return this.status === 404 || this.status === 405;
   }
 
-  // The request is right: sent again, it may be answered.
+  // True if the same request may succeed later.
   get passing() {
     return [0, 429, 502, 503, 504].includes(this.status) || this.code === "not_ready";
   }
 }
 
-// Every `path` is relative, so that it stays below the page's own address.
+// Every `path` is relative, so that requests stay below the page's own address.
 let reportUnavailable = () => {};
-// `listener` is called after a request that found no service, or one that is not ready.
+// `listener` is called after a request that could not reach the service, or that found it not ready.
 export const onUnavailable = (listener) => (reportUnavailable = listener);
 
 export async function send(path, { headers = {}, ...options } = {}) {
   const said = key() ? { Authorization: `Bearer ${key()}`, ...headers } : headers;
-  if (/[^\x21-\x7e]/.test(key())) throw new ServiceError(401, { code: "unauthenticated", message: "a key has letters, digits, - and _ only" });
+  if (/[^\x21-\x7e]/.test(key())) throw new ServiceError(401, { code: "unauthenticated", message: "a key contains only letters, digits, - and _" });
   let response;
   try {
     response = await fetch(path, { ...options, headers: said });
@@ -74,11 +74,11 @@ export async function* streamed(path, options) {
       yield event;
     }
   } catch (error) {
-    if (!(error instanceof TypeError)) throw error;  // A connection that breaks is a TypeError.
+    if (!(error instanceof TypeError)) throw error;  // A broken connection raises a TypeError.
   }
   if (!ended) {
     reportUnavailable();
-    throw new ServiceError(0, { code: "interrupted", message: "The connection broke before the picture was done." });
+    throw new ServiceError(0, { code: "interrupted", message: "The connection was lost before the picture was done." });
   }
 }
 
@@ -98,7 +98,7 @@ export async function mergeLayers({ character, background }, options, signal) {
   return response.json();
 }
 
-// Keeps a picture in the service for a day. The same picture has the same id.
+// Uploads a picture, which the service keeps for a day. The same picture has the same id.
 export async function uploadPicture(blob, signal) {
   const form = new FormData();
   form.append("file", blob, "picture");
@@ -123,14 +123,14 @@ export async function castMembers() {
 export const addMember = (member) => send(CAST, { method: "POST", headers: JSON_IN, body: JSON.stringify(member) });
 export const removeMember = (name) => send(`${CAST}/${encodeURIComponent(name)}`, { method: "DELETE" });
 
-// The OpenAPI page, which states this service's own limits.
+// Returns the OpenAPI document, which states this service's limits.
 export const api = async () => (await send("openapi.json")).json();
 
 export async function models() {
   return (await (await send("v1/models")).json()).data;
 }
 
-// Returns what the service says of itself: `ready`, `degraded`, `not_ready` or `unreachable`, why, and what paints.
+// Returns the service's state (`ready`, `degraded`, `not_ready` or `unreachable`), the reason and the backend.
 export async function state() {
   try {
     const response = await fetch("readyz", { signal: AbortSignal.timeout(PATIENCE_MS), cache: "no-store" });

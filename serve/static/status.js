@@ -1,4 +1,4 @@
-// Show at the top whether the service can paint, and with what; look again every few seconds.
+// Show at the top whether the service can paint and with which models; check every few seconds.
 import * as service from "./service.js";
 import * as cast from "./cast.js";
 import { learnWords } from "./known_words.js";
@@ -17,7 +17,7 @@ export function watch() {
   return look();
 }
 
-// Looks at once, as after a failed request or with another key.
+// Checks at once, for example after a failed request or with another key.
 export function soon() {
   models = null;
   if (!document.hidden) look();
@@ -27,7 +27,7 @@ async function look() {
   looking ??= once().finally(() => (looking = null));
   await looking;
   clearTimeout(timer);
-  // A page in the background sends nothing; it looks again as soon as it is seen.
+  // A hidden page sends nothing; it checks again as soon as it is visible.
   if (!document.hidden) timer = setTimeout(look, $("service").dataset.state === "ready" ? WHEN_READY_MS : WHEN_NOT_MS);
 }
 
@@ -54,7 +54,7 @@ async function known() {
   }
 }
 
-// Writes only a change, because it is read out.
+// Writes only changes, because screen readers announce them.
 function report(state, words) {
   $("service").dataset.state = state;
   if ($("service").textContent !== words) $("service").textContent = words;

@@ -1,14 +1,14 @@
-// Keep the key and the form in this browser: not where it is set to keep nothing.
+// Keep the key and the form in this browser, if it allows storage.
 
 const safely = (run) => {
   try {
     return run();
   } catch {
-    return null;  // With all cookies blocked, even a look at the storage is an error.
+    return null;  // With all cookies blocked, even reading the storage throws an error.
   }
 };
 
-// The page's path, "/" or "/paint/": several services may share one host, and with it what a browser keeps.
+// The page's path, "/" or "/paint/": several services may share one host and its storage.
 const PREFIX = new URL(".", document.baseURI).pathname;
 export const named = (name) => `${name}${PREFIX === "/" ? "" : PREFIX}`;
 
@@ -20,7 +20,7 @@ export function setKey(value) {
   safely(() => sessionStorage.setItem(KEY, unsaved));
 }
 
-// A list in a hidden control of the form; what a browser kept may be of another version of this page.
+// Returns the list in a hidden control; a kept value may be from another version of this page.
 export function listIn(control) {
   const list = safely(() => JSON.parse(control.value));
   return Array.isArray(list) ? list : [];

@@ -4,7 +4,7 @@ const FORM = "who | where | text";
 export const MOST_SCENES = 1000;
 export const STORY_SEED = 42;
 
-// A scene a line; who or where left empty stays as in the scene before. Throws a message that names the line.
+// One scene per line; an empty who or where repeats the scene before. Throws an error that names the line.
 export function readStory(text) {
   const scenes = [];
   for (const [index, raw] of text.split(/\r\n|\r|\n/).entries()) {
@@ -22,8 +22,8 @@ export function readStory(text) {
   return scenes;
 }
 
-// The same description has the same seed in scenes that are no story of the service's, which gives them by itself. One of
-// the cast has a seed of their own.
+// Gives the same description the same seed, for scenes that are not sent as a story: there the service does it. Cast
+// members have their own seeds.
 export const seeded = (requests, storySeed) =>
   requests.map((request) => {
     const layer = (name) => (request[name].cast ? request[name] : { ...request[name], seed: request[name].seed ?? descriptionSeed(name, request[name].prompt, storySeed) });

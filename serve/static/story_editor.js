@@ -1,4 +1,4 @@
-// Change a painted story, page by page: its text, its place, its picture. Every change can be undone.
+// Edit a painted story page by page: text, position, picture. Every change can be undone.
 import * as pages from "./story_pages.js";
 import * as repaintDialog from "./repaint_dialog.js";
 import * as result from "./result.js";
@@ -9,10 +9,10 @@ import * as viewer from "./viewer.js";
 import { keepRecord } from "./story_painting.js";
 
 const $ = (id) => document.getElementById(id);
-let record = null;  // the story that is shown, where the service has it as one
+let record = null;  // the story shown, if the service has it as a story
 let title = "";
 let order = [];
-let turn = Promise.resolve();  // Keys that are pressed fast move pages one after the other.
+let turn = Promise.resolve();  // Fast key presses move pages one after the other.
 let run = () => {};
 let follow = () => {};
 
@@ -28,7 +28,7 @@ export function build(onRun, onFollow) {
   $("bring-back").addEventListener("click", bringBack);
 }
 
-// Begins with a story that is shown from now on; nothing where it is none of the service's.
+// Starts to edit the story shown, or none if the service does not have it as a story.
 export function begin(shown, state) {
   if (record?.id !== shown?.id) undoList.forget();
   record = shown;
@@ -37,11 +37,11 @@ export function begin(shown, state) {
 
 export const current = () => record;
 
-// Returns the number of the page that a scene may be put on; nothing where it is on its page, or on none.
+// Returns the number of the page that a scene can be put on; 0 if it is already there or belongs to none.
 export const placeFor = ({ page, composed }) => (composed && record && page?.id === record.id && order.indexOf(page.index) + 1) || 0;
 const on = (index) => ({ id: record.id, index });
 
-// Reports a change that the service refuses where it belongs, and shows what it still has.
+// Makes a change. If the service refuses it, reports the error and shows the old value again.
 async function attempt(change, words, takeBack, restore) {
   try {
     await change();
@@ -54,7 +54,7 @@ async function attempt(change, words, takeBack, restore) {
 
 function reword(index, text, before) {
   const change = async (words) => (await stories.changePage(on(index), { text: words }), pages.reworded(index, words));
-  return attempt(() => change(text), `The text of page ${pages.numberOf(index)} is changed.`, () => change(before), () => pages.reworded(index, before));
+  return attempt(() => change(text), `The text of page ${pages.numberOf(index)} was changed.`, () => change(before), () => pages.reworded(index, before));
 }
 
 function retitle() {
@@ -62,7 +62,7 @@ function retitle() {
   const show = (words) => ($("book-title").value = $("book-title").title = title = words);
   const change = async (words) => (await stories.changeStory(record.id, { title: words }), show(words));
   if (!text || text === before) return show(before);
-  return attempt(() => change(text), "The title is changed.", () => change(before), () => show(before));
+  return attempt(() => change(text), "The title was changed.", () => change(before), () => show(before));
 }
 
 async function reorder(wanted) {
@@ -78,7 +78,7 @@ async function move(index, by) {
   if (order[at + by] === undefined) return;
   wanted.splice(at, 1);
   wanted.splice(at + by, 0, index);
-  await attempt(() => reorder(wanted), `Page ${at + 1} is page ${at + by + 1} now.`, () => reorder(before), () => {});
+  await attempt(() => reorder(wanted), `Page ${at + 1} is now page ${at + by + 1}.`, () => reorder(before), () => {});
   const [first, other] = by < 0 ? [".earlier", ".later"] : [".later", ".earlier"];
   if (!pages.focusOn(index, first)) pages.focusOn(index, other);
 }
@@ -97,7 +97,7 @@ async function bringBack() {
   pages.focusOn(wanted.at(-1), ".earlier");
 }
 
-// Asks what the page shall show, then paints it once more.
+// Asks what the page should show, then paints it again.
 async function repaint(index) {
   const request = record.scenes[index];
   const scene = await store.sceneOf(`${record.id}-${index}`).catch(() => undefined);
@@ -114,13 +114,13 @@ export const put = (scene) => {
 
 async function paint(index, request, change, used) {
   const before = record.scenes[index];
-  const sent = await send(index, request, change).then(() => true, () => false);  // The viewer says why not.
+  const sent = await send(index, request, change).then(() => true, () => false);  // The viewer shows the error.
   if (!sent) return;
   const back = used && (() => send(index, before, stories.pageOf(used)));
   if (back) undoList.done(`Page ${pages.numberOf(index)} was painted again.`, back);
 }
 
-// Returns once the service has it; its picture follows.
+// Resolves once the service has accepted the change; the picture follows.
 function send(index, request, change) {
   const mine = record;
   return new Promise((resolve, reject) => {

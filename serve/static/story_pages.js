@@ -1,18 +1,19 @@
-// Show a story's pages: each with its picture, its text below, and what can be done with it.
+// Show a story's pages, each with its picture, the text below it, and its actions.
 import { button } from "./controls.js";
 import { sentence } from "./error_messages.js";
 import { show } from "./pictures.js";
 
 const $ = (id) => document.getElementById(id);
 const make = (name, properties) => Object.assign(document.createElement(name), properties);
-let cards = [];  // by the pages' indices, which they keep wherever they stand
-let shown = null;  // the id of the story that is laid out, where it can be edited
+let cards = [];  // by the pages' indices, which do not depend on their order
+let shown = null;  // the id of the story that is laid out, if it can be edited
 let actions = {};
 
-// `onAction` is called with a page's index: `repaint`, `earlier`, `later`, `leaveOut`, and `reword` with its text and the one before.
+// `onAction` has functions of a page's index: `repaint`, `earlier`, `later`, `leaveOut`; `reword` also gets the new
+// text and the one before.
 export const build = (onAction) => (actions = onAction);
 
-// Lays out pages that cannot be edited. `words` are their texts; where a page has none, its description takes their place.
+// Lays out pages that cannot be edited. `words` are their texts; a page without one shows its description.
 export function layOut(requests, words = []) {
   shown = null;
   clear(requests);
@@ -25,7 +26,7 @@ export function layOut(requests, words = []) {
   place(cards.map((_, index) => index));
 }
 
-// A story that the service has: its texts and its order can be changed. One that is laid out stays as it is.
+// Lays out a story of the service, whose texts and order can be edited. If it is laid out already, its cards stay.
 export function layOutStory({ id, scenes }, { title, pages, order }) {
   if (shown !== id) {
     clear(scenes);
@@ -64,7 +65,7 @@ export function place(order) {
   $("bring-back").hidden = order.length === cards.length;
 }
 
-// Every name says which page it is about, by its place in the book.
+// Every accessible name includes the page's number in the book.
 function number(card, at, of) {
   card.dataset.number = at;
   card.querySelector(".page-actions")?.setAttribute("data-at", at);
@@ -84,7 +85,7 @@ function picture() {
   return card;
 }
 
-// A map of languages, which another program wrote, is shown in one and stays as it is.
+// A text in several languages, written by another program, is shown in one of them and cannot be edited.
 const first = (text) => (typeof text === "string" ? text : Object.values(text)[0] ?? "");
 
 function editable({ text, index }) {
@@ -108,7 +109,7 @@ function editable({ text, index }) {
 export const reworded = (index, text) => (cards[index].querySelector(".page-words").value = text);
 export const numberOf = (index) => Number(cards[index].dataset.number);
 
-// Returns whether the page has such a control that can be used.
+// Focuses a page's control. Returns whether the page has it and it is enabled.
 export function focusOn(index, selector) {
   const control = cards[index].querySelector(`${selector}:enabled`);
   control?.focus();
@@ -137,15 +138,15 @@ export function done(index, scene, open) {
   place.replaceChildren(img);
   place.disabled = false;
   place.onclick = () => open(scene);
-  note(index, scene.composed ? "The book still has the picture as it was." : "");
+  note(index, scene.composed ? "The book still has the earlier picture." : "");
 }
 
-// Shows a scene that was composed in another way; the book has it once it is put there.
+// Shows a scene that was composed differently; the book gets it once it is put there.
 export function refresh(scene) {
   const place = $("pages").querySelector(`[data-scene="${CSS.escape(scene.id)}"]`);
   if (!place) return;
   show(place.querySelector("img"), scene.image);
-  if (scene.page && scene.composed) note(scene.page.index, "The book still has the picture as it was.");
+  if (scene.page && scene.composed) note(scene.page.index, "The book still has the earlier picture.");
 }
 
 function note(index, words) {
@@ -161,7 +162,7 @@ export function failed(index, message) {
   pictureOf(index).replaceChildren(make("span", { className: "why", textContent: sentence(message) }));
 }
 
-// Says of the first page without a picture why there is no book yet; nothing where all have one.
+// Returns why there is no book yet, for the first page without a picture; empty if all have one.
 export function unpainted() {
   const card = [...$("pages").children].find((each) => !hasPicture(each) || each.classList.contains("again"));
   if (!card) return "";
@@ -172,7 +173,7 @@ export function unpainted() {
 const hasPicture = (card) => Boolean(card.querySelector(".picture img"));
 const pictureOf = (index) => cards[index].querySelector(".picture");
 
-// `share` of the story that is painted, 0 to 1.
+// `share` is the painted share of the story, 0 to 1.
 export function progress(share) {
   $("story-progress").value = share;
   $("story-progress").hidden = share === 1;

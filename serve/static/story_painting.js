@@ -1,5 +1,5 @@
-// Paint all of a story: as a story of the service, which makes books of it; else as a job; else scene after scene.
-// The service goes on without this page, which finds both again after a reload.
+// Paint a whole story: as a story of the service, which makes its book; otherwise as a job; otherwise scene by scene.
+// The service continues a story or a job without this page, which finds it again after a reload.
 import * as jobs from "./job_service.js";
 import * as pages from "./story_pages.js";
 import * as store from "./scene_store.js";
@@ -13,16 +13,16 @@ const SOURCES = {
   story: { events: stories.storyEvents, scene: stories.storyPage, cancel: stories.cancelStory },
   job: { events: jobs.jobEvents, scene: jobs.jobScene, cancel: jobs.cancelJob },
 };
-const sourceOf = ({ kind = "job" }) => SOURCES[kind];  // What an older page kept has no kind.
+const sourceOf = ({ kind = "job" }) => SOURCES[kind];  // A record kept by an older page has no kind.
 let active = null;
 
-// Leaves unpainted what has not been painted yet.
+// Cancels the pages that are not painted yet.
 export async function cancel() {
   if (active) await sourceOf(active).cancel(active.id).catch(() => {});
 }
 
-// `on.show(scene, layers)` puts a scene into the viewer, `on.open(scene)` one that was chosen; `on.begin(record, state)` is
-// called with a story that the service has, or with nothing.
+// `on.show(scene, layers)` shows a scene in the viewer, `on.open(scene)` opens the one that was chosen;
+// `on.begin(record, state)` is called with a story of the service, or with null.
 export async function paintStory(story, signal, on) {
   const { requests, words, seed } = story;
   on.begin(null);
@@ -35,7 +35,7 @@ export async function paintStory(story, signal, on) {
   return followStory(record, signal, on);
 }
 
-// A service of an older version has no stories, or no jobs either.
+// An older service has no stories, or neither stories nor jobs.
 async function submit(story, signal) {
   const attempts = { story: () => stories.submitStory(story, signal), job: () => jobs.submitJob(seeded(story.requests, story.seed), signal) };
   if (story.requests.length > stories.MOST_PAGES) delete attempts.story;
@@ -49,8 +49,8 @@ async function submit(story, signal) {
   return {};
 }
 
-// Follows a story until its pages have ended, also after a reload. `seen` are the pages that were kept once: one that was
-// composed in another way since stays so, and one that was removed stays removed.
+// Follows a story until its pages have ended, also after a reload. `seen` lists the pages that were kept once, so that
+// one that was composed differently or removed since stays that way.
 export async function followStory(record, signal, on) {
   const ended = new Map();
   if (record.kind === "story") {
@@ -63,14 +63,14 @@ export async function followStory(record, signal, on) {
   }
   active = record;
   try {
-    for await (const { name, data } of sourceOf(record).events(record.id, signal, () => viewer.announce("The connection broke. Trying again…"))) {
+    for await (const { name, data } of sourceOf(record).events(record.id, signal, () => viewer.announce("The connection was lost. Reconnecting…"))) {
       if (name.endsWith(".progress")) reportProgress(data);
       if (!/^(page|scene)\.ended$/.test(name) || ended.has(data.index)) continue;
       ended.set(data.index, data.status);
       const why = data.status === "succeeded" ? "" : data.error?.message ?? "Cancelled.";
       await settle(record, data.index, !why);
       try {
-        // A page that could not be painted again has its old picture.
+        // A page that could not be painted again keeps its old picture.
         if (data.url || data.picture) await fetchPage(record, data.index, signal, on);
         if (why) pages.failed(data.index, why);
       } catch (error) {
@@ -86,7 +86,7 @@ export async function followStory(record, signal, on) {
   viewer.announce(tally(record.scenes.length, [...ended.values()]));
 }
 
-// Takes over what a page is painted from again, once its new picture is there.
+// Replaces a page's request once its new picture is painted.
 async function settle(record, index, succeeded) {
   const { [index]: request, ...others } = record.pending ?? {};
   if (!request) return;
@@ -132,7 +132,7 @@ async function oneByOne(requests, signal, on) {
   viewer.announce(tally(requests.length, ended));
 }
 
-// The layers of a scene whose own are no longer in this browser; nothing where the service has none either.
+// Returns the layers of a scene that this browser no longer has; nothing if the service has none either.
 export async function layersFromService({ id, created, request, job, page }) {
   if (!job && id !== `${page?.id}-${page?.index}`) return undefined;
   try {

@@ -1,4 +1,4 @@
-// Remove a story, once that is confirmed. It can be undone until this page is closed; then the service removes it too.
+// Remove a story after confirmation. This can be undone until the page is closed; then the service removes it too.
 import * as editor from "./story_editor.js";
 import * as pages from "./story_pages.js";
 import * as stories from "./story_service.js";
@@ -27,7 +27,7 @@ async function remove(onPutBack) {
   removed.add(record.id);
   editor.begin(null);
   pages.hide();
-  undoList.done(`“${$("book-title").value}” is removed, with all of its pages.`, async () => {
+  undoList.done(`“${$("book-title").value}” and all its pages were removed.`, async () => {
     removed.delete(record.id);
     await store.keepStory(record).catch(() => {});
     onPutBack(record);

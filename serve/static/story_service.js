@@ -9,7 +9,7 @@ const address = (id) => `${STORIES}/${encodeURIComponent(id)}`;
 const page = ({ id, index }) => `${address(id)}/pages/${index}`;
 const sendJson = (method, path, body, options = {}) => send(path, { method, body: JSON.stringify(body), ...options, headers: { ...JSON_IN, ...options.headers } });
 
-// Returns what a page of a story is painted from, of a scene's request as it is kept here.
+// Turns a kept scene's request into a page of a story.
 export function pageOf({ merge: { position, ...merge }, enhance = false, ...request }) {
   const figures = figuresOf(request);
   const characters = figures.length === 1 ? [{ position, ...figures[0] }] : figures;
@@ -23,7 +23,7 @@ export async function submitStory({ requests, words, title, author, language, se
   return (await sendJson("POST", STORIES, body, { headers: newKey(), signal })).json();
 }
 
-// Its title, its order, and each page's text. An older service cannot change the order.
+// Returns a story's title, order and page texts. An older service has no order.
 export async function storyOf(id, signal) {
   const state = await (await send(address(id), { signal })).json();
   return { order: state.pages.map(({ index }) => index), ...state };
@@ -31,7 +31,7 @@ export async function storyOf(id, signal) {
 
 export const storyEvents = (id, signal, onBreak) => eventsUntilEnd(`${address(id)}/events`, signal, onBreak);
 export const cancelStory = (id) => cancel(address(id));
-// Removes it even while the browser leaves this page.
+// Works even while the browser leaves this page.
 export const removeStory = (id) => send(address(id), { method: "DELETE", keepalive: true });
 
 // Changes the `title` or the `order` of a story; or the `text` of one of its pages. Nothing is painted.
@@ -40,7 +40,7 @@ export const changePage = (which, change) => sendJson("PATCH", page(which), chan
 
 export const repaintPage = (which, change, signal) => sendJson("POST", `${page(which)}/repaint`, change, { signal });
 
-// A page's scene, as if it had been painted with one `character` where it has one figure.
+// Returns a page's scene; if it has one figure, in the form of a scene with one `character`.
 export async function storyPage(which, signal) {
   const answer = await keptScene(page(which), signal);
   return answer.seeds?.characters?.length === 1 ? ofOneFigure(answer) : answer;
@@ -59,5 +59,5 @@ function ofOneFigure({ seeds, merge, layers, models, cast, timings_ms: ms, ...an
   };
 }
 
-// The file of a book: `kind` is pdf, epub or zip.
+// Returns the file of a book: `kind` is pdf, epub or zip.
 export const book = async (id, kind) => (await send(`${address(id)}/book.${kind}`)).blob();

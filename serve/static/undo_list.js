@@ -1,4 +1,4 @@
-// Take back changes of a story, the last one first.
+// Undo changes to a story, the last one first.
 import { sentence } from "./error_messages.js";
 import { announce } from "./viewer.js";
 
@@ -10,7 +10,7 @@ export function build() {
   $("story-undo").addEventListener("click", undo);
 }
 
-// `words` say what was done; `takeBack()` makes it as it was.
+// `words` say what was done; `takeBack()` undoes it.
 export function done(words, takeBack) {
   changes = [...changes, { words, takeBack }].slice(-MOST);
   update();

@@ -1,11 +1,11 @@
-// Send pictures that the service is to paint from. The same picture has the same id: one that has expired is sent again.
+// Upload the pictures to paint from. The same picture has the same id, so one that has expired can be sent again.
 import * as service from "./service.js";
 import * as store from "./scene_store.js";
 
 const MOST_SIDE_PX = 2048;
 const MOST_IN_MEMORY = 20;
 const AS_THEY_ARE = ["image/png", "image/jpeg", "image/webp"];
-const recent = new Map();  // by id; a browser that keeps nothing still has these
+const recent = new Map();  // by id; available even if the browser keeps nothing
 
 // Returns { id, width, height }.
 export async function upload(blob, signal) {
@@ -17,16 +17,16 @@ export async function upload(blob, signal) {
   return { id, width, height };
 }
 
-// The file of an upload, from the service where this browser no longer has it; else nothing.
+// Returns an upload's file, from this browser or from the service; nothing if neither has it.
 export async function fileOf(id) {
   const kept = recent.get(id) ?? (await store.uploadOf(id).catch(() => undefined))?.blob;
   return kept ?? service.pictureFile(id).catch(() => undefined);
 }
 
-// Returns whether sending the request's pictures again may mend it.
+// Returns whether uploading the request's pictures again may fix the error.
 export const isExpired = ({ status, param }) => status === 410 || (status === 422 && /\.id$/.test(param ?? ""));
 
-// Sends again what a request names and this browser still has. Returns whether that was anything.
+// Uploads the pictures that a request names and this browser still has. Returns whether there were any.
 export async function uploadAgain(request, signal) {
   const ids = new Set(JSON.stringify(request).match(/(?<=")pic_\w+(?=")/g) ?? []);
   const found = [];
@@ -37,10 +37,10 @@ export async function uploadAgain(request, signal) {
   return found.length > 0;
 }
 
-// A file as the service takes it: of another format or very large, as this browser reads it.
+// Returns a file that the service accepts: other formats and very large pictures are converted to PNG.
 export async function readable(file) {
   const bitmap = await createImageBitmap(file).catch(() => {
-    throw new Error("This file is not a picture that can be read here. PNG, JPEG and WebP can.");
+    throw new Error("This browser cannot read the file as a picture. Choose a PNG, JPEG or WebP file.");
   });
   const scale = Math.min(1, MOST_SIDE_PX / Math.max(bitmap.width, bitmap.height));
   if (scale === 1 && AS_THEY_ARE.includes(file.type)) return file;

@@ -1,4 +1,4 @@
-// Ask how to vary a painted layer, or which part of it to paint again: its words, how far to go, and the brush.
+// Ask how to vary a painted layer, or which part of it to paint again: its words, the strength, and the brush.
 import { MaskBrush } from "./mask_brush.js";
 import { showShare } from "./controls.js";
 import { pngOf } from "./uploads.js";
@@ -26,7 +26,7 @@ export function build() {
   });
 }
 
-// `onPaint({ prompt, strength, picture, mask })` gets the blobs that the layer is to be painted from; a mask only of a part.
+// `onPaint({ prompt, strength, picture, mask })` receives the blobs to paint from; `mask` only for a part.
 export async function open({ name, picture, prompt, limit, part, onPaint }) {
   const bitmap = await createImageBitmap(picture);
   editing = { name, picture, part, onPaint };
@@ -39,7 +39,7 @@ export async function open({ name, picture, prompt, limit, part, onPaint }) {
   const canvas = $("vary-canvas");
   canvas.tabIndex = part ? 0 : -1;
   canvas.setAttribute("role", part ? "application" : "img");
-  canvas.setAttribute("aria-label", part ? `Paint over what of ${name} is to change` : `${name}, as it is`);
+  canvas.setAttribute("aria-label", part ? `Paint over the part of ${name} that should change` : `${name}, as it is`);
   $("vary-error").textContent = "";
   brush.resize(Number($("brush-size").value));
   brush.start(bitmap, part);
@@ -52,7 +52,7 @@ async function submit(event) {
   const { part, picture, onPaint } = editing;
   const prompt = $("vary-words").value.trim();
   if (!prompt) return refuse($("vary-words"), "Say what it should be.");
-  if (part && brush.empty) return refuse($("vary-canvas"), "Paint over the part that is to change first.");
+  if (part && brush.empty) return refuse($("vary-canvas"), "First paint over the part that should change.");
   const mask = part ? await pngOf(brush.mask()) : null;
   $("vary-dialog").close();
   onPaint({ prompt, strength: Number($("vary-strength").value), picture, mask });

@@ -6,7 +6,7 @@ import { previewBlob, show } from "./pictures.js";
 const $ = (id) => document.getElementById(id);
 const NAMES = { character: "Character", background: "Place" };
 let speeds = {};
-let parts = {};  // by layer: of each of its figures, how much is painted
+let parts = {};  // by layer: the painted share of each of its figures
 let waitTimer = 0;
 const waiting = new Set();
 
@@ -26,18 +26,18 @@ export function begin(request) {
   announce(isSeveral(request) ? "Painting all layers…" : "Painting both layers…");
 }
 
-// A layer's place in the queue. Only its first one is read out, and later that it is being painted.
+// Shows a layer's place in the queue. Only the first place is announced, and later the start of painting.
 export function queued({ layer, ahead, index }) {
   const place = ahead ? `${ordinal(ahead + 1)} in the queue` : "next";
   page(layer, ".step").textContent = `${figure(index)}${place}`;
   if (ahead && !waiting.has(named(layer, index))) {
     waiting.add(named(layer, index));
-    announce(`${named(layer, index)} waits: ${place}.`);
+    announce(`${named(layer, index)} is waiting: ${place}.`);
   }
   $("left").textContent = "";
 }
 
-// A step of a layer; `preview` is what it looks like by now.
+// Shows a layer's step; `preview` is its picture so far.
 export function progress({ layer, step, steps, preview, index }) {
   const now = performance.now();
   const name = named(layer, index);
@@ -60,7 +60,7 @@ export function layerDone({ layer, degraded, index }) {
   announce(`${named(layer, index)} painted.`);
 }
 
-// Shows the first of several figures on its way, and a bar of all of them.
+// Shows the progress of a layer's figures in one bar.
 function painted(layer, index = 0, share) {
   parts[layer][index] = share;
   page(layer, "progress").value = parts[layer].reduce((sum, each) => sum + each, 0) / parts[layer].length;
@@ -79,7 +79,7 @@ export function reveal(scene) {
   frame(request.merge.width, request.merge.height);
   Object.assign($("viewer").dataset, { state: "done", busy: "false" });
   const img = $("scene").querySelector("img");
-  img.alt = `${described(request)}, before ${request.background.prompt}`;
+  img.alt = `${described(request)}, in front of ${request.background.prompt}`;
   show(img, image);
   for (const id of ["together", "error"]) $(id).hidden = true;
   for (const id of ["scene", "result"]) $(id).hidden = false;
@@ -88,7 +88,7 @@ export function reveal(scene) {
 
 export const merging = (busy) => ($("viewer").dataset.busy = String(busy));
 
-// Back to what was there before, or to the partly painted pages.
+// Shows the scene from before, or the partly painted pages.
 export function stopped(words, scene) {
   announce(words);
   $("left").textContent = "";
@@ -96,7 +96,7 @@ export function stopped(words, scene) {
   else if ($("viewer").dataset.state === "painting") $("viewer").dataset.state = "stopped";
 }
 
-// `label` names the control in error; `retry` sends the same request once more.
+// `label` names the control in error; `retry` sends the same request again.
 export function showError(error, { label, retry } = {}) {
   const lines = [line(strong(titleOf(error)), ` ${sentencesOf(error, label)}`)];
   clearTimeout(waitTimer);
@@ -123,7 +123,7 @@ export function clearError() {
 
 export const announce = (words) => ($("announcement").textContent = words);
 
-// Estimates the time left; a layer that waits has none.
+// Estimates the time left; there is no estimate while a layer waits.
 function timeLeft() {
   if (waiting.size) return "";
   const left = Object.values(speeds).map(({ since, from, now, step, steps }) => (step > from ? ((now - since) / (step - from)) * (steps - step) : Infinity));

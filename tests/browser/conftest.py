@@ -28,11 +28,11 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
-    """Open the browser for one module: Playwright's event loop runs in this thread, and no other can."""
+    """Open the browser for one module: Playwright's event loop blocks any other loop in this thread."""
     program = next(filter(None, map(shutil.which, NAMES)), None)
     if program is None:
         pytest.skip(NO_BROWSER)
-    # Chromium's own sandbox does not run as root, which continuous integration often is.
+    # Chromium's sandbox does not work for root, and CI often runs as root.
     arguments = ["--no-sandbox"] if os.geteuid() == 0 else []
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=program, args=arguments)
@@ -42,7 +42,7 @@ def browser() -> Iterator[Browser]:
 
 @pytest.fixture
 def held() -> Iterator[threading.Event]:
-    """Clearing it lets the painting go on."""
+    """Pause the painting; clearing the event lets it continue."""
     HELD.set()
     yield HELD
     HELD.clear()
@@ -65,10 +65,10 @@ def url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 
 @pytest.fixture
 def open_page(browser: Browser, url: str) -> Iterator[OpenPage]:
-    """`open_page(viewport=…)`: the page, ready. What it does wrong on its own fails the test at its end.
+    """`open_page(viewport=…)`: open the page, wait until it is ready. Its errors fail the test at the end.
 
-    `address` is where it is, if not at the service itself; `requested` is filled with what it asks for;
-    `before` is called with the page that has not been opened yet.
+    `address` is the page's URL, by default the service's; `requested` collects the URLs that it requests;
+    `before` is called with the page before it is opened.
     """
     contexts: list[BrowserContext] = []
     faults: list[str] = []

@@ -1,4 +1,4 @@
-"""Everyone: axe finds nothing serious in any state, light or dark, and a phone is wide enough."""
+"""Accessibility: axe finds nothing serious in any state, light or dark, and a phone is wide enough."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from tests.support.page_actions import OpenPage, paint, painted, steps
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_axe_finds_nothing_serious(open_page: OpenPage, scheme: str) -> None:
-    # The scene comes in fading, and half faded it has half the contrast.
+    # Without reduced motion the scene fades in, and has too little contrast meanwhile.
     page = open_page(color_scheme=scheme, reduced_motion="reduce")
     assert serious(page) == []
     steps(page, "151")
@@ -38,4 +38,4 @@ def test_a_phone(open_page: OpenPage, width: int) -> None:
     painted(page)
     assert page.evaluate(fits)
     book, options = page.locator("#viewer").bounding_box(), page.locator(".options").bounding_box()
-    assert book and options and book["y"] < options["y"], "the picture stands before what changes it"
+    assert book and options and book["y"] < options["y"], "the picture is above the options"

@@ -1,4 +1,4 @@
-"""A page of another origin paints by a token, with the TypeScript client; one that is not allowed cannot."""
+"""A page of another origin paints with a token and the TypeScript client, if its origin is allowed."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ class Quiet(SimpleHTTPRequestHandler):
 
 @contextmanager
 def site(folder: Path) -> Iterator[str]:
-    """The origin of a site of these files."""
+    """Serve the folder as a site; yield its origin."""
     server = ThreadingHTTPServer(("127.0.0.1", 0), partial(Quiet, directory=str(folder)))
     thread = threading.Thread(target=server.serve_forever)
     thread.start()
@@ -79,7 +79,7 @@ def game(tmp_path: Path) -> Iterator[str]:
 
 @pytest.fixture
 def start(tmp_path: Path) -> Iterator[Callable[..., tuple[str, str]]]:
-    """`start(*origins, authentication)`: the address of a service, and a key of it."""
+    """`start(*origins, authentication)`: start a service; return its address and a key."""
     key = open_keys(tmp_path).create("game", ("generate",))[1]
     with ExitStack() as leaving:
 

@@ -1,4 +1,4 @@
-"""The cast in the page: a painted figure is kept under a name, and painted again by that name."""
+"""The cast in the page: a painted figure is saved under a name, and painted again by that name."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from tests.support.page_actions import OpenPage, paint, painted, seeds, steps
 
 @pytest.fixture
 def kept(url: str) -> Iterator[httpx.Client]:
-    """The service's cast, empty."""
+    """Empty the service's cast; yield a client."""
     with httpx.Client(base_url=f"{url}/v1", trust_env=False) as client:
         listed = client.get("/cast")
         assert listed.status_code == 200, listed.text
@@ -55,7 +55,7 @@ def test_a_figure_is_kept_painted_by_its_name_removed_and_put_back(
     painted(page)
     seed = int(seeds(page)[0])
     keep(page, "two words")
-    expect(page.get_by_role("dialog").get_by_role("alert")).to_contain_text("A name has letters")
+    expect(page.get_by_role("dialog").get_by_role("alert")).to_contain_text("A name must start with a letter")
     page.keyboard.press("ControlOrMeta+a")
     page.keyboard.type("mira")
     page.keyboard.press("Enter")
@@ -64,7 +64,7 @@ def test_a_figure_is_kept_painted_by_its_name_removed_and_put_back(
     assert mira["description"] == "a queen in a green dress" and mira["seed"] == seed
     assert mira["references"][0]["id"].startswith("pic_")
     keep(page, "mira")
-    expect(page.get_by_role("dialog").get_by_role("alert")).to_contain_text("There is a member")
+    expect(page.get_by_role("dialog").get_by_role("alert")).to_contain_text("There is already a member")
     page.keyboard.press("Escape")
 
     page.get_by_role("button", name="Paint mira: a queen in a green dress").click()
@@ -73,7 +73,7 @@ def test_a_figure_is_kept_painted_by_its_name_removed_and_put_back(
     character = sent_by(page)["character"]
     assert (character["cast"], character["prompt"]) == ("mira", "waves in the rain")
     assert "seed" not in character
-    expect(page.locator("#notes")).to_contain_text(re.compile(r"mira is \d+% like the kept picture"))
+    expect(page.locator("#notes")).to_contain_text(re.compile(r"mira is \d+% similar to the kept picture"))
     assert int(seeds(page)[0]) == seed
     page.get_by_label("Who is in it?").fill("@rolf waves")
     paint(page)
@@ -102,7 +102,7 @@ def test_the_cast_paints_a_storyboard_too(open_page: OpenPage, kept: httpx.Clien
     assert third == [{"prompt": "a knight", "position": "right"}]
     page.locator("#storyboard").fill("a knight | a castle\n@rolf waves | |")
     paint(page)
-    expect(page.get_by_role("alert")).to_contain_text("There is nobody named rolf in the cast, but page 2")
+    expect(page.get_by_role("alert")).to_contain_text("Page 2 names rolf, who is not in the cast.")
     page.locator("#storyboard").press("Control+End")
     page.get_by_role("button", name="Paint mira: a queen").click()
     expect(page.locator("#storyboard")).to_have_value("a knight | a castle\n@mira waves | |")

@@ -1,4 +1,4 @@
-"""Composing real layers in another way, and the request that repeats exactly what is on the screen."""
+"""Composing painted layers differently, and the request that reproduces exactly what is on the screen."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ def test_a_moved_figure_leaves_nothing_behind_and_comes_back_the_same(page: Page
     page.get_by_label("A shadow").uncheck()
     change(page, lambda page: page.get_by_role("radio", name="Left").check())
     right = on_the_screen(page)[:, 600:].astype(int)
-    # Every row of the simulated sky has one colour, where neither a figure nor a shadow is.
+    # Outside figures and shadows, every row of the simulated sky has one colour.
     assert np.abs(np.diff(right[300:], axis=1)).max() <= 8
     page.get_by_label("A shadow").check()
     change(page, lambda page: page.get_by_role("radio", name="Right").check())
@@ -73,7 +73,7 @@ def test_what_is_pasted_is_the_rectangle_as_it_was_painted(page: Page, url: str)
     for name in ("Harmony", "Size of the figure", "A shadow"):
         expect(page.get_by_label(name)).to_be_disabled()
     corner = on_the_screen(page)[8:40, 1024 - 40 : 1024 - 8].astype(int)
-    assert corner.min() > 200, "its backdrop, and not the sky behind"
+    assert corner.min() > 200, "the figure's backdrop, and not the sky behind it"
     body = body_of(copied_curl(page))
     character = body["character"]
     assert isinstance(character, dict)
@@ -100,7 +100,7 @@ def test_the_size_slider_ends_where_it_ends_to_have_an_effect(page: Page) -> Non
         boxes.append(merged.value.json()["merge"]["box"][3])
         expect(page.locator("#viewer")).to_have_attribute("data-busy", "false")
     assert boxes[0] < boxes[1] < boxes[2]
-    # As large as this one was: another figure may fill its frame sooner, and the slider then ends there.
+    # The slider ends where the figure fills its frame, which differs from figure to figure.
     page.get_by_label("Frame").select_option("1024x512")
     paint(page)
     painted(page)

@@ -1,4 +1,4 @@
-"""Show faults in sentences, at the field that each is about, with a way on."""
+"""Errors are shown in sentences, at the field that they concern, with a way to continue."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ ANOTHER = "Enter another one under Connection."
         (401, "unauthenticated", "this key was revoked", f"{NOT_ACCEPTED} This key was revoked. {ANOTHER}"),
         (401, "unauthenticated", "this key expired", f"{NOT_ACCEPTED} This key expired. {ANOTHER}"),
         (403, "forbidden", "this key may not paint", "Not allowed. This key may not paint. Enter a key that"),
-        (429, "rate_limited", "its quota is used up", "This key's limit is reached. Its quota is used up."),
+        (429, "rate_limited", "its quota is spent", "This key has reached its limit. Its quota is spent."),
     ],
 )
 def test_faults_of_a_key(page: Page, status: int, code: str, message: str, said: str) -> None:
@@ -52,7 +52,7 @@ def test_a_key_that_cannot_be_sent(page: Page) -> None:
     page.get_by_text("Connection", exact=True).click()
     page.get_by_label("API key").fill("pässword €")
     paint(page)
-    expect(page.get_by_role("alert")).to_contain_text("A key has letters, digits, - and _ only.")
+    expect(page.get_by_role("alert")).to_contain_text("A key contains only letters, digits, - and _.")
 
 
 def test_a_busy_service_is_requested_again_by_a_button(page: Page) -> None:
@@ -90,10 +90,10 @@ def test_a_fault_in_a_story_is_reported_at_its_control(page: Page) -> None:
 
 def test_a_description_at_fault_is_called_by_its_page(page: Page) -> None:
     page.get_by_role("radio", name="Story").check()
-    page.get_by_label("A page a line").fill(f"a fox | a wood\n{'x' * 5000} | a lake")
+    page.get_by_label("One page per line").fill(f"a fox | a wood\n{'x' * 5000} | a lake")
     paint(page)
     expect(page.get_by_role("alert")).to_contain_text("The description of page 2 must be at most")
-    expect(page.get_by_label("A page a line")).to_be_focused()
+    expect(page.get_by_label("One page per line")).to_be_focused()
 
 
 @pytest.mark.parametrize("code", ["payload_too_large", "something_new"])

@@ -1,4 +1,4 @@
-"""Keep what was made across reloads, open it again, and remove it."""
+"""Pictures are kept across reloads, and can be opened again and removed."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ def test_a_scene_is_there_after_a_reload_with_all_that_made_it(page: Page) -> No
     page.reload()
     expect(page.get_by_text("Once upon a time")).to_be_visible()
     page.get_by_role("button", name="a fox, a castle at sunset").first.click()
-    expect(page.get_by_role("img", name="a fox, before a castle at sunset")).to_be_visible()
+    expect(page.get_by_role("img", name="a fox, in front of a castle at sunset")).to_be_visible()
     expect(page.get_by_label("Who is in it?")).to_have_value("a fox")
     expect(page.get_by_label("Harmony")).to_have_value("0.2")
     expect(page.locator("#character-steps")).to_have_value("3")
@@ -68,7 +68,7 @@ def test_removing_one_can_be_undone(page: Page) -> None:
 
 
 def test_layers_of_an_older_page_are_not_used(page: Page) -> None:
-    """They have light and shadow in them: a figure that was moved would leave its shadow behind."""
+    """They include light and shadow: a figure that is moved would leave its shadow behind."""
     steps(page, "2")
     paint(page)
     painted(page)
@@ -103,4 +103,4 @@ def test_layers_of_an_older_page_are_not_used(page: Page) -> None:
     page.reload()
     page.get_by_role("button", name="a knight").first.click()
     expect(page.get_by_role("img", name="a knight")).to_be_visible()
-    expect(page.locator("#composition-hint")).to_contain_text("Changes count when you paint")
+    expect(page.locator("#composition-hint")).to_contain_text("Changes apply when you paint")

@@ -1,4 +1,4 @@
-"""The line at the top: what paints here, whether it can, and whether anybody is there at all."""
+"""The status line: which models paint, whether the service is ready, and whether it can be reached."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ def test_simulated_mode_is_named(page: Page) -> None:
 
 
 def test_a_service_that_dies_and_comes_back(page: Page) -> None:
-    """Look again without a click."""
+    """The page checks again without a click."""
     page.route("**/readyz", lambda route: route.abort())
     expect(page.locator("#service")).to_have_text("No connection to the service")
     page.unroute("**/readyz")
@@ -25,7 +25,7 @@ def test_a_service_that_dies_and_comes_back(page: Page) -> None:
 
 
 def test_a_failed_request_is_seen_at_the_top_at_once(page: Page) -> None:
-    page.clock.install()  # From here on, no time passes: only the failed request makes it look.
+    page.clock.install()  # Time stops here: only the failed request makes the page check.
     page.route("**/*", lambda route: route.abort())
     paint(page)
     expect(page.locator("#service")).to_have_text("No connection to the service")

@@ -1,4 +1,4 @@
-"""Pictures to paint from, LoRAs and a pose: offered where `/v1/models` says that the model can."""
+"""Pictures to paint from, LoRAs and a pose: offered if `/v1/models` says that the model supports them."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ def sent_by(page: Page) -> Any:
 
 
 def unanswered(page: Page) -> None:
-    """Abort every scene: what this service's models cannot do is sent all the same."""
+    """Abort every scene request, since this service's models could not paint it."""
     page.route("**/v1/scenes*", lambda route: route.abort())
 
 
@@ -85,7 +85,9 @@ def test_a_start_picture_is_dropped_pasted_chosen_kept_and_removed(open_page: Op
     assert sent["character"]["strength"] == 0.6 and "width" not in sent["character"]
     assert sent["background"]["strength"] == 0.35
     width, height = sent["background"]["width"], sent["background"]["height"]
-    assert width < 1200 and width / height == pytest.approx(4 / 3, abs=0.05), "as large as the model paints"
+    assert width < 1200 and width / height == pytest.approx(4 / 3, abs=0.05), (
+        "scaled to a size that the model paints"
+    )
     start = httpx.get(f"{url}/v1/pictures/{sent['background']['image']['id']}", trust_env=False)
     assert Image.open(BytesIO(start.content)).size == (1200, 900)
     np.testing.assert_array_equal(on_the_screen(page), repeated(url, body_of(copied_curl(page))))
@@ -97,7 +99,7 @@ def test_a_start_picture_is_dropped_pasted_chosen_kept_and_removed(open_page: Op
 def test_a_file_that_is_no_picture_and_an_upload_that_is_refused(page: Page) -> None:
     broken = {"name": "a.png", "mimeType": "image/png", "buffer": b"nothing"}
     page.locator("#character-file").set_input_files([broken])
-    expect(page.get_by_role("alert").first).to_contain_text("PNG, JPEG and WebP can")
+    expect(page.get_by_role("alert").first).to_contain_text("PNG, JPEG or WebP")
     add = page.get_by_role("button", name="Start from a picture, of the character")
     expect(add).to_be_focused()
     error = {"error": {"type": "x", "code": "insufficient_storage", "message": "the disk is nearly full"}}
@@ -125,7 +127,9 @@ def test_references_where_the_model_has_them(open_page: OpenPage) -> None:
     start = sent["image"]
     page.get_by_role("button", name="Use as start picture").last.click()
     sent = sent_by(page)["character"]
-    assert sent["image"] != start and start in sent["references"], "there is one to start from"
+    assert sent["image"] != start and start in sent["references"], (
+        "the former start picture has become a reference"
+    )
 
 
 def test_references_alone(open_page: OpenPage) -> None:
@@ -152,7 +156,7 @@ def test_loras_where_there_are_any(open_page: OpenPage) -> None:
     assert picker.locator("option").all_text_contents() == ["none", "watercolor", "ink"]
     assert page.locator("#background-lora option").all_text_contents() == ["none", "watercolor"]
     picker.select_option("watercolor")
-    strength = page.get_by_label("How strong watercolor is, of the character")
+    strength = page.get_by_label("Strength of watercolor, LoRA of the character")
     expect(strength).to_be_focused()
     page.keyboard.press("ArrowRight")
     picker.select_option("ink")
@@ -185,7 +189,7 @@ def test_a_pose_by_drag_by_touch_and_by_keys(open_page: OpenPage, scheme: str) -
         reduced_motion="reduce",
     )
     unanswered(page)
-    page.get_by_label("In a pose of its own").check()
+    page.get_by_label("Set the pose").check()
     wrist = page.get_by_role("button", name=re.compile("^left wrist"))
     page.locator("#pose-figure").scroll_into_view_if_needed()
     box = wrist.bounding_box()
@@ -213,5 +217,5 @@ def test_a_pose_by_drag_by_touch_and_by_keys(open_page: OpenPage, scheme: str) -
     assert len(keypoints) == 18
     assert keypoints[7] == pytest.approx([0.89, 0.15, 1], abs=0.01)
     assert keypoints[16][2] == 0
-    page.get_by_label("In a pose of its own").uncheck()
+    page.get_by_label("Set the pose").uncheck()
     assert "pose" not in sent_by(page)["character"]

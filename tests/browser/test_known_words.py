@@ -1,4 +1,4 @@
-"""Say under the fields which words the models do not know, and what they do know."""
+"""Notes under the fields list the words that the models do not know, and those they know."""
 
 from __future__ import annotations
 

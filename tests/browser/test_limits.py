@@ -1,4 +1,4 @@
-"""The page's controls have the limits of the service that it is of."""
+"""The page's controls have the limits of its service."""
 
 from __future__ import annotations
 

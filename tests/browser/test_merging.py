@@ -1,4 +1,4 @@
-"""Composing the layers in another way, without painting them."""
+"""Composing the layers differently without repainting them."""
 
 from __future__ import annotations
 
@@ -51,5 +51,5 @@ def test_a_service_that_cannot_is_not_made_to_pretend(page: Page) -> None:
     paint(page)
     painted(page)
     page.get_by_role("radio", name="Left").check()
-    expect(page.locator("#composition-hint")).to_contain_text("changes count when you paint")
+    expect(page.locator("#composition-hint")).to_contain_text("changes apply when you paint")
     expect(page.get_by_role("alert")).to_be_hidden()

@@ -1,4 +1,4 @@
-"""Offer a layer's several models, and send the one that was chosen."""
+"""The page offers all models of a layer, and sends the one that was chosen."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Painting one scene: the way through, stopping, what can go wrong, and what can be done with the picture."""
+"""Painting one scene: from start to end, stopping it, errors, and what can be done with the picture."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def test_both_layers_come_out_of_the_noise_and_then_the_scene(page: Page, held: 
     expect(page.locator("#scene")).to_be_hidden()
     held.clear()
     painted(page)
-    scene = page.get_by_role("img", name="a fox in a blue coat, before a castle at sunset")
+    scene = page.get_by_role("img", name="a fox in a blue coat, in front of a castle at sunset")
     assert scene.evaluate("image => [image.naturalWidth, image.naturalHeight]") == [1024, 512]
     expect(page.get_by_role("img", name="Place alone")).to_be_visible()
 
@@ -56,7 +56,7 @@ def test_a_refusal_is_reported_at_the_field_at_fault(page: Page) -> None:
 
 @pytest.mark.usefixtures("crowded")
 def test_a_fault_on_the_way_keeps_the_half_painted_layers(page: Page) -> None:
-    """Report a failed cut-out, which is known only after both layers are painted."""
+    """The cut-out fails, which is known only after both layers are painted."""
     page.get_by_label("The figure is").select_option("cutout")
     paint(page)
     expect(page.get_by_role("alert")).to_contain_text("The figure could not be cut out.")
@@ -74,7 +74,7 @@ def test_a_connection_that_breaks_half_way(page: Page) -> None:
     stream = 'event: layer.progress\ndata: {"layer":"character","step":1,"steps":9}\n\n'
     page.route("**/v1/scenes*", lambda route: route.fulfill(body=stream, content_type="text/event-stream"))
     paint(page)
-    expect(page.get_by_role("alert")).to_contain_text("The connection broke")
+    expect(page.get_by_role("alert")).to_contain_text("The connection was lost")
 
 
 def test_a_key_is_requested_and_sent(page: Page) -> None:
@@ -125,7 +125,7 @@ def test_curl_seeds_and_download(open_page: OpenPage) -> None:
     painted(page)
     character, background = seeds(page)
     page.get_by_role("button", name="Copy as curl").click()
-    expect(page.get_by_text("Copied, as a curl command.")).to_be_visible()
+    expect(page.get_by_text("Copied as a curl command.")).to_be_visible()
     command = page.evaluate("navigator.clipboard.readText()")
     requested = json.loads(re.search("-d '(.*)' -o", command)[1].replace("'\\''", "'"))  # type: ignore[index]
     assert requested["character"]["prompt"] == "the queen's cat"

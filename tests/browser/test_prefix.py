@@ -1,4 +1,4 @@
-"""The page behind nginx, under /paint/ of a shared host: nothing that it asks for leaves that path."""
+"""The page behind nginx, under /paint/ of a shared host: all its requests stay below that path."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ Service = Callable[[str], AbstractContextManager[str]]
 
 @pytest.fixture
 def service(tmp_path: Path) -> Service:
-    """The service itself, with a worker for its jobs: `service(route_prefix)`."""
+    """Return `service(route_prefix)`, which runs the service with a worker for its jobs."""
     config = simulated_config().model_copy(update={"state_dir": str(tmp_path)})
     return partial(with_worker, config, local_graph(config))
 
@@ -46,10 +46,10 @@ def test_everything_that_the_page_does(
             page.get_by_role("radio", name="Left").check()
         assert merged.value.ok, merged.value.text()
         page.get_by_role("button", name="Copy as curl").click()
-        expect(page.get_by_text("Copied, as a curl command.")).to_be_visible()
+        expect(page.get_by_text("Copied as a curl command.")).to_be_visible()
         command = page.evaluate("navigator.clipboard.readText()")
         page.get_by_role("radio", name="Story").check()
-        page.get_by_label("A page a line").fill("a knight | a castle\na wizard | a cave")
+        page.get_by_label("One page per line").fill("a knight | a castle\na wizard | a cave")
         paint(page)
         expect(page.get_by_text("All 2 pages painted.")).to_be_visible()
         with page.expect_download():
@@ -59,9 +59,9 @@ def test_everything_that_the_page_does(
         expect(page.get_by_text("All 2 pages painted.")).to_be_visible()
     assert f"curl -s '{base}/v1/scenes' " in command
     if not strip:
-        assert requested.pop(0) == base, "and it was sent on to /paint/"
+        assert requested.pop(0) == base, "the page was redirected to /paint/"
     paths = {url.removeprefix(f"{base}/").split("?")[0] for url in requested if not url.startswith("blob:")}
     assert {"", "readyz", "v1/scenes", "v1/merges", "v1/stories", "static/grain.svg"} <= paths
     assert any(re.fullmatch("v1/stories/[0-9a-f]{32}/pages/0", path) for path in paths)
     assert any(re.fullmatch("v1/stories/[0-9a-f]{32}/book.pdf", path) for path in paths)
-    assert not [path for path in paths if ":" in path], "outside of /paint/"
+    assert not [path for path in paths if ":" in path], "no request went outside /paint/"

@@ -1,4 +1,4 @@
-"""A page that has to wait: its place in the queue, in sight and for the ear."""
+"""A page that has to wait: its place in the queue is shown and announced to screen readers."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ HEARD = """() => {
 
 @pytest.fixture(scope="module")
 def url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """A service with room for one picture of each kind at a time."""
+    """Start a service that paints one picture of each kind at a time; yield its address."""
     data = simulated_config(STEP_S).model_dump() | {"state_dir": str(tmp_path_factory.mktemp("state"))}
     for kind in ("character", "background"):
         data[kind]["generator"]["generation"]["max_rows"] = 2
@@ -38,7 +38,7 @@ def url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 
 @pytest.fixture
 def stuck(monkeypatch: pytest.MonkeyPatch) -> Iterator[Event]:
-    """Hold every character while it is set."""
+    """Stop the painting of characters while the event is set."""
     held, step = Event(), SimulatedPainter.step
     held.set()
 
@@ -55,7 +55,7 @@ def stuck(monkeypatch: pytest.MonkeyPatch) -> Iterator[Event]:
 
 @pytest.fixture
 def send(url: str) -> Iterator[Callable[[int], None]]:
-    """Has another character painted; returns when the service has begun to answer."""
+    """Yield a function that requests another character and returns once the response begins."""
     threads: list[Thread] = []
 
     def post(seed: int, begun: Event) -> None:
@@ -91,6 +91,6 @@ def test_a_layer_that_waits_says_its_place(send: Callable[[int], None], stuck: E
     stuck.clear()
     painted(page)
     announced = page.evaluate("heard")
-    assert [words for words in announced if "queue" in words] == ["Character waits: 3rd in the queue."]
+    assert [words for words in announced if "queue" in words] == ["Character is waiting: 3rd in the queue."]
     assert "Painting the character…" in announced
     assert page.get_by_text("in the queue").count() == 0

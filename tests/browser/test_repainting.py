@@ -1,4 +1,4 @@
-"""A painted layer is varied, or a part of it is painted again: by pointer, by keys, and on a phone."""
+"""A painted layer is varied, or a part of it is repainted: with a pointer, by keyboard, and on a phone."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def page(open_page: OpenPage) -> Page:
 
 
 def sent_by(page: Page, button: str = "Paint") -> Any:
-    """Return what the open dialog sends, once that is painted."""
+    """Press the open dialog's button; return the request's body once it is painted."""
     with page.expect_request("**/v1/scenes*") as requested:
         page.get_by_role("dialog").get_by_role("button", name=button, exact=True).click()
     painted(page)
@@ -58,7 +58,7 @@ def file_of(url: str, picture: Any) -> Pixels:
 
 
 def layer_of(url: str, body: dict[str, object], layer: str) -> Pixels:
-    """A layer as the service paints it for this request."""
+    """Return a layer as the service paints it for this request."""
     accept = {"Accept": "application/json"}
     response = httpx.post(
         f"{url}/v1/scenes", json=body | {"layers": True}, headers=accept, timeout=300, trust_env=False
@@ -97,7 +97,7 @@ def test_only_what_the_brush_marks_is_painted_again(page: Page, url: str) -> Non
     page.get_by_role("button", name="Paint a part of the place again").click()
     dialog = page.get_by_role("dialog")
     dialog.get_by_role("button", name="Paint", exact=True).click()
-    expect(dialog.get_by_role("alert")).to_contain_text("Paint over the part")
+    expect(dialog.get_by_role("alert")).to_contain_text("First paint over the part")
     canvas = page.locator("#vary-canvas")
     expect(canvas).to_be_focused()
     box = canvas.bounding_box()

@@ -1,4 +1,4 @@
-"""Several figures in a scene: added in the form, moved by hand and by the keyboard, to the front and back."""
+"""Several figures in a scene: added in the form, moved with a pointer and by keyboard, to front and back."""
 
 from __future__ import annotations
 
@@ -25,8 +25,8 @@ def page(open_page: OpenPage) -> Page:
 
 
 def place_of(page: Page, number: int) -> int:
-    """Return it in percent of the picture's width."""
-    return round(100 * float(page.get_by_label(f"Where figure {number} stands").input_value()))
+    """Return the figure's position in percent of the picture's width."""
+    return round(100 * float(page.get_by_label(f"Position of figure {number}").input_value()))
 
 
 def test_a_figure_is_added_moved_and_set_before_another(page: Page, url: str) -> None:
@@ -37,15 +37,15 @@ def test_a_figure_is_added_moved_and_set_before_another(page: Page, url: str) ->
     paint(page)
     painted(page)
     one, other = place_of(page, 1), place_of(page, 2)
-    assert one < 50 < other, "they stand side by side"
+    assert one < 50 < other, "the figures are side by side"
     body = body_of(copied_curl(page))
     assert [each["prompt"] for each in body["characters"]][1] == "a green dragon"  # type: ignore[attr-defined]
     np.testing.assert_array_equal(on_the_screen(page), repeated(url, body))
 
-    page.get_by_label("Where figure 2 stands").focus()
+    page.get_by_label("Position of figure 2").focus()
     change(page, lambda page: page.keyboard.press("ArrowLeft"))
     assert place_of(page, 2) == other - 1
-    expect(page.get_by_label("Where figure 2 stands")).to_be_focused()
+    expect(page.get_by_label("Position of figure 2")).to_be_focused()
 
     page.locator("#scene img").scroll_into_view_if_needed()
     picture = page.locator("#scene img").bounding_box()

@@ -1,4 +1,4 @@
-"""The page reads stories by the cases that the client is held to (tests/client/test_stories.py)."""
+"""The page parses stories by the same cases as the client (tests/client/test_stories.py)."""
 
 from __future__ import annotations
 
@@ -52,12 +52,12 @@ def submitted(request: Request) -> bool:
 
 
 def test_the_example_is_pasted_and_painted_as_python_would(page: Page) -> None:
-    """Comments, texts, heroes that come back: no word of it has to be changed.
+    """The example works unchanged, with its comments, texts and recurring heroes.
 
-    The service gives each description its seed, of the story's, by the rule that Python follows too.
+    The service derives each description's seed from the story's, by the same rule as the Python client.
     """
     page.get_by_role("radio", name="Story").check()
-    page.get_by_label("A page a line").fill(EXAMPLE)
+    page.get_by_label("One page per line").fill(EXAMPLE)
     for story_seed in (42, 7):
         if story_seed != 42:
             page.get_by_text("About the book").click()

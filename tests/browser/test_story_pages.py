@@ -1,4 +1,4 @@
-"""The pages of a painted story: reworded, moved, painted again, left out, undone; and the book of them."""
+"""The pages of a painted story: reworded, moved, repainted, left out, undone; and the book."""
 
 from __future__ import annotations
 
@@ -36,14 +36,14 @@ def http(url: str) -> Iterator[httpx.Client]:
 
 
 def newest(http: httpx.Client) -> dict[str, Any]:
-    """Return the story as the service has it."""
+    """Return the service's newest story."""
     listed = http.get("/stories?limit=1").raise_for_status().json()["data"]
     found: dict[str, Any] = http.get(f"/stories/{listed[0]['id']}").raise_for_status().json()
     return found
 
 
 def texts(story: dict[str, Any]) -> list[str]:
-    """Return what its book tells, in its order."""
+    """Return the texts of the story's book in order."""
     return [story["pages"][index]["text"] for index in story["order"]]
 
 
@@ -75,7 +75,7 @@ def test_pages_are_reworded_moved_and_left_out_by_keys(open_page: OpenPage, http
     page.keyboard.press("ControlOrMeta+a")
     page.keyboard.type("Never.")
     page.keyboard.press("Tab")
-    expect(page.get_by_text("The text of page 2 is changed.")).to_be_visible()
+    expect(page.get_by_text("The text of page 2 was changed.")).to_be_visible()
     page.get_by_role("button", name="Move page 3 earlier").press("Enter")
     expect(page.get_by_role("button", name="Move page 2 earlier")).to_be_focused()
     page.keyboard.press("Enter")
@@ -85,7 +85,7 @@ def test_pages_are_reworded_moved_and_left_out_by_keys(open_page: OpenPage, http
     expect(page.get_by_role("button", name="Undo")).to_be_focused()
     page.get_by_label("Title of the story").fill("The Short Way")
     page.get_by_label("Title of the story").press("Enter")
-    expect(page.get_by_text("The title is changed.")).to_be_visible()
+    expect(page.get_by_text("The title was changed.")).to_be_visible()
     assert serious(page) == []
     assert page.evaluate("document.documentElement.scrollWidth <= document.documentElement.clientWidth")
     page.reload()
@@ -96,10 +96,10 @@ def test_pages_are_reworded_moved_and_left_out_by_keys(open_page: OpenPage, http
     page.get_by_role("button", name="Bring back the pages").click()
     expect(page.get_by_label("Text of page 3")).to_have_value("Once.")
     page.get_by_role("button", name="Move page 3 earlier").click()
-    expect(page.get_by_text("Page 3 is page 2 now.")).to_be_visible()
+    expect(page.get_by_text("Page 3 is now page 2.")).to_be_visible()
     undone(page)
     undone(page)
-    # The page still shows what it said of the first undo.
+    # The page still shows "Undone." for the first undo.
     until(lambda: texts(newest(http)) == ["And again.", "Never."])
     expect(page.get_by_role("button", name="Undo")).to_be_hidden()
 
@@ -112,12 +112,12 @@ def test_a_page_is_painted_again_and_the_others_stay(open_page: OpenPage, http: 
     page.get_by_role("button", name="Paint page 2 again").click()
     dialog = page.get_by_role("dialog", name="Paint page 2 again")
     expect(dialog.get_by_label("Who is on the page?")).to_be_focused()
-    dialog.get_by_label("Where is that?").fill(" ")
+    dialog.get_by_label("Where is it set?").fill(" ")
     page.keyboard.press("Tab")
     dialog.get_by_role("button", name="Paint").click()
-    expect(dialog.get_by_role("alert")).to_have_text("Say where that is.")
+    expect(dialog.get_by_role("alert")).to_have_text("Say where the page is set.")
     dialog.get_by_label("Who is on the page?").fill("a knight\na fox")
-    dialog.get_by_label("Where is that?").fill("a lake")
+    dialog.get_by_label("Where is it set?").fill("a lake")
     with page.expect_response("**/pages/1/repaint") as answered:
         dialog.get_by_role("button", name="Paint").click()
     assert answered.value.status == 202, answered.value.text()
@@ -134,7 +134,7 @@ def test_a_page_is_painted_again_and_the_others_stay(open_page: OpenPage, http: 
     painted(page)
     page.get_by_role("button", name="Open page 1").click()
     change(page, lambda page: page.get_by_role("radio", name="Left").check())
-    expect(page.locator("#pages")).to_contain_text("The book still has the picture as it was.")
+    expect(page.locator("#pages")).to_contain_text("The book still has the earlier picture.")
     composed = on_the_screen(page)
     with page.expect_response("**/pages/0/repaint") as answered:
         page.get_by_role("button", name="Put on page 1").click()

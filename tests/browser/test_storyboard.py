@@ -1,4 +1,4 @@
-"""A story where the service has none: as a job where it has these, else one scene after the other."""
+"""A story on a service without stories: painted as a job if it has jobs, else one scene after the other."""
 
 from __future__ import annotations
 
@@ -36,13 +36,13 @@ def test_one_after_the_other_where_there_are_no_jobs(page: Page) -> None:
     expect(frames.nth(1)).to_contain_text("a knight, a forest")
     expect(page.locator("#gallery > li")).to_have_count(3)
     page.get_by_role("button", name="Open page 1").click()
-    expect(page.get_by_role("img", name="a knight, before a castle")).to_be_visible()
+    expect(page.get_by_role("img", name="a knight, in front of a castle")).to_be_visible()
 
 
 def test_a_line_that_is_not_a_scene(page: Page) -> None:
     enter_story(page, "a knight, a castle")
     expect(page.get_by_role("alert")).to_contain_text("Line 1 needs who and where")
-    expect(page.get_by_label("A page a line")).to_be_focused()
+    expect(page.get_by_label("One page per line")).to_be_focused()
 
 
 def test_a_scene_that_fails_does_not_take_the_others(page: Page) -> None:

@@ -1,4 +1,4 @@
-"""A painted story: its pictures can be composed, and what was done survives a reload."""
+"""A painted story: its pictures can be composed, and finished pictures survive a reload."""
 
 from __future__ import annotations
 
@@ -85,7 +85,7 @@ def test_a_reload_keeps_the_words_the_tab_and_what_was_removed(page: Page) -> No
     page.reload()
     all_painted(page)
     expect(page.get_by_role("radio", name="Story")).to_be_checked()
-    expect(page.get_by_label("A page a line")).to_have_value(STORY)
+    expect(page.get_by_label("One page per line")).to_have_value(STORY)
     expect(page.get_by_label("Story seed")).to_have_value("7")
     expect(page.locator("#character-steps")).to_have_value("2")
     frames = page.locator("#pages > li")
@@ -95,7 +95,7 @@ def test_a_reload_keeps_the_words_the_tab_and_what_was_removed(page: Page) -> No
 
 
 def test_a_stream_that_ends_early_is_opened_again(page: Page) -> None:
-    """End it as the service does after a quarter of an hour, and as a network does at any time."""
+    """End it as the service does after 15 minutes, and as a network may at any time."""
     breaks: list[str] = []
 
     def events(route: Route) -> None:
@@ -118,7 +118,7 @@ def test_a_stream_that_ends_early_is_opened_again(page: Page) -> None:
 def test_scenes_are_shown_as_they_are_done_and_not_once_one_was_chosen(page: Page) -> None:
     steps(page, "2")
     page.get_by_role("radio", name="Story").check()
-    page.get_by_label("A page a line").fill(STORY)
+    page.get_by_label("One page per line").fill(STORY)
     paint(page)
     all_painted(page)
-    expect(page.get_by_role("img", name="a knight, before a forest")).to_be_visible()
+    expect(page.get_by_role("img", name="a knight, in front of a forest")).to_be_visible()
