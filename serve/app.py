@@ -1,13 +1,13 @@
-"""build(config): the whole graph, and every Ray option in it, on one page.
+"""Build the whole graph of deployments. Every Ray option is set here.
 
 ingress (HTTP) ──► character ─┐
                └─► background ┴─► merger
 jobs' worker ────► the same three
 
-A layer with several models has a deployment for each of them.
+A layer with several models has one deployment per model.
 """
 
-# No `from __future__ import annotations`: Serve reads build's annotation as it stands, to validate `args`.
+# No `from __future__ import annotations`: Serve reads build's annotation at run time, to validate `args`.
 
 import os
 from functools import partial
@@ -41,11 +41,11 @@ GENERATOR_HEALTH = {
     "graceful_shutdown_timeout_s": 20,
 }
 TOO_MANY = {"status_code": 429, "retry_after_s": 1}
-"""Serve's answer where its queue before the edge is full; in our shape by http/serve_answers.py."""
+"""Serve's answer when the edge's queue is full. http/serve_answers.py gives it our error format."""
 
 
 def build(config: ServiceConfig) -> Application:
-    """Build the application of `serve run serve/local.yaml`.
+    """Build the application that `serve run serve/local.yaml` runs.
 
     Serve validates the file's `args` into `config`.
     """
@@ -69,7 +69,7 @@ def build(config: ServiceConfig) -> Application:
         ).bind(
             settings.generator,
             must_load=settings.replicas.starts_only_loaded,
-            # The rows that fit on a GPU depend on what else is there.
+            # The number of rows that fit on a GPU depends on what else is on it.
             calibrations=None if settings.replicas.num_gpus else str(config.state_folder / "calibrations"),
         )
         for generator, settings in config.generators.items()
@@ -84,13 +84,13 @@ def build(config: ServiceConfig) -> Application:
         config.safety,
     )
     merger = deployment("Merger", ObservedMerger, config.merger).bind(composition)
-    # Those that need not be there are apart from the two that always are.
+    # The first model of each layer is always present. Other models are optional and passed separately.
     graph = (generators.pop("character"), generators.pop("background"), merger)
     worker = deployment("JobWorker", JobWorker, config.worker, health_check_period_s=5).bind(
         config, *graph, home, generators
     )
     ingress = serve.ingress()(Ingress)
-    # A replica that stops finishes what it has: no other knows its connections.
+    # A stopping replica finishes its requests: no other replica can answer on its connections.
     drained = {"graceful_shutdown_timeout_s": config.limits.max_deadline_s, "backpressure_config": TOO_MANY}
     edge = config.ingress.model_copy(update={"max_ongoing_requests": slots_of(config)})
     app: Application = deployment("Ingress", ingress, edge, **drained).bind(

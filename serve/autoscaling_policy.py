@@ -1,3 +1,3 @@
-"""Name the joint policy as deployed YAML files do: `serve.autoscaling_policy:JointPolicy`."""
+"""Keep the import path that deployed YAML files use: `serve.autoscaling_policy:JointPolicy`."""
 
 from .autoscaling.policy import JointPolicy as JointPolicy

@@ -1,6 +1,7 @@
-"""Name the command line where it used to be: `python -m serve.cli` is `scenewright`.
+"""Keep the command line's old module: `python -m serve.cli` runs `scenewright`.
 
-The command is the client's (scenewright.cli); serve/commands adds its own by entry points (pyproject.toml).
+The client package provides the command (scenewright.cli). serve/commands adds subcommands to it through
+entry points (pyproject.toml).
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The HTTP edge: the only deployment with a route. Validates once, hands jobs down, dresses results up."""
+"""The HTTP edge: the only deployment with a route. It validates requests and sends jobs to the replicas."""
 
 from __future__ import annotations
 
@@ -67,13 +67,13 @@ from .telemetry.tracing import send_traces
 from .usage.recorder import UsageRecorder
 
 UPLOADS_BYTES = 64 << 20
-"""The bytes of files that one of the merger's replicas holds while they wait there."""
+"""The bytes of uploaded files that one replica of the merger may hold while they wait there."""
 
 
 class Ingress:
-    """The edge's deployment. Its application is built in the replica, where its handles are.
+    """The edge's deployment. Its ASGI application is built in the replica, where the handles are usable.
 
-    It never calls the worker: Serve deploys what an application is bound to, and they meet in the database.
+    It never calls `worker`: binding it makes Serve deploy it. The two communicate through the database.
     """
 
     def __init__(
@@ -90,20 +90,20 @@ class Ingress:
         send_traces(config.tracing)
         if missing := missing_setting(os.environ):
             logger.warning(
-                "nothing bounds the headers and connections of callers here: set %s before Ray starts, at"
-                " every node (docs/security.md)",
+                "callers' headers and connections are not limited here: set %s before Ray starts, on every"
+                " node (docs/security.md)",
                 missing,
             )
         for name, names in setting_for(config.allowed_hosts, config.requires_keys).items():
             if name not in os.environ:
                 logger.warning(
-                    "/-/healthz and /-/routes answer to any Host here: set %s=%s before Ray starts, at every"
+                    "/-/healthz and /-/routes answer to any Host here: set %s=%s before Ray starts, on every"
                     " node (docs/security.md)",
                     name,
                     names,
                 )
         for model in config.generators.values():
-            offered_loras(model)  # Their files are read now, and not while requests wait.
+            offered_loras(model)  # Read their files now, not while requests wait.
         self._config = fitted(config)
         places = {name: model.replicas.max_queued_requests for name, model in config.generators.items()}
         admission, merges = AdmissionControl(HERE.get, places), merges_under_way(config)
@@ -122,7 +122,7 @@ class Ingress:
     def __serve_build_asgi_app__(self) -> ASGIApp:
         shorten_thread_slices()
         api = build_api(self._config, self._graph)
-        api.openapi()  # Made now and kept: it takes longer than a request may hold up the others.
+        api.openapi()  # Generate and cache it now: that takes too long to do while serving requests.
         app = HttpTracing(HttpMetrics(guard(api, self._config)))
         freeze()
         return app
@@ -132,9 +132,9 @@ class Ingress:
 
 
 def merges_under_way(config: ServiceConfig) -> WorkQueue:
-    """Bound what one ingress sends to the merger's replicas, so that a newcomer finds a place in one of them.
+    """Bound what one ingress replica has at the merger's replicas, so that a new tenant still finds a place.
 
-    It is three quarters of what they accept, shared by the ingresses.
+    The bound is three quarters of what they accept, divided by the number of ingress replicas.
     """
     merger, ingress = config.merger, config.ingress
     accepted = merger.max_ongoing_requests * replicas_of(merger)
@@ -143,17 +143,17 @@ def merges_under_way(config: ServiceConfig) -> WorkQueue:
 
 
 def replicas_of(options: ReplicaOptions) -> int:
-    """Return how many replicas there are at least."""
+    """Return the minimum number of replicas, which is at least one."""
     return max(1, options.least_replicas)
 
 
 def build_http(config: ServiceConfig, graph: Graph) -> ASGIApp:
-    """Build every route, over any graph of handles, behind ids, names and keys."""
+    """Build every route, over any graph of handles, behind the middlewares of `guard`."""
     return guard(build_api(config, graph), config)
 
 
 def guard(api: ASGIApp, config: ServiceConfig) -> ASGIApp:
-    """Put ids, names and keys before the routes."""
+    """Wrap the routes in the middlewares: request ids, hosts, keys, slots and body limits."""
     bounded = BoundedBodies(HeadAsGet(api), bytes_in_flight(config), largest_body_bytes(config))
     bodiless = Bodiless(bounded, config.limits.body_timeout_s)
     routes: ASGIApp = RequestSlots(bodiless, config.ingress.max_ongoing_requests, is_public)
@@ -166,13 +166,13 @@ def guard(api: ASGIApp, config: ServiceConfig) -> ASGIApp:
 
 
 def build_api(config: ServiceConfig, graph: Graph) -> FastAPI:
-    """Build the routes alone."""
+    """Build the routes without the middlewares."""
     usage = UsageRecorder(lambda: open_state(config.state_folder, config.jobs), lambda: unanswered(graph))
 
     @asynccontextmanager
     async def living(_: FastAPI) -> AsyncIterator[None]:
         yield
-        await usage.write()  # What the last second's requests used.
+        await usage.write()  # Save the usage of the last second's requests.
 
     app = DescribedApi(
         config,
@@ -182,7 +182,7 @@ def build_api(config: ServiceConfig, graph: Graph) -> FastAPI:
         redoc_url=None,
         redirect_slashes=False,
         responses=ERRORS,
-        # Its own spans would hold paths and queries as they came, so the caller's words: ours do not.
+        # FastAPI's own spans would hold raw paths and queries, and so the caller's text. Ours do not.
         telemetry={"tracing": False, "metrics": False, "logs": False},
         lifespan=living,
     )

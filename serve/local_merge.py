@@ -1,6 +1,6 @@
-"""Merge two picture files on this machine, for Story Agent's classes where no service answers.
+"""Merge two picture files on this machine, for Story Agent's classes when no service answers.
 
-The client finds it by the entry point `scenewright.local_merge` (pyproject.toml).
+The client finds this module through the entry point `scenewright.local_merge` (pyproject.toml).
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ MAX_PIXELS = 64_000_000
 
 
 def merge_files(character: Path, background: Path, merge: dict[str, Any], output: dict[str, Any]) -> bytes:
-    """Merge two files by a request's `merge` and `output`. Raises OSError for what is not a picture."""
+    """Merge two files as a request's `merge` and `output` say. Raises OSError if a file is not a picture."""
     options = MergeOptions(merge["mode"], merge["position"], merge["width"], merge["height"])
     job = MergeJob("merge", options, OutputOptions(output["format"], output["quality"]))
     layers = _layer("character", character), _layer("background", background)
@@ -27,13 +27,13 @@ def merge_files(character: Path, background: Path, merge: dict[str, Any], output
     def merged() -> bytes:
         return asyncio.run(Merger().merge(job, *layers)).picture.data
 
-    # In a thread of its own: a notebook or an asynchronous view has an event loop in this one.
+    # Use a separate thread: in a notebook or an async view this one already runs an event loop.
     with ThreadPoolExecutor(1) as elsewhere:
         return elsewhere.submit(merged).result()
 
 
 def _layer(kind: LayerKind, file: Path) -> LayerResult:
-    """Read a file in place of what a generator painted."""
+    """Read a file as if a generator had painted it."""
     try:
         opened = open_upright(file.read_bytes(), str(file), MAX_PIXELS)
     except InvalidRequest as error:

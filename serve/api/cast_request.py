@@ -13,19 +13,19 @@ MAX_REFERENCES = 4
 
 
 class CastBody(Wire):
-    """A member of the cast, without its name: what every layer that names it is painted with."""
+    """A member of the cast, without its name: the inputs for every layer that names it."""
 
-    description: Words = Field("", description="stands before the words of each layer")
+    description: Words = Field("", description="put before the prompt of each layer that names the member")
     references: list[PictureInput] = Field(
         [],
         max_length=MAX_REFERENCES,
-        description="pictures of it, kept as long as it is; figures are compared with the first",
+        description="pictures of the member, kept for as long as it is; figures are compared with the first",
     )
     loras: list[LoraInput] = Field(
-        [], max_length=MAX_LORAS, description="for layers without their own, whose model has them"
+        [], max_length=MAX_LORAS, description="used for layers that set no LoRAs, whose model must have these"
     )
-    seed: Seed | None = Field(None, description="for layers without their own")
-    negative_prompt: Words | None = Field(None, description="for layers without their own")
+    seed: Seed | None = Field(None, description="used for layers that set no seed")
+    negative_prompt: Words | None = Field(None, description="used for layers that set none")
 
 
 class CastRequest(CastBody):
@@ -35,23 +35,25 @@ class CastRequest(CastBody):
 
 
 class CastChange(CastBody):
-    """All that a member of the cast is from now on: what is left out, it no longer has."""
+    """A cast member's new definition, which replaces the old one: fields that are left out are cleared."""
 
-    name: CastName | None = Field(None, description="as in the path: members are not renamed")
+    name: CastName | None = Field(None, description="must be the name in the path: members cannot be renamed")
     version: int | None = Field(
-        None, ge=1, description="refused with 412 where the member has another version by now"
+        None,
+        ge=1,
+        description="the version to replace; the answer is 412 if the member has another one by now",
     )
 
 
 class CastReference(Wire):
-    id: str = Field(description="of `/v1/pictures`")
+    id: str = Field(description="the picture's id in `/v1/pictures`")
 
 
 class CastAnswer(Wire):
     """A member of the cast as it is kept."""
 
     name: str
-    version: int = Field(description="1, and one more with each change")
+    version: int = Field(description="starts at 1 and goes up by one with each change")
     description: str
     references: list[CastReference]
     loras: list[LoraInput]
@@ -63,7 +65,7 @@ class CastAnswer(Wire):
 
 class CastList(Wire):
     data: list[CastAnswer]
-    next: str | None = Field(description="the `after` of the next page, or null on the last")
+    next: str | None = Field(description="the `after` of the next page, or null on the last page")
 
 
 class CastListQuery(BaseModel):
@@ -72,4 +74,4 @@ class CastListQuery(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     limit: int = Field(20, ge=1, le=100)
-    after: CastName | None = Field(None, description="`next` of the page before")
+    after: CastName | None = Field(None, description="`next` of the previous page")

@@ -1,4 +1,4 @@
-"""Resolve what guides a layer besides its words: the picture that it starts from, references, and a pose."""
+"""Resolve what guides a layer besides its prompt: a start picture, references and a pose."""
 
 from __future__ import annotations
 
@@ -17,22 +17,23 @@ from .layer_schema import Layer
 
 REFERENCE_SCALE, POSE_SCALE = 0.6, 1.0
 STRENGTH = 0.6
-"""Where a request is silent. What a mask covers is painted anew, and an edit takes all steps."""
+"""The default for image to image. With a mask, and for an edit, it is 1: they take all steps."""
 LONGEST_BY_SHORTEST = 8
-"""An encoder scales the shorter side to its own: the longer one would come to any length. FLUX.2's bound."""
+"""The bound on a reference's sides, from FLUX.2. An encoder scales the shorter side to its own size, so the
+longer one could otherwise grow to any length."""
 SHORTEST_EDITED_PX = 64
-"""FLUX.2's too."""
+"""The shortest side of a reference for an editing model, in pixels; also from FLUX.2."""
 KNEES_AND_ANKLES = ((9, 10), (12, 13))
-"""The keypoints of the right and the left leg, in OpenPose's order."""
+"""The indexes of the right and the left leg's keypoints (knee, ankle) in OpenPose's order."""
 SOLE = 0.16
-"""The share of the shin, knee to ankle, by which the sole is below the ankle."""
+"""The sole's distance below the ankle, as a fraction of the shin (knee to ankle)."""
 LIFTED = 0.05
-"""The share of the picture's height from which a foot that is higher than the other counts as lifted."""
+"""A foot that is this much higher than the other counts as lifted, as a fraction of the picture's height."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Start:
-    """Start of a layer."""
+    """The picture that a layer starts from, with its strength and mask."""
 
     image: InputPicture | None = None
     strength: float = 1.0
@@ -40,15 +41,16 @@ class Start:
 
 
 def start_of(asked: Layer, known: Known, settings: ModelSettings, card: ModelCard, prefix: str) -> Start:
-    """Return what a layer starts from.
+    """Return the picture that a layer starts from, with its strength and mask.
 
-    Raises UnsupportedTask where its model cannot do that, and InvalidRequest with the parameter's path.
+    Raises UnsupportedTask if its model cannot do that, and InvalidRequest with the parameter's path.
     """
     family = card.family
     if asked.image is None:
         for name in ("mask", "strength"):
             if getattr(asked, name) is not None:
-                raise InvalidRequest(f"{prefix}{name} is for a layer with an image", f"{prefix}{name}")
+                message = f"{prefix}{name} needs an image: give the layer one, or leave {name} out"
+                raise InvalidRequest(message, f"{prefix}{name}")
         if family.from_words:
             return Start()
     possible = tasks_of(settings.generator.model)
@@ -58,7 +60,8 @@ def start_of(asked: Layer, known: Known, settings: ModelSettings, card: ModelCar
         raise UnsupportedTask(f"{card.id} cannot do {task}: it can do {', '.join(possible)}", param)
     if task == "image_editing" and asked.strength is not None:
         message = (
-            f"{prefix}strength is not for {card.id}: it edits by instruction, and goes as far as that says"
+            f"{prefix}strength is not supported by {card.id}, which edits by instruction: leave it out,"
+            " and say in the prompt how much to change"
         )
         raise UnsupportedTask(message, f"{prefix}strength")
     image, mask = known[asked.image], None
@@ -76,7 +79,7 @@ def start_of(asked: Layer, known: Known, settings: ModelSettings, card: ModelCar
 
 @dataclass(frozen=True, kw_only=True)
 class Guides:
-    """Guides of a layer, in the words of a LayerJob."""
+    """A layer's guides, under the field names of LayerJob."""
 
     references: tuple[str, ...] = ()
     reference_scale: float = 1.0
@@ -86,15 +89,15 @@ class Guides:
 
 
 def guides_of(asked: Layer, known: Known, settings: ModelSettings, card: ModelCard, prefix: str) -> Guides:
-    """Return what guides a layer.
+    """Return a layer's references and pose.
 
-    Raises UnsupportedTask where its model has no use for that, and InvalidRequest with the parameter's path.
+    Raises UnsupportedTask if its model cannot use them, and InvalidRequest with the parameter's path.
     """
     references = tuple(known[picture].name for picture in asked.references or ())
     if references:
         _check_references(asked, known, settings, card, prefix)
     elif asked.reference_scale is not None:
-        message = f"{prefix}reference_scale is for a layer with references"
+        message = f"{prefix}reference_scale needs references: give some, or leave reference_scale out"
         raise InvalidRequest(message, f"{prefix}reference_scale")
     if asked.pose is not None:
         _require("pose", settings, card, prefix)
@@ -102,15 +105,16 @@ def guides_of(asked: Layer, known: Known, settings: ModelSettings, card: ModelCa
         if task not in card.family.controlled:
             message = f"{card.id} cannot do pose together with {task}"
             if asked.use is not None and asked.use.starts:
-                message += f", and the picture starts from the reference of {asked.use.name}"
+                message += f", and the layer starts from the reference of the cast member {asked.use.name}"
             raise UnsupportedTask(message, f"{prefix}pose")
     elif asked.pose_scale is not None:
-        raise InvalidRequest(f"{prefix}pose_scale is for a layer with a pose", f"{prefix}pose_scale")
+        message = f"{prefix}pose_scale needs a pose: give the layer one, or leave pose_scale out"
+        raise InvalidRequest(message, f"{prefix}pose_scale")
     keypoints = [] if asked.pose is None else asked.pose.keypoints or []
     pose = tuple((x, y, confidence) for x, y, confidence in keypoints)
     if keypoints and not any(confidence for _, _, confidence in pose):
         param = f"{prefix}pose.keypoints"
-        raise InvalidRequest(f"{param}: no point is there, as all have a confidence of 0", param)
+        raise InvalidRequest(f"{param}: at least one point must have a confidence above 0", param)
     image = None if asked.pose is None else asked.pose.image
     return Guides(
         references=references,
@@ -122,7 +126,7 @@ def guides_of(asked: Layer, known: Known, settings: ModelSettings, card: ModelCa
 
 
 def feet_of(pose: Sequence[Keypoint]) -> Feet | None:
-    """Return where the soles of a pose are, between the feet that stand; None where it has no ankle."""
+    """Return the point on the ground between the standing feet of a pose, or None if it has no ankle."""
     soles = []
     for knee, ankle in KNEES_AND_ANKLES if pose else ():
         x, y, there = pose[ankle]
@@ -150,38 +154,39 @@ def _check_references(
         shorter, longer = sorted((known[picture].width, known[picture].height))
         if shorter < least or longer > LONGEST_BY_SHORTEST * shorter:
             param = f"{prefix}references.{index}"
-            message = f"{param} must be no longer than {LONGEST_BY_SHORTEST} times its shorter side"
-            at_least = f", and that at least {least} pixels" if least > 1 else ""
-            raise InvalidRequest(f"{message}{at_least}: it is {longer} by {shorter}", param)
+            message = f"{param} must have a longer side at most {LONGEST_BY_SHORTEST} times the shorter one"
+            at_least = f", and a shorter side of at least {least} pixels" if least > 1 else ""
+            raise InvalidRequest(f"{message}{at_least}: it is {longer} by {shorter} pixels", param)
     if not of_its_own:
         return
     if asked.reference_scale not in (None, REFERENCE_SCALE):
         param = f"{prefix}reference_scale"
-        raise InvalidRequest(f"{param} is not for {card.id}: {family.title} has none", param)
+        message = f"{param} is not supported by {card.id}: {family.title} has no such scale, so leave it out"
+        raise InvalidRequest(message, param)
 
 
 def _check_mask(asked: Layer, card: ModelCard, family: Family, prefix: str) -> None:
-    """Raise UnsupportedTask where an editing model's pipeline, with a mask or without, takes none so."""
+    """Raise UnsupportedTask if an editing model cannot take the references with its mask, or without one."""
     masked, several = asked.mask is not None, len(asked.references or ()) > 1
     fault = ""
     if masked and not family.masked_reference_argument:
         fault = "cannot take references together with a mask"
     elif masked and several:
-        fault = "takes one of the references together with a mask"
+        fault = "takes only one reference together with a mask"
     elif not masked and not family.reference_argument:
-        fault = "takes references, one of them, only together with a mask"
+        fault = "takes a reference only together with a mask, and only one"
     if fault:
         raise UnsupportedTask(f"{card.id} {fault}", f"{prefix}references")
 
 
 def _require(task: ModelTask, settings: ModelSettings, card: ModelCard, prefix: str) -> None:
-    """Raise UnsupportedTask, with what the model can do instead, unless it can do a task."""
+    """Raise UnsupportedTask, naming the tasks that the model can do, unless it can do this one."""
     possible = tasks_of(settings.generator.model)
     if task in possible:
         return
     message = f"{card.id} cannot do {task}: it can do {', '.join(possible)}"
     if "image_to_image" in possible:
-        message += f"; {prefix}image with {prefix}strength starts from a picture"
+        message += f"; to start from a picture instead, use {prefix}image with {prefix}strength"
     raise UnsupportedTask(message, f"{prefix}{task}")
 
 

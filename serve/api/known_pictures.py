@@ -1,4 +1,4 @@
-"""The pictures that a request's layers start from, as they are known when it is resolved."""
+"""Describe the pictures that a request's layers name, as they are known when it is resolved."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from .layer_schema import PictureInput
 
 @dataclass(frozen=True, kw_only=True)
 class InputPicture:
-    """A picture that a layer names. `name`: that of its file, the SHA-256 of its bytes."""
+    """A picture that a layer names. `name` is its file's name, the SHA-256 of its bytes."""
 
     name: str
     width: int
@@ -20,18 +20,18 @@ class InputPicture:
 Known = Mapping[PictureInput, InputPicture]
 NONE: Known = {}
 UNREAD = InputPicture(name="", width=512, height=512)
-"""The stand-in for a picture before it is read. A layer is fitted to a picture's size, and never refused for
-it, and no other bound refuses this one."""
+"""The placeholder for a picture that is not read yet. A layer is fitted to a picture's size and never refused
+for it, and no other bound refuses this size."""
 
 
 def as_unread(pictures: Iterable[PictureInput]) -> Known:
-    """Return the pictures as they are taken to be before any of them is read."""
+    """Map each picture to the placeholder for one that is not read yet."""
     return dict.fromkeys(pictures, UNREAD)
 
 
 @dataclass(frozen=True)
 class InputPictures:
-    """Facts of a request's pictures, and their files by name."""
+    """A request's pictures: their names and sizes, and their files' bytes by name."""
 
     known: Known = field(default_factory=dict)
     files: Mapping[str, bytes] = field(default_factory=dict)

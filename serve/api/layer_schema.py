@@ -1,4 +1,4 @@
-"""Define the wire format of one layer to paint, and of what it is painted from."""
+"""Define the wire format of one layer to paint, and of its inputs: pictures, LoRAs and a pose."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def _describe_aliases(schema: dict[str, Any]) -> None:
     for name, field in schema["properties"].items():
         described[name] = field
         if alias := ALIASES.get(name):
-            described[alias] = deepcopy(field) | {"title": alias, "description": f"another name of {name}"}
+            described[alias] = deepcopy(field) | {"title": alias, "description": f"another name for {name}"}
     schema["properties"] = described
     given = {"not": {"type": "null"}}
     schema["allOf"] = [
@@ -33,44 +33,44 @@ def _describe_aliases(schema: dict[str, Any]) -> None:
 class Output(Wire):
     """Encoding of the response's pictures."""
 
-    format: PictureFormat | None = Field(None, description="wins over an Accept header that names a format")
+    format: PictureFormat | None = Field(None, description="overrides a format named in the Accept header")
     quality: int | None = Field(
-        None, ge=1, le=100, description="JPEG and WebP; 95 unless the service says else"
+        None, ge=1, le=100, description="for JPEG and WebP; 95 unless the service is configured otherwise"
     )
     upscale: float = Field(
         1.0,
         ge=1,
         le=64,
-        description="for print: the picture so many times as large, by Lanczos resampling, up to "
-        "`limits.max_upscaled_size` a side; its layers stay as they are",
+        description="factor by which to enlarge the picture for print, by Lanczos resampling, up to "
+        "`limits.max_upscaled_size` pixels a side; its layers keep their size",
     )
     sent_as: Literal["b64_json", "url"] | None = Field(
         None,
         alias="as",
-        description="url: the answer is JSON with a signed link to each picture, which is kept for a while",
+        description="with `url` the answer is JSON with signed links to the pictures, kept for a while",
     )
 
 
 class PictureInput(Wire):
-    """A picture to paint from: an uploaded one by its id, or its file inside of the request.
+    """A picture to paint from: either an uploaded one by its id, or its file inside the request.
 
-    One of the two. Nothing is ever fetched from an address.
+    The service never fetches a picture from an address.
     """
 
-    id: str | None = Field(None, max_length=100, description="of POST /v1/pictures")
+    id: str | None = Field(None, max_length=100, description="the id that POST /v1/pictures returned")
     b64_json: str | None = Field(None, description="a PNG, JPEG or WebP file in base64")
 
     @model_validator(mode="before")
     @classmethod
     def _no_address(cls, value: Any) -> Any:
         if isinstance(value, dict) and "url" in value:
-            raise ValueError("no address is ever fetched: upload the picture, or send it as b64_json")
+            raise ValueError("no picture is fetched from a URL: upload the picture, or send it as b64_json")
         return value
 
     @model_validator(mode="after")
     def _one_of_them(self) -> Self:
         if (self.id is None) == (self.b64_json is None):
-            raise ValueError("a picture is either an id or b64_json")
+            raise ValueError("a picture must have either id or b64_json, and not both")
         return self
 
 
@@ -82,16 +82,16 @@ class LoraInput(Wire):
         1.0,
         ge=-MAX_LORA_SCALE,
         le=MAX_LORA_SCALE,
-        description="how strongly it is applied: with 0 not at all, below 0 the other way",
+        description="how strongly it is applied: 0 has no effect, and a negative value reverses the effect",
     )
 
 
 @dataclass(frozen=True, kw_only=True)
 class CastUse:
-    """Name the member of the cast that a layer paints, once that is resolved.
+    """The member of the cast that a layer paints, once that is resolved.
 
-    `version`: 0 for one that is defined where it is used. `reference`: the picture that figures are compared
-    with. `starts`: whether the layer starts from it.
+    `version` is 0 for a member that is defined inline. `reference` is the picture that figures are compared
+    with, and `starts` says whether the layer starts from it.
     """
 
     name: str
@@ -107,34 +107,31 @@ PICTURES = ("image", "mask")
 
 
 class Pose(Wire):
-    """The pose of a figure: its keypoints, or the control picture that a ControlNet reads.
-
-    One of the two.
-    """
+    """The pose of a figure: either its keypoints, or the control picture that a ControlNet reads."""
 
     keypoints: list[Point] | None = Field(
         None,
         min_length=KEYPOINTS,
         max_length=KEYPOINTS,
-        description="x, y and a confidence of each, in OpenPose's order of 18: nose, neck, right shoulder, "
-        "elbow and wrist, the left ones, right hip, knee and ankle, the left ones, right and left eye, right "
-        "and left ear; x and y are fractions of the layer's width and height, and a confidence of 0 is a "
-        "point that is not there",
+        description="x, y and a confidence for each of OpenPose's 18 points, in its order: nose, neck, right "
+        "shoulder, elbow and wrist, the left ones, right hip, knee and ankle, the left ones, right and left "
+        "eye, right and left ear; x and y are fractions of the layer's width and height, and a confidence of "
+        "0 marks a missing point",
     )
-    image: PictureInput | None = Field(None, description="a skeleton as OpenPose draws it, on black")
+    image: PictureInput | None = Field(None, description="a skeleton on black, as OpenPose draws it")
 
     @model_validator(mode="after")
     def _one_of_them(self) -> Self:
         if (self.keypoints is None) == (self.image is None):
-            raise ValueError("a pose is either keypoints or an image")
+            raise ValueError("a pose must have either keypoints or an image, and not both")
         return self
 
 
 class Layer(Wire):
-    """One layer to paint. What is left out comes from the service's defaults for that layer.
+    """One layer to paint. Fields that are left out take the service's defaults for that layer.
 
-    A scene's background that is given neither width nor height is painted in the shape of the frame that it
-    will fill; with merge.mode paste, in the layer's default size.
+    A scene's background without width and height is painted in the shape of the frame that it will fill. With
+    `merge.mode` paste, it is painted in the layer's default size.
     """
 
     model_config = ConfigDict(json_schema_extra=_describe_aliases)
@@ -148,55 +145,59 @@ class Layer(Wire):
     seed: Seed | None = None
     width: int | None = None
     height: int | None = None
-    enhance_prompt: bool = Field(True, description="false sends the words untouched")
+    enhance_prompt: bool = Field(True, description="false passes the prompt to the model unchanged")
     model: str | None = Field(
         None,
         max_length=200,
-        description="which of the layer's models paints it, by its id in `/v1/models`; else its first",
+        description="the id in `/v1/models` of the model that paints it; by default the layer's first model",
     )
     image: PictureInput | None = Field(
         None,
-        description="what it starts from; without width and height it is painted in the picture's own size, "
-        "as near as the model can, else the picture is scaled to cover the size and cropped about its middle",
+        description="the picture to start from; without width and height the layer has that picture's size, "
+        "or the nearest that the model can paint; otherwise the picture is scaled to cover the given size "
+        "and cropped around its middle",
     )
     strength: float | None = Field(
-        None, gt=0, le=1, description="how far it goes from the image: 0.6, and 1 with a mask"
+        None, gt=0, le=1, description="how much to change the image; by default 0.6, or 1 with a mask"
     )
     mask: PictureInput | None = Field(
-        None, description="as large as the image: white is painted anew, all else comes back as it was sent"
+        None,
+        description="must be as large as the image: white areas are painted again, and everything else is "
+        "returned as it was sent",
     )
     references: list[PictureInput] | None = Field(
         None,
         max_length=MAX_REFERENCES,
-        description="pictures that it shall resemble: for a model that has `references` among its tasks",
+        description="pictures that it should resemble; needs a model with `references` among its tasks",
     )
     reference_scale: Scale | None = Field(
-        None, description="how much it resembles them: 0.6 unless given; for a model with an IP-Adapter"
+        None, description="how closely to follow them, by default 0.6; needs a model with an IP-Adapter"
     )
     pose: Pose | None = Field(
-        None, description="the pose of its figure: for a model that has `pose` among its tasks"
+        None, description="the pose of the figure; needs a model with `pose` among its tasks"
     )
-    pose_scale: Scale | None = Field(None, description="how closely it follows the pose: 1 unless given")
+    pose_scale: Scale | None = Field(None, description="how closely to follow the pose; by default 1")
     loras: list[LoraInput] | None = Field(
-        None, max_length=MAX_LORAS, description="they change this picture alone; several add up"
+        None, max_length=MAX_LORAS, description="applied to this picture only; the effects of several add up"
     )
-    speed: Speed | None = Field(None, description="what it may give up to be painted faster")
+    speed: Speed | None = Field(None, description="accuracy to give up for faster painting")
     cast: CastName | None = Field(
         None,
-        description="a member of the cast: the description before the prompt, and the seed, negative prompt, "
-        "references and LoRAs where the layer has none of its own",
+        description="a member of the cast: its description is put before the prompt, and its seed, negative "
+        "prompt, references and LoRAs are used if the layer sets none",
     )
     _use: CastUse | None = PrivateAttr(None)
 
     @property
     def use(self) -> CastUse | None:
-        """Return who of the cast it paints; None where nobody, or where that is not resolved yet."""
+        """Return the member of the cast that it paints; None if there is none, or it is not resolved yet."""
         return self._use
 
     def named_pictures(self, prefix: str = "") -> Iterator[tuple[str, PictureInput]]:
-        """Yield the pictures that it names, each after its parameter's path.
+        """Yield the pictures that it names, each preceded by its parameter's path.
 
-        That of a member of the cast, with which figures are compared, comes last: it may be among the others.
+        The reference of a cast member, which figures are compared with, comes before the layer's references,
+        which may include it.
         """
         for name in PICTURES:
             picture: PictureInput | None = getattr(self, name)
@@ -214,7 +215,7 @@ class Layer(Wire):
     def _one_name_each(cls, value: Any) -> Any:
         for name, alias in ALIASES.items():
             if isinstance(value, dict) and None not in (value.get(name), value.get(alias)):
-                raise ValueError(f"{alias} is another name of {name}: give one of them")
+                raise ValueError(f"{alias} is another name for {name}: give only one of them")
         return value
 
 
@@ -229,7 +230,7 @@ LayerOrWords = Annotated[
 
 
 class LayerRequest(Layer):
-    """One layer alone."""
+    """A request for a single layer."""
 
     output: Output = Output()
     fallback: Fallback = "reduce"
@@ -237,7 +238,7 @@ class LayerRequest(Layer):
 
 
 class CharacterRequest(LayerRequest):
-    cutout: bool = Field(False, description="an RGBA PNG of the figure alone")
+    cutout: bool = Field(False, description="true returns the figure alone, cut out, as an RGBA PNG or WebP")
 
 
 class StreamQuery(BaseModel):
@@ -245,4 +246,4 @@ class StreamQuery(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    previews: int = Field(3, ge=0, le=20, description="small JPEGs of each layer on its way, in a stream")
+    previews: int = Field(3, ge=0, le=20, description="how many small JPEGs a stream sends of each layer")

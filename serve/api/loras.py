@@ -1,4 +1,4 @@
-"""The LoRAs that a layer names, as the operator's folder has them."""
+"""Look up the LoRAs that a layer names in the operator's folder."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from .layer_schema import LoraInput
 Result = TypeVar("Result")
 
 SHOWN = 20
-"""Names in a refusal; `/v1/models` has all."""
+"""The most names that a refusal lists; `/v1/models` lists all."""
 
 
 def offered_loras(settings: ModelSettings) -> dict[str, LoraFile]:
@@ -29,9 +29,9 @@ def offered_loras(settings: ModelSettings) -> dict[str, LoraFile]:
 
 
 async def with_lora_files(work: Callable[[], Result]) -> Result:
-    """Run `work`, which looks at the operator's LoRAs, in a thread of its own.
+    """Run `work`, which looks at the operator's LoRAs, in a dedicated thread.
 
-    A file that is new is read as a whole for its hash, which takes seconds for a large one.
+    A new file is read in full for its hash, which takes seconds for a large one.
     """
     return await asyncio.get_running_loop().run_in_executor(_thread(), work)
 
@@ -44,12 +44,12 @@ def _thread() -> ThreadPoolExecutor:
 def loras_of(
     asked: Sequence[LoraInput], settings: ModelSettings, card: ModelCard, prefix: str
 ) -> tuple[LoraUse, ...]:
-    """Return what a layer's LoRAs are.
+    """Return a layer's LoRAs, with the hashes of their files.
 
-    Raises UnsupportedTask where its model takes none, and InvalidRequest with the parameter's path.
+    Raises UnsupportedTask if its model takes none, and InvalidRequest with the parameter's path.
     """
     if settings.generator.model.lora_folder is None:
-        raise UnsupportedTask(f"{card.id} takes no LoRAs here", f"{prefix}loras")
+        raise UnsupportedTask(f"this service offers no LoRAs for {card.id}", f"{prefix}loras")
     offered, uses = offered_loras(settings), list[LoraUse]()
     for index, lora in enumerate(asked):
         param = f"{prefix}loras.{index}.name"
@@ -57,11 +57,11 @@ def loras_of(
         if found is None:
             names = ", ".join(list(offered)[:SHOWN]) or "none"
             more = f" and {len(offered) - SHOWN} more" if len(offered) > SHOWN else ""
-            raise InvalidRequest(f"{param} is none of the LoRAs of {card.id}, which are {names}{more}", param)
+            raise InvalidRequest(f"{param} is not a LoRA of {card.id}; available: {names}{more}", param)
         if found.fault:
             raise InvalidRequest(f"the LoRA {lora.name} cannot be used: {found.fault}", param)
         if any(use.name == lora.name for use in uses):
-            raise InvalidRequest(f"{param}: the LoRA {lora.name} is there twice", param)
+            raise InvalidRequest(f"{param}: the LoRA {lora.name} is given twice", param)
         place = f"{prefix}loras.{index}"
         uses.append(LoraUse(name=lora.name, sha256=found.sha256, scale=lora.scale, param=place))
     return tuple(uses)

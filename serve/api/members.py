@@ -1,6 +1,6 @@
 """Resolve the members of the cast that a request's layers name, before its pictures are read.
 
-Only the wire's own shapes are filled in: what comes out is a request that could have been sent so.
+Only fields of the wire format are filled in, so the result is a request that a caller could have sent.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ NO_MEMBER = "there is no such member of the cast"
 
 @dataclass(frozen=True, kw_only=True)
 class Member:
-    """A member of the cast. `version` 0: one that is defined where it is used, and not kept."""
+    """A member of the cast. `version` is 0 for a member that is defined inline and not kept."""
 
     name: str
     version: int = 0
@@ -53,7 +53,7 @@ def member_of(name: str, body: CastBody, version: int = 0) -> Member:
 
 
 def cast_names(requested: Requested, prefix: str = "") -> dict[str, str]:
-    """Return the names that a request's layers give, by the paths of their parameters."""
+    """Return the cast members that a request's layers name, keyed by parameter path."""
     named = _layers(requested, prefix)
     return {f"{path}cast": layer.cast for path, (_, layer) in named.items() if layer.cast is not None}
 
@@ -63,8 +63,8 @@ def with_members(
 ) -> Requested:
     """Return the request with the members of the cast in their layers.
 
-    Raises InvalidRequest with the parameter's path for a name that is not among `members`, and where the
-    words are too long together.
+    Raises InvalidRequest with the parameter's path for a name that is not among `members`, and if the prompt
+    and the member's description are too long together.
     """
     model = requested.model_of_layers(config) if isinstance(requested, ImagesRequest) else None
     resolved: dict[str, Layer] = {}
@@ -89,7 +89,7 @@ def with_members(
 
 
 def _layers(requested: Requested, prefix: str) -> dict[str, tuple[LayerKind, Layer]]:
-    """Return a request's layers by the prefix of their parameters' paths."""
+    """Return a request's layers, keyed by the prefix of their parameters' paths."""
     if isinstance(requested, Layer):
         alone: LayerKind = "character" if isinstance(requested, CharacterRequest) else "background"
         return {prefix: (alone, requested)}
@@ -111,12 +111,12 @@ def _resolved(
     path: str,
     model: str | None,
 ) -> AnyLayer:
-    """Return a layer that paints a member. One for a model that is not served is left to its refusal."""
+    """Return a layer that paints a member. A model that is not served is refused later, in `layer_job`."""
     prompt = ", ".join(words for words in (member.description.strip(" ,"), layer.prompt) if words)
     most = config.limits.max_prompt_chars
     if len(prompt) > most:
-        message = f"{path}prompt and the description of {member.name} are {len(prompt)} characters together"
-        raise InvalidRequest(f"{message}, and may be {most}", f"{path}prompt")
+        message = f"{path}prompt and the description of {member.name} have {len(prompt)} characters together"
+        raise InvalidRequest(f"{message}; at most {most} are allowed", f"{path}prompt")
     changes: dict[str, Any] = {"prompt": prompt}
     if layer.seed is None and member.seed is not None:
         changes["seed"] = member.seed
@@ -134,7 +134,7 @@ def _resolved(
         own = layer.image is not None or layer.mask is not None
         reads = "references" in tasks
         if reads and family.from_words:
-            # An edit model takes either: what the layer starts from is its own.
+            # An editing model takes one or the other, and the layer's own start picture comes first.
             edits_own = own and bool(family.reference_argument)
             if member.references and layer.references is None and not edits_own:
                 changes["references"] = list(member.references)

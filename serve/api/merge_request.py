@@ -34,16 +34,18 @@ WIRE_NAMES = {"width": "width_px", "height": "height_px"}
 
 
 class MergesOptions(Wire):
-    """The `options` of a merge. What it leaves out of `merge` is as in the scene whose layers are sent.
+    """The `options` of a merge. Fields that `merge` leaves out are as in the scene whose layers are sent.
 
-    The same is true of what it leaves out of each of `figures`, which are as many as the form has
-    `character` files, in their order. Without `figures` several files stand side by side, or as they stood in
-    their scene.
+    The same holds for each of `figures`. There is one for each `character` file of the form, in the same
+    order. Without `figures`, several files stand side by side, or as they stood in their scene.
     """
 
     merge: Merge = Merge()
     figures: list[Placing] | None = Field(
-        None, min_length=1, max_length=MAX_FIGURES, description="where each of several characters stands"
+        None,
+        min_length=1,
+        max_length=MAX_FIGURES,
+        description="the placement of each character, in the order of the `character` files",
     )
     enhance: bool = False
     attribution: bool = False
@@ -52,7 +54,7 @@ class MergesOptions(Wire):
 
 
 class Unknown(Wire):
-    """Seeds of a merge: no layer was painted here."""
+    """The seeds or the models of a merge: all null, since no layer was painted here."""
 
     character: None = None
     background: None = None
@@ -65,14 +67,14 @@ class MergesResponse(Wire):
     seeds: Unknown = Unknown()
     merge: MergeBody
     layers: LayersBody | GroupLayersBody | None = Field(
-        None, description="where the options have `layers` true"
+        None, description="present if the options have `layers` true"
     )
     degraded: tuple[str, ...] = Field((), description="always empty: nothing is painted here")
     warnings: list[str]
     models: Unknown = Unknown()
     timings_ms: dict[str, float]
-    safety: SafetyBody | None = Field(None, description="where pictures are judged")
-    usage: UsageBody = Field(UsageBody(), description="always zero: no device takes part")
+    safety: SafetyBody | None = Field(None, description="present if this service judges pictures")
+    usage: UsageBody = Field(UsageBody(), description="always zero: a merge uses no device")
 
 
 def admit_merge(
@@ -85,7 +87,7 @@ def admit_merge(
 ) -> UploadJob:
     """Turn a merge request into a job.
 
-    Raises InvalidRequest with the parameter's path, or with that of the file that is no picture.
+    Raises InvalidRequest with the parameter's path, or with the name of a file that is not a picture.
     """
     most_px = config.limits.max_upload_pixels
     characters, background = form.files["character"], form.files["background"][0]
@@ -118,30 +120,30 @@ def admit_merge(
         measure(file, job.character_name(index), most_px) for index, file in enumerate(characters)
     )
     if sum(characters_px) > most_px:
-        message = f"the characters have {sum(characters_px)} pixels together, and may have {most_px}"
+        message = f"the characters have {sum(characters_px)} pixels together; at most {most_px} are allowed"
         raise InvalidRequest(message, "character")
     job = replace(job, characters_px=characters_px, background_px=measure(background, "background", most_px))
     layers = FILE_BYTES_A_PX * (sum(characters_px) + job.background_px)
     if layers + upscaling_bytes(size[0] * size[1], merge.output) > layers_and_upscaling_bytes(config.limits):
-        message = "output.upscale is too much for files with so many pixels: merge smaller ones"
+        message = "output.upscale is too high for files with so many pixels: lower it, or merge smaller files"
         raise InvalidRequest(message, "output.upscale")
     return job
 
 
 def _figures(requested: MergesOptions, characters: int) -> list[Placing]:
-    """Return where each of several characters stands, nothing for one alone. Raises InvalidRequest."""
+    """Return the characters' placings; none for a single one without `figures`. Raises InvalidRequest."""
     if requested.figures is None and characters == 1:
         return []
     refuse_one_position(requested.merge)
     figures = [Placing()] * characters if requested.figures is None else requested.figures
     if len(figures) != characters:
-        message = f"figures has {len(figures)} places for {characters} character files"
+        message = f"figures has {len(figures)} entries for {characters} character files: give one for each"
         raise InvalidRequest(message, "figures")
     return figures
 
 
 def _has_frame(requested: Merge) -> bool:
-    """Return whether a request says how large its frame is: else the layers' own tags may."""
+    """Return whether a request gives its frame's size. If it does not, the tags in the layers' files may."""
     return requested.width is not None and requested.height is not None
 
 
@@ -153,7 +155,7 @@ def _given(requested: Merge | Placing) -> frozenset[str]:
 async def read_options(form: Form, limits: Limits) -> MergesOptions:
     """Read the form's `options`.
 
-    `param` of a fault is the path that it has in a scene's request, such as `merge.width`.
+    An error's `param` is the path that the field has in a scene's request, such as `merge.width`.
     """
     return await understand(form.options.strip() or b"null", limits, _options)
 
@@ -165,7 +167,7 @@ def _options(requested: Any) -> MergesOptions:
 
 
 def merges_response(request: Request, merged: MergeResult, links: Links = NO_LINKS) -> Response:
-    """Answer as for a scene, but without what only painting knows: no X-Seed and no X-Backend."""
+    """Answer as for a scene, but without the headers that only painting has, such as X-Seed and X-Backend."""
     timings = {"merge": merged.merge_ms, "output": merged.output_ms}
     headers = {
         "X-Merge": responses.merge_header(merged),
@@ -187,7 +189,7 @@ def merges_response(request: Request, merged: MergeResult, links: Links = NO_LIN
             timings_ms={name: round(ms, 2) for name, ms in timings.items()},
             safety=safety_body(picture),
         )
-        # Not all that is None: seeds and models are, and are sent.
+        # exclude_none drops the nulls of seeds and models: add them again.
         sent = {"seeds": made.seeds.model_dump(), "models": made.models.model_dump()}
         return made.model_dump(exclude_none=True) | sent
 

@@ -44,7 +44,7 @@ class LayerUsual(Wire):
 
 
 class MemoryRange(Wire):
-    """Memory in GB of the GPU: of the weights in half precision and of the pictures under way."""
+    """GPU memory in GB, for the weights in half precision and the pictures being painted."""
 
     least: float
     most: float
@@ -54,8 +54,8 @@ class Knows(Wire):
     """Subjects that a small model was taught."""
 
     words: list[str] = Field(
-        description="those that bring no warning, in lower case, in singular or plural: what it was taught, "
-        "and the words that hold a sentence together"
+        description="the words that cause no warning, in lower case, each in the singular or the plural: "
+        "what the model was taught, and the words that hold a sentence together"
     )
     offers: dict[str, list[str]] = Field(description="what it can paint, in groups such as places and times")
 
@@ -64,10 +64,10 @@ class LoraEntry(Wire):
     """A LoRA that requests may name."""
 
     name: str
-    sha256: str = Field(description="of its file")
+    sha256: str = Field(description="hash of its file")
     bytes: int
-    layers: list[LayerKind] = Field(description="the layers that it can be named in with this model")
-    fault: str | None = Field(description="why it cannot be used; null where it can")
+    layers: list[LayerKind] = Field(description="the layers in which requests may name it for this model")
+    fault: str | None = Field(description="why it cannot be used; null if it can")
 
 
 class ModelEntry(Wire):
@@ -75,37 +75,35 @@ class ModelEntry(Wire):
     object: Literal["model"]
     kind: ModelKind
     serving: list[LayerKind] = Field(
-        description="the layers that it paints here; empty for a model that is only known, which no request "
-        "can name"
+        description="the layers that it paints here; empty for a model that is known but not served, which "
+        "requests cannot name"
     )
-    default_for: list[LayerKind] = Field(
-        description="the layers that it paints where a request names no model"
-    )
+    default_for: list[LayerKind] = Field(description="the layers that it paints if a request names no model")
     defaults: dict[LayerKind, LayerUsual] = Field(
-        description="for each layer that it paints, what a request gets that leaves it out"
+        description="for each layer that it paints, the values of the fields that a request leaves out"
     )
     pipeline: str
     family: str = Field(
-        description="which kind of model it is; the page Models of the documentation says what each can do"
+        description="the model's family; the Models page of the documentation says what each family can do"
     )
     tasks: list[ModelTask] = Field(
-        description="what it can do; `references`, `pose` and `loras` go together with each of the others, "
-        "but a model distilled for guidance takes a pose with `text_to_image` alone"
+        description="what it can do; `references`, `pose` and `loras` can be combined with each other task, "
+        "except that a model distilled for guidance takes a pose only with `text_to_image`"
     )
     licence: str
     attribution: str
     commercial_use: CommercialUse
     resolution: Resolution
     memory_gb: MemoryRange | None
-    loras: list[LoraEntry] = Field(description="those that `loras` of a layer may name; several at once")
+    loras: list[LoraEntry] = Field(description="the LoRAs that a layer's `loras` may name, several at once")
     knows: Knows | None = Field(
-        description="the words that it knows, of a model that says so in known_words.json; a picture's "
+        description="the words that the model knows, if its known_words.json lists them; a picture's "
         "warnings name the words of its prompt that are not among them"
     )
 
 
 class ModelList(Wire):
-    """The models that are served first, then the others that are known."""
+    """The models that are served here, then the other known ones."""
 
     object: Literal["list"]
     data: list[ModelEntry]
@@ -113,7 +111,7 @@ class ModelList(Wire):
 
 @dataclass(frozen=True)
 class _Served:
-    """A model, and its defaults by the layers that it paints."""
+    """A model, with its defaults for each layer that it paints."""
 
     card: ModelCard
     tasks: tuple[ModelTask, ...]
@@ -123,16 +121,16 @@ class _Served:
     loras: dict[tuple[str, str], dict[str, Any]] = field(default_factory=dict)
 
     def offer(self, kind: LayerKind, settings: ModelSettings) -> None:
-        """Add the LoRAs that a layer has for it: two layers may have folders of their own."""
+        """Add the LoRAs that a layer offers for this model. Two layers may have different folders."""
         for file in offered_loras(settings).values():
             entry = self.loras.setdefault((file.name, file.sha256), _lora_entry(file))
             entry["layers"].append(kind)
 
 
 def listing(config: ServiceConfig) -> dict[str, Any]:
-    """Return OpenAI's list shape.
+    """Return the models in OpenAI's list format.
 
-    `serving` names the layers that a model paints here; known others have none.
+    `serving` names the layers that a model paints here; it is empty for the other known models.
     """
     served: dict[str, _Served] = {}
     for kind, layer in config.layers.items():
@@ -150,7 +148,7 @@ def listing(config: ServiceConfig) -> dict[str, Any]:
 
 
 def find(config: ServiceConfig, name: str) -> dict[str, Any] | None:
-    """Return the listing's entry of a model by its id or another name of it, None where there is none."""
+    """Return a model's entry in the listing, by its id or an alias, or None if there is none."""
     for entry in listing(config)["data"]:
         if name == entry["id"]:
             return dict(entry)

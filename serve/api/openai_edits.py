@@ -1,9 +1,8 @@
-"""OpenAI's shape of a request that changes a picture: a form of files and of texts.
+"""The OpenAI-compatible request that changes a picture: a form of files and text fields.
 
-The place of a scene, or the layer that is painted alone, starts from the first picture. With a mask, or by a
-strength, it is inpainting or image to image; a model that edits by instruction needs neither. The pictures
-after the first are references. A text that is empty or `null` counts as left out: a form has no other word
-for it.
+A scene's background, or the single layer, starts from the first picture. A mask makes it inpainting, and a
+strength image to image; a model that edits by instruction needs neither. The pictures after the first are
+references. A text field that is empty or `null` counts as left out: a form has no other way to say so.
 """
 
 from __future__ import annotations
@@ -27,12 +26,12 @@ from .layer_schema import PICTURES, PictureInput, Scale
 from .openai_request import IGNORED, OpenAIRequest
 
 FILES = {"image": 1 + MAX_REFERENCES, "mask": 1}
-"""The files of the form, and how many of each there may be."""
+"""The files of the form, and the most there may be of each."""
 OF_FILES = ("image", "mask", "references")
-"""The fields that are made of the files."""
+"""The fields that are filled from the files."""
 NULLS = ("", "null")
 BOOLS = {"True": "true", "False": "false"}
-"""As Python writes them, and clients that fill a form by `str`."""
+"""Booleans as Python's `str` writes them, since some clients fill a form with it."""
 KEY = re.compile(r"([a-z_]{1,40})((?:\[[a-z_]{1,40}\]){0,3})")
 START = (*PICTURES, "strength", "references", "reference_scale")
 
@@ -47,20 +46,21 @@ class EditsRequest(OpenAIRequest):
     model: str = Field(
         "background",
         max_length=200,
-        description="`background`, `character` or `scene`, or a model by its id: it paints the layer that it "
-        "serves",
+        description="`background`, `character` or `scene`, or the id of a model, which paints the layer that "
+        "it serves",
     )
     image: PictureInput | None = None
     mask: PictureInput | None = None
     strength: float | None = Field(
-        None, gt=0, le=1, description="how far it goes from the picture: 0.6, and 1 with a mask"
+        None, gt=0, le=1, description="how much to change the picture; by default 0.6, or 1 with a mask"
     )
     references: SkipJsonSchema[list[PictureInput] | None] = None
     reference_scale: Scale | None = Field(
-        None, description="how much it resembles the images after the first, for a model with an IP-Adapter"
+        None,
+        description="how closely to follow the images after the first; needs a model with an IP-Adapter",
     )
     background: Literal["transparent", "opaque", "auto"] | None = Field(
-        None, description="transparent: a character is cut out"
+        None, description="`transparent` returns a character cut out"
     )
     input_fidelity: IGNORED = None
     complexity: IGNORED = None
@@ -68,8 +68,9 @@ class EditsRequest(OpenAIRequest):
     def of_pictures(
         self, found: Mapping[str, Sequence[PictureInput]], known: Known, config: ServiceConfig
     ) -> EditsRequest:
-        """Return the request with its pictures. A scene's frame is of the picture's size, where it may be.
+        """Return the request with its pictures.
 
+        A scene's frame takes the first picture's size, within the limits, unless the request gives a size.
         Raises InvalidRequest for a model that is not served.
         """
         image, *references = found["image"]
@@ -98,7 +99,7 @@ class EditsRequest(OpenAIRequest):
 
 
 def read_texts(texts: Mapping[str, str]) -> EditsRequest:
-    """Read the texts of a form. Raises InvalidRequest naming the first field at fault."""
+    """Read the text fields of a form. Raises InvalidRequest naming the first field at fault."""
     body: dict[str, Any] = {}
     for key, text in texts.items():
         first, *more = _path(key)
@@ -130,11 +131,11 @@ def _value(text: str, is_text: bool) -> Any:
     try:
         return decode(BOOLS.get(text, text).encode())
     except InvalidJson:
-        return text  # A word; else the field's own type refuses it by its name.
+        return text  # A plain word. If the field takes none, its own type refuses it.
 
 
 def _twice(name: str) -> InvalidRequest:
-    return InvalidRequest(f"{name} stands twice in the form", name)
+    return InvalidRequest(f"{name} is given more than once in the form", name)
 
 
 def _frame(image: InputPicture, limits: Limits) -> str:

@@ -1,4 +1,4 @@
-"""OpenAI's shape of a request for pictures from words."""
+"""The OpenAI-compatible request that generates pictures from a prompt."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _PLACE = TypeAdapter[Layer](LayerOrWords)
 
 
 def _backdrop_or_place(value: Any, plain: ValidatorFunctionWrapHandler) -> str | Layer:
-    """Read OpenAI's word or a place. A plain union would name each of its parts in a fault's path."""
+    """Read OpenAI's word or a place. A plain union would add its members' names to an error's path."""
     if isinstance(value, str) and value in get_args(Backdrop):
         return value
     return _PLACE.validate_python(value)
@@ -32,7 +32,8 @@ class ImagesRequest(OpenAIRequest):
 
     background: BackdropOrPlace | None = Field(
         None,
-        description="OpenAI's word for a character's backdrop; anything else is the scene's place",
+        description="one of OpenAI's words for a character's backdrop; anything else describes the scene's "
+        "background",
     )
     character: LayerOrWords | None = None
     characters: list[FigureOrWords] | None = Field(
@@ -56,13 +57,14 @@ class ImagesRequest(OpenAIRequest):
     def _layers(self, model: str | None) -> dict[str, Any]:
         place = None if isinstance(self.background, str) else self.background
         if self.character is not None and self.characters is not None:
-            raise InvalidRequest("give character or characters", "characters")
+            raise InvalidRequest("give either character or characters, and not both", "characters")
         described = self.character is not None or self.characters is not None
         if not described and place is None:
             return super()._layers(model)
         if not described or place is None:
             missing = "background" if described else "character"
-            raise InvalidRequest(f"{missing} is needed where the other is a field", missing)
+            message = f"{missing} is required: a scene described in fields needs both layers"
+            raise InvalidRequest(message, missing)
         background = self._filled(_fields(place), model)
         if self.characters is not None:
             figures = [self._filled(_fields(figure), model) for figure in self.characters]

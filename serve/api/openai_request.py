@@ -1,8 +1,8 @@
-"""Define what OpenAI's two requests for pictures have in common, and what it means here.
+"""Define the fields that OpenAI's two requests for pictures share, and what they mean here.
 
 `model` is `scene`, `character` or `background`, or the id of a model that is served here. A scene's prompt
-is `character | background`; the fields of the same names do as well. Fields of OpenAI's that have no meaning
-here are taken and left alone.
+is `character | background`; generations also take two fields with these names. Fields of OpenAI's that have
+no meaning here are accepted and ignored.
 """
 
 from __future__ import annotations
@@ -29,15 +29,15 @@ SUBJECTS: dict[str, Subject] = {subject: subject for subject in get_args(Subject
 IGNORED = Annotated[str, StringConstraints(max_length=500)] | None
 SIDES = ("width", "height", "merge.width", "merge.height")
 SHARED = ("negative_prompt", "num_inference_steps", "guidance_scale")
-"""Fields that stand for all layers here."""
-TWO_DESCRIPTIONS = "a scene's prompt is `character | background`, or give both as fields"
+"""Fields that apply to all layers here."""
+TWO_DESCRIPTIONS = "a scene's prompt must be `character | background`; or give both as fields"
 SIZE = r"(auto|[1-9][0-9]{1,3}x[1-9][0-9]{1,3})"
 
 
 def _a_size(size: str) -> str:
     if not re.fullmatch(SIZE, size):
         raise ValueError(
-            "must be WIDTHxHEIGHT in pixels, such as 512x384, each of two to four digits, or auto"
+            "must be WIDTHxHEIGHT in pixels, each with two to four digits, such as 512x384; or auto"
         )
     return size
 
@@ -52,22 +52,27 @@ class OpenAIRequest(Wire):
     model: str = Field(
         "scene",
         max_length=200,
-        description="`scene`, `character` or `background`, or a model by its id: it paints the layer that it "
-        "serves, and one that serves both paints a scene where both are described, else a character",
+        description="`scene`, `character` or `background`, or the id of a model, which paints the layer that "
+        "it serves; one that serves both paints a scene if both are described, otherwise a character",
     )
     n: int = Field(1, ge=1, le=MAX_IMAGES)
-    size: Size | None = Field(None, description="WIDTHxHEIGHT, or auto for the service's own")
+    size: Size | None = Field(None, description="WIDTHxHEIGHT, or auto for the service's default")
     output_format: PictureFormat = "png"
     output_compression: int | None = Field(None, ge=0, le=100, description="quality of JPEG and WebP")
     response_format: Literal["b64_json", "url"] = Field(
-        "b64_json", description="url: pictures are kept for a while, each with a signed link; not with stream"
+        "b64_json",
+        description="with `url` each picture is a signed link, kept for a while; cannot be used with stream",
     )
     stream: bool = False
-    partial_images: int | None = Field(None, ge=0, le=3, description="with stream: pictures on the way")
-    negative_prompt: Words | None = Field(None, description="for every layer that has none of its own")
+    partial_images: int | None = Field(
+        None, ge=0, le=3, description="with stream: the number of previews before the finished picture"
+    )
+    negative_prompt: Words | None = Field(None, description="used for every layer that has none of its own")
     num_inference_steps: int | None = None
     guidance_scale: float | None = None
-    seed: Seed | None = Field(None, description="of the first picture; the next ones count up from it")
+    seed: Seed | None = Field(
+        None, description="the seed of the first picture; each further picture adds one to it"
+    )
     enhance_prompt: bool = True
     merge: Merge = Merge()
     fallback: Fallback = "reduce"
@@ -81,9 +86,9 @@ class OpenAIRequest(Wire):
     @model_validator(mode="after")
     def _possible(self) -> Self:
         if self.stream and self.n > 1:
-            raise ValueError("a stream holds one picture: n must be 1")
+            raise ValueError("a stream sends one picture: n must be 1")
         if self.stream and self.response_format == "url":
-            raise ValueError("a stream sends its pictures as b64_json")
+            raise ValueError("a stream sends its pictures as b64_json: response_format cannot be url")
         return self
 
     def to_request(self, number: int, config: ServiceConfig) -> SceneRequest | LayerRequest:
@@ -97,7 +102,7 @@ class OpenAIRequest(Wire):
         width, height = self._size
         if subject == "scene":
             if self._is_transparent:
-                raise InvalidRequest("a scene is not transparent: use model character", "background")
+                raise InvalidRequest("a scene cannot be transparent: use model character", "background")
             layers = self._layers(named)
             merge = self.merge.model_dump(exclude_unset=True) | _given(width=width, height=height)
             scene = {**layers, "merge": merge, **common}
@@ -118,7 +123,7 @@ class OpenAIRequest(Wire):
         return self._subject(config)[1]
 
     def _with_uses(self, scene: SceneRequest) -> SceneRequest:
-        """Return a scene whose layers say whom of the cast they paint: that is not on the wire."""
+        """Add each layer's member of the cast to a scene: the wire format does not carry it."""
         return scene
 
     def param_of(self, path: str) -> str:
@@ -130,7 +135,7 @@ class OpenAIRequest(Wire):
         return name if name in SHARED and getattr(self, name) is not None and own is None else path
 
     def sentence_of(self, message: str, path: str) -> str:
-        """Return a refusal's sentence with the name that its field has here."""
+        """Return a refusal's message with the name that its field has here."""
         param = self.param_of(path)
         named = f"size: its {path.rpartition('.')[2]}" if path in SIDES else param
         return message.replace(path, named, 1)
@@ -146,20 +151,20 @@ class OpenAIRequest(Wire):
 
     @property
     def _start(self) -> dict[str, Any]:
-        """Return what the layer that is painted from a picture starts from."""
+        """Return the start-picture fields of the layer that is painted from a picture."""
         return {}
 
     def _subject(self, config: ServiceConfig) -> tuple[Subject, str | None]:
-        """Return what `model` means here, and which model it names.
+        """Return what `model` asks to paint here, and which model it names.
 
-        Raises InvalidRequest for one that is not served.
+        Raises InvalidRequest for a model that is not served.
         """
         if self.model in SUBJECTS:
             return SUBJECTS[self.model], None
         painted = layers_painted_by(config, self.model)
         if not painted:
             served = ", ".join(model["id"] for model in listing(config)["data"] if model["serving"])
-            raise InvalidRequest(f"model is one of {', '.join(SUBJECTS)}, {served}", "model")
+            raise InvalidRequest(f"model must be one of {', '.join(SUBJECTS)}, {served}", "model")
         return "scene" if len(painted) > 1 and self._describes_both else painted[0], self.model
 
     def _layers(self, model: str | None) -> dict[str, Any]:
@@ -174,7 +179,7 @@ class OpenAIRequest(Wire):
         }
 
     def _filled(self, layer: dict[str, Any], model: str | None) -> dict[str, Any]:
-        """Add what is given for all layers to a layer that does not give it itself."""
+        """Fill a layer's missing fields with those that are given for all layers."""
         shared = _given(
             negative_prompt=self.negative_prompt,
             num_inference_steps=self.num_inference_steps,
@@ -199,7 +204,7 @@ class OpenAIRequest(Wire):
 
 
 def _part(requested: OpenAIRequest, path: str) -> Any:
-    """Return the part of a request at a path such as `characters.0`, None where there is none."""
+    """Return the part of a request at a path such as `characters.0`, or None if there is none."""
     name, _, index = path.partition(".")
     part = getattr(requested, name, None)
     return part[int(index)] if isinstance(part, list) and index.isdigit() else part

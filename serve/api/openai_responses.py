@@ -15,14 +15,14 @@ from .response_schema import SafetyBody, UsageBody
 from .wire import Wire
 
 EventName = Literal["image_generation", "image_edit"]
-"""Start of the types of a stream's events, by the endpoint."""
+"""The prefix of a stream's event types; each endpoint has its own."""
 
 
 class ImageData(Wire):
     b64_json: str | None = None
     url: str | None = Field(None, description="a signed link, which needs no key")
-    expires_at: int | None = Field(None, description="when the link ends, in seconds since 1970")
-    safety: SafetyBody | None = Field(None, description="where pictures are judged")
+    expires_at: int | None = Field(None, description="when the link expires, in seconds since 1970")
+    safety: SafetyBody | None = Field(None, description="present if this service judges pictures")
 
 
 class NoTokens(Wire):
@@ -31,7 +31,7 @@ class NoTokens(Wire):
 
 
 class ImagesUsage(UsageBody):
-    """OpenAI's counts of tokens, of which there are none here, and ours beside them."""
+    """OpenAI's token counts, which are always zero here, with our own usage beside them."""
 
     input_tokens: int = 0
     output_tokens: int = 0
@@ -40,7 +40,7 @@ class ImagesUsage(UsageBody):
 
 
 class ImagesResponse(Wire):
-    """Wire form: one picture for each requested one."""
+    """The JSON answer, with one picture for each one requested."""
 
     created: int = Field(description="seconds since 1970")
     data: list[ImageData]
@@ -50,7 +50,7 @@ class ImagesResponse(Wire):
 
 
 def images_body(pictures: list[Picture], used: Usage, links: Links = NO_LINKS) -> dict[str, Any]:
-    """Return the response that is not a stream."""
+    """Return the JSON body of a response that is not a stream."""
     return {
         "created": int(time.time()),
         "data": [{**_data(picture, links), **_safety(picture)} for picture in pictures],
@@ -68,7 +68,7 @@ def _data(picture: Picture, links: Links) -> dict[str, Any]:
 
 
 def partial_image(data: bytes, index: int, size: str, name: EventName) -> dict[str, Any]:
-    """Return the event of a picture on its way: `size` is that of the final one, this one is a small JPEG."""
+    """Return the event of a partial picture, which is a small JPEG. `size` is the final picture's size."""
     return {
         "type": f"{name}.partial_image",
         "b64_json": base64_of(data),
@@ -78,7 +78,7 @@ def partial_image(data: bytes, index: int, size: str, name: EventName) -> dict[s
 
 
 def completed_image(picture: Picture, used: Usage, name: EventName) -> dict[str, Any]:
-    """Return the last event. There are no tokens here, but the client's type wants them counted."""
+    """Return the last event. There are no tokens here, but the client's type requires their counts."""
     return {
         "type": f"{name}.completed",
         "b64_json": base64_of(picture.data),

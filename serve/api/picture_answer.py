@@ -9,12 +9,15 @@ from .wire import Wire
 
 
 class PictureAnswer(Wire):
-    """An uploaded picture as it is kept: read once, upright, in sRGB, PNG."""
+    """An uploaded picture as the service keeps it: decoded, upright, in sRGB, and encoded as PNG."""
 
-    id: str = Field(description="the same for the same picture of the same tenant")
+    id: str = Field(description="the same whenever a tenant uploads the same picture")
     width: int
     height: int
-    safety: SafetyBody | None = Field(None, description="of an upload, where pictures are judged")
+    safety: SafetyBody | None = Field(
+        None, description="present after an upload, if this service judges pictures"
+    )
     expires_at: int = Field(
-        description="seconds since 1970; uploading it again lets it last anew, and what holds it, longer"
+        description="seconds since 1970; uploading the picture again renews it, and a job, a story or a "
+        "member of the cast that uses the picture keeps it longer"
     )

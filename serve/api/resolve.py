@@ -31,11 +31,11 @@ from .scene_schema import At, Merge, Placing, SceneRequest
 
 Admitted = TypeVar("Admitted")
 SEEDS = 2**53
-"""As many seeds as there are, from 0 (serve/api/wire.py)."""
+"""The number of seeds, which count from 0 (serve/api/wire.py)."""
 
 
 async def admit(work: Callable[[], Admitted], layers: Iterable[Layer]) -> Admitted:
-    """Admit these layers by `work`, beside the event loop where one names LoRAs and their files are read."""
+    """Admit these layers by `work`, off the event loop if any names LoRAs, since that reads their files."""
     return await with_lora_files(work) if any(layer.loras for layer in layers) else work()
 
 
@@ -48,7 +48,7 @@ def admit_scene(
     pictures: Known = NONE,
     deadline_at: float | None = None,
 ) -> SceneJob:
-    """Turn a scene's request into a job, whose deadline counts from now unless it is given.
+    """Turn a scene's request into a job. Its deadline counts from now unless `deadline_at` is given.
 
     Raises InvalidRequest with the parameter's path.
     """
@@ -61,7 +61,7 @@ def admit_scene(
     def layer(kind: LayerKind, requested: Layer, figure: int | None = None) -> LayerJob:
         seed = requested.seed if requested.seed is not None else request.seed
         if figure and requested.seed is None and seed is not None:
-            seed = (seed + figure) % SEEDS  # Two equal descriptions are two figures.
+            seed = (seed + figure) % SEEDS  # Figures with equal descriptions differ by their seeds.
         job = layer_job(
             kind,
             requested,
@@ -112,7 +112,7 @@ def admit_layer(
     pictures: Known = NONE,
     deadline_at: float | None = None,
 ) -> LayerJob:
-    """Turn a layer's request into a job, whose deadline counts from now unless it is given.
+    """Turn a layer's request into a job. Its deadline counts from now unless `deadline_at` is given.
 
     Raises InvalidRequest with the parameter's path.
     """
@@ -141,9 +141,9 @@ def output_options(requested: Output, config: ServiceConfig, accepted: PictureFo
 
 
 def attribution_mark(config: ServiceConfig, *jobs: LayerJob) -> str:
-    """Return the text of a scene's visible mark: that of its model, or of all where they are several.
+    """Return the text of a scene's visible mark, which names every model that painted it.
 
-    Without jobs it is a merge of files, which do not say who painted them: the first model of each layer.
+    Without jobs it is a merge of files, which do not say what painted them: name each layer's first model.
     """
     painted = [config.generators[job.generator] for job in jobs]
     models = [settings.generator.model for settings in painted or config.layers.values()]
@@ -168,15 +168,18 @@ def merge_options(requested: Merge, config: ServiceConfig) -> MergeOptions:
 
 
 def figure_options(requested: Placing) -> FigureOptions:
-    """Return where one of several figures stands."""
+    """Return the position, scale and depth of one of several figures."""
     position = None if requested.position is None else _place(requested.position)
     return FigureOptions(position, requested.scale, requested.depth)
 
 
 def refuse_one_position(requested: Merge) -> None:
-    """Refuse the position of one figure where there are several. Raises InvalidRequest."""
+    """Refuse `merge.position`, which places a single figure. Raises InvalidRequest."""
     if requested.position is not None:
-        message = "merge.position is that of one figure: several have one each, or spread evenly without"
+        message = (
+            "merge.position places a single figure: give each of several its own position, or none to spread"
+            " them evenly"
+        )
         raise InvalidRequest(message, "merge.position")
 
 
@@ -185,7 +188,7 @@ def _place(requested: Position | At) -> Position | float:
 
 
 def deadline_of(deadline_s: float, limits: Limits) -> float:
-    """Return when a request that may take so long ends, by the monotonic clock. Raises InvalidRequest."""
+    """Return the time `deadline_s` from now on the monotonic clock. Raises InvalidRequest."""
     if not 0 < deadline_s <= limits.max_deadline_s:
         message = f"deadline_s must be more than 0 and at most {limits.max_deadline_s:g} seconds"
         raise InvalidRequest(message, "deadline_s")

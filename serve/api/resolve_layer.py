@@ -43,14 +43,15 @@ def layer_job(
 ) -> LayerJob:
     """Make a layer's job.
 
-    `frame`: the one that this layer fills and whose shape it takes, unless the request gives a size, or a
-    picture to start from, whose size it takes.
+    `frame` is the frame that this layer fills. The layer takes its shape, unless the request gives a size or
+    a picture to start from: then it takes that size, or the picture's.
     """
     limits, layer = config.limits, config.layers[kind]
     found = find_model(layer, requested.model)
     if found is None:
         served = " or ".join(map(model_id, layer.by_model.values()))
-        raise InvalidRequest(f"this service paints the {kind} with {served}", f"{param}model")
+        message = f"{param}model must be one that this service paints the {kind} with: {served}"
+        raise InvalidRequest(message, f"{param}model")
     model, settings = found
     defaults, card = layer_defaults(kind, settings), card_of(settings.generator.model)
     default = (defaults.width, defaults.height)
@@ -60,7 +61,7 @@ def layer_job(
     use = requested.use
     if start.image is not None:
         default = (start.image.width, start.image.height)
-        if use is not None and use.starts:  # A reference may be of any size, and is no wish for it.
+        if use is not None and use.starts:  # A reference's size is not a requested size.
             default = frame_shaped(default, card, limits)
     elif frame is not None and requested.width is None and requested.height is None:
         default = frame_shaped(frame, card, limits)
@@ -116,7 +117,7 @@ def _gives(requested: Layer, fields: Iterable[str]) -> bool:
 
 
 def _compared_with(kind: LayerKind, use: CastUse | None, pictures: Known) -> str | None:
-    """Return the file that a member's figure is compared with: a place is no figure."""
+    """Return the file that a member's figure is compared with; None for a background, or if there is none."""
     if kind != "character" or use is None or use.reference is None:
         return None
     return pictures[use.reference].name
@@ -127,14 +128,14 @@ def feet_on_ground(job: LayerJob) -> Feet | None:
 
 
 def _check_supported(requested: Layer, card: ModelCard, param: str) -> None:
-    """Refuse what the model's family has no use for. Raises InvalidRequest with the parameter's path."""
+    """Refuse options that the model's family cannot use. Raises InvalidRequest with the parameter's path."""
     family = card.family
     if requested.negative_prompt and not family.takes_negative_prompt:
-        message = f"{param}negative_prompt is not for {card.id}: {family.title} reads none"
+        message = f"{param}negative_prompt is not supported by {card.id}: {family.title} takes none"
         raise InvalidRequest(message, f"{param}negative_prompt")
     if requested.guidance_scale in (None, family.guidance_scale) or family.takes_guidance_scale:
         return
-    message = f"{param}guidance_scale is not for {card.id}: {family.title} is made to do without"
+    message = f"{param}guidance_scale is not supported by {card.id}: {family.title} works without guidance"
     raise InvalidRequest(message, f"{param}guidance_scale")
 
 
@@ -161,7 +162,7 @@ def layer_size(
 ) -> Size:
     """Return a layer's size.
 
-    Raises InvalidRequest with the parameter's path; sides are multiples of the model's latent factor.
+    Sides are multiples of the model's latent factor. Raises InvalidRequest with the parameter's path.
     """
     size = _filled(requested, default, factor, limits.max_image_size, limits, prefix)
     for name, side in zip(("width", "height"), requested, strict=True):
@@ -175,11 +176,11 @@ def layer_size(
 
 
 def frame_shaped(frame: Size, card: ModelCard, limits: Limits) -> Size:
-    """Return the size in which a model should paint to fill `frame`.
+    """Return the size at which a model should paint to fill `frame`.
 
-    Of the sizes it was trained in, the one nearest in shape.
+    If the model's training sizes are known, this is the one nearest in shape.
 
-    Where only a native size is known: the frame's shape (no longer than 2:1) at about as many pixels, in
+    If only a native size is known, this is the frame's shape (no longer than 2:1) at about as many pixels, in
     multiples of 64, which every level of a Stable Diffusion UNet halves evenly.
     """
     shape = frame[0] / frame[1]
@@ -207,12 +208,12 @@ def frame_size(requested: tuple[int | None, int | None], default: Size, limits: 
 
 
 def check_upscaled(size: Size, factor: float, limits: Limits) -> None:
-    """Raise InvalidRequest where a picture of this size would be upscaled beyond the limit."""
+    """Raise InvalidRequest if a picture of this size would be upscaled beyond the limit."""
     most = limits.max_upscaled_size
     if factor != 1.0 and max(upscaled_size(*size, factor)) > most:
         message = (
-            f"output.upscale may be at most {math.floor(100 * most / max(size)) / 100:g} for a picture of"
-            f" {size[0]} x {size[1]} pixels: a side may have {most}"
+            f"output.upscale must be at most {math.floor(100 * most / max(size)) / 100:g} for a picture of"
+            f" {size[0]} x {size[1]} pixels: no side may exceed {most}"
         )
         raise InvalidRequest(message, "output.upscale")
 

@@ -1,4 +1,4 @@
-"""Write results as JSON: a scene, a layer alone, and the parts that all such bodies share."""
+"""Write results as JSON: a scene, a single layer, and the parts that all such bodies share."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ from .response_schema import (
 )
 
 Links = Mapping[bytes, tuple[str, int]]
-"""The link to each picture that is sent as one, by its file's bytes, and when the link ends."""
+"""The link to each picture that is sent as a link, and its expiry time, keyed by the file's bytes."""
 NO_LINKS: Links = {}
 
 
@@ -73,7 +73,7 @@ def pictures_of(result: SceneResult) -> tuple[Picture, ...]:
 
 
 def _scene_cast(result: SceneResult) -> SceneCast | None:
-    """Return who the layers of a scene show; None where no layer names anybody."""
+    """Return the members of the cast that a scene's layers show; None if no layer names one."""
     if not any(layer.cast for layer in result.layers):
         return None
     place, shown = _cast_shown(result.background), [_cast_shown(layer) for layer in result.figures]
@@ -118,7 +118,7 @@ def safety_body(picture: Picture) -> SafetyBody | None:
 
 
 def merge_body(merged: MergeResult) -> MergeBody:
-    """Return the merge's part of the body; `figures` None where there is one character alone."""
+    """Return the merge's part of the body; `figures` is None for a single character."""
     figures = [
         FigureBody(mode=figure.mode, confidence=round(figure.confidence, 4), box=figure.box)
         for figure in merged.figures
@@ -132,7 +132,7 @@ def merge_body(merged: MergeResult) -> MergeBody:
 
 
 def layers_body(merged: MergeResult, links: Links = NO_LINKS) -> LayersBody | GroupLayersBody | None:
-    """Return the layers' part of the body, None where the request did not want them."""
+    """Return the layers' part of the body, or None if the request did not ask for them."""
     pictures = {name: picture_body(layer, links) for name, layer in merged.layers.items()}
     if not pictures:
         return None

@@ -1,4 +1,4 @@
-"""Define the wire format of answers: a scene's, and a layer's alone."""
+"""Define the wire format of the answers to requests for a scene and for a single layer."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ class PictureBody(Wire):
     format: PictureFormat
     width: int
     height: int
-    upscaled: Upscaled | None = Field(None, description="where `output.upscale` was requested")
+    upscaled: Upscaled | None = Field(None, description="present if `output.upscale` was requested")
     b64_json: str | None = Field(None, description="the file, unless the request's `output.as` is url")
     url: str | None = Field(None, description="a signed link to the file, which needs no key")
-    expires_at: int | None = Field(None, description="when the link ends, in seconds since 1970")
+    expires_at: int | None = Field(None, description="when the link expires, in seconds since 1970")
 
 
 class Seeds(Wire):
@@ -34,7 +34,7 @@ class Seeds(Wire):
 
 
 class GroupSeeds(Wire):
-    """Those of several characters, in their order."""
+    """The seeds of several characters, in their order."""
 
     characters: list[int]
     background: int
@@ -46,7 +46,7 @@ class Models(Wire):
 
 
 class GroupModels(Wire):
-    """Those of several characters, in their order."""
+    """The models of several characters, in their order."""
 
     characters: list[str]
     background: str
@@ -59,25 +59,25 @@ class FigureBody(Wire):
 
 
 class MergeBody(Wire):
-    """Merge of several characters: `paste` where one was, the least confidence, and the box around all."""
+    """The merge. For several: `paste` if any was pasted, the lowest confidence, and the box around all."""
 
     mode: Literal["cutout", "paste"]
     confidence: float
     box: tuple[int, int, int, int] = Field(description="x, y, width, height of the character in the frame")
-    figures: list[FigureBody] | None = Field(None, description="one for each of several characters")
+    figures: list[FigureBody] | None = Field(None, description="one entry for each of several characters")
 
 
 class LayersBody(Wire):
-    """The clean layers, PNG: before light and shadow. `POST /v1/merges` makes the same picture of them."""
+    """The clean PNG layers, before light and shadow. `POST /v1/merges` makes the same picture from them."""
 
-    character: PictureBody = Field(description="the figure as it was cut out, RGBA; all of it where pasted")
-    background: PictureBody = Field(description="the place as it was painted")
-    mask: PictureBody = Field(description="the figure's alpha")
+    character: PictureBody = Field(description="the figure cut out, RGBA; its whole picture if it was pasted")
+    background: PictureBody = Field(description="the background as it was painted")
+    mask: PictureBody = Field(description="the figure's alpha channel")
     painted: PictureBody = Field(description="the figure as it was painted, before it was cut out")
 
 
 class GroupLayersBody(Wire):
-    """The clean layers of several characters: one of each list for each of them, in their order."""
+    """The clean layers of several characters. Each list has one entry per character, in their order."""
 
     characters: list[PictureBody]
     background: PictureBody
@@ -89,14 +89,17 @@ class CastShown(Wire):
     """A member of the cast that a layer shows."""
 
     name: str
-    version: int = Field(description="as it was when the request was admitted; 0 for one that is not kept")
+    version: int = Field(
+        description="the version when the request was admitted; 0 for a member that is not stored"
+    )
     consistency: float | None = Field(
-        None, description="of a figure: how like the first reference it is, 0 to 1; where there is one"
+        None,
+        description="how similar the figure is to the first reference, 0 to 1; present if there is one",
     )
 
 
 class SceneCast(Wire):
-    """The members of the cast that layers show; of several characters one each, null for nobody."""
+    """The members of the cast that layers show. `characters` has one entry per character, null for none."""
 
     character: CastShown | None = None
     characters: list[CastShown | None] | None = None
@@ -104,17 +107,17 @@ class SceneCast(Wire):
 
 
 class UsageBody(Wire):
-    """Time and work that the answer took; zero for layers that were kept from an equal request."""
+    """Device time and work that the answer took; zero for layers that were cached from an equal request."""
 
-    device_s: float = Field(0.0, description="seconds of the device: its share of every forward it was in")
-    megapixel_steps: float = Field(0.0, description="size times steps, of all attempts")
+    device_s: float = Field(0.0, description="seconds of device time: its share of each forward it was in")
+    megapixel_steps: float = Field(0.0, description="megapixels times steps, over all attempts")
 
 
 class SafetyBody(Wire):
-    """Judgement of the picture."""
+    """The safety check's verdict on the picture."""
 
-    score: float = Field(description="0 to 1, of the worst of the picture and what was given out of it")
-    flagged: bool = Field(description="whether it is over this service's threshold")
+    score: float = Field(description="0 to 1: the worst score of the picture and of the parts judged with it")
+    flagged: bool = Field(description="whether the score reaches this service's threshold")
 
 
 class SceneResponse(Wire):
@@ -124,17 +127,18 @@ class SceneResponse(Wire):
     seeds: Seeds | GroupSeeds
     merge: MergeBody
     layers: LayersBody | GroupLayersBody | None = Field(
-        None, description="where the request has `layers` true"
+        None, description="present if the request has `layers` true"
     )
     degraded: list[str] = Field(
-        description="what is not as requested, `layer: how`, with its path such as `characters.0`"
+        description="what differs from the request, as `layer: how`; a layer is named by its path, such as "
+        "`characters.0`"
     )
     warnings: list[str] = Field([])
     models: Models | GroupModels
-    cast: SceneCast | None = Field(None, description="where a layer has `cast`")
+    cast: SceneCast | None = Field(None, description="present if a layer has `cast`")
     timings_ms: dict[str, float]
     usage: UsageBody
-    safety: SafetyBody | None = Field(None, description="where pictures are judged")
+    safety: SafetyBody | None = Field(None, description="present if this service judges pictures")
 
 
 class LayerResponse(Wire):
@@ -145,7 +149,7 @@ class LayerResponse(Wire):
     degraded: list[str]
     warnings: list[str] = Field([])
     model: str
-    cast: CastShown | None = Field(None, description="where the layer has `cast`")
+    cast: CastShown | None = Field(None, description="present if the layer has `cast`")
     timings_ms: dict[str, float]
     usage: UsageBody
-    safety: SafetyBody | None = Field(None, description="where pictures are judged")
+    safety: SafetyBody | None = Field(None, description="present if this service judges pictures")

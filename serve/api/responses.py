@@ -1,4 +1,4 @@
-"""Results to HTTP: what the caller accepts, the JSON body, and the headers that every picture carries."""
+"""Turn results into HTTP responses: the accepted format, the JSON body, and each picture's headers."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ FORMATS: dict[str, PictureFormat] = {"image/jpeg": "jpeg", "image/png": "png", "
 
 
 def wants_json(request: Request) -> bool:
-    """Return True where JSON is named before any picture. False otherwise, also for `*/*`."""
+    """Return True if Accept names JSON before any picture type; False otherwise, also for `*/*`."""
     return next((kind == "application/json" for kind in _accepted(request) if _serves(kind)), False)
 
 
 def wants_events(request: Request) -> bool:
-    """Return True where a stream of events is named before JSON and any picture."""
+    """Return True if Accept names an event stream before JSON and any picture type."""
     kinds = (kind for kind in _accepted(request) if _serves(kind) or kind == EVENTS)
     return next(kinds, None) == EVENTS
 
@@ -40,7 +40,7 @@ def accepted_format(request: Request) -> PictureFormat | None:
 def _accepted(request: Request) -> list[str]:
     """Return media types in the caller's order of preference.
 
-    A stable sort keeps equals as they were written.
+    The sort is stable, so types of equal weight keep their order.
     """
     ranked = []
     for part in request.headers.get("accept", "*/*")[:MAX_ACCEPT_CHARS].split(","):
@@ -55,7 +55,7 @@ def _serves(kind: str) -> bool:
 
 
 def scene_response(request: Request, result: SceneResult, links: Links = NO_LINKS) -> Response:
-    """Answer with the picture or the JSON, by Accept; with JSON where its pictures are links."""
+    """Answer with the picture or JSON, by Accept; always with JSON if its pictures are links."""
     merged, headers = result.merged, scene_headers(result)
     if links or wants_json(request):
         request_id, size = request.state.request_id, size_of(*pictures_of(result))
@@ -76,7 +76,7 @@ def scene_headers(result: SceneResult) -> dict[str, str]:
 
 
 def _cast_headers(result: SceneResult) -> dict[str, str]:
-    """Return `X-Cast: characters=mira@3,-`, with the layers that show somebody of the cast."""
+    """Return `X-Cast: characters=mira@3,-` if layers show the cast, and X-Consistency if it is measured."""
     name = "characters" if result.character is None else "character"
     layers = {name: result.figures, "background": (result.background,)}
     shown = [
@@ -96,21 +96,21 @@ def _consistency_header(layer: LayerResult) -> str:
 
 
 def _seed_header(result: SceneResult) -> str:
-    """Return `character=42; background=123`; of several figures `characters=42,43; background=123`."""
+    """Return `character=42; background=123`, or `characters=42,43; background=123` for several figures."""
     name = "characters" if result.character is None else "character"
     seeds = ",".join(str(layer.seed) for layer in result.figures)
     return f"{name}={seeds}; background={result.background.seed}"
 
 
 def _cast_header(layer: LayerResult) -> str:
-    """Return `mira@3`, or `-` where a layer shows nobody of the cast."""
+    """Return `mira@3`, or `-` if the layer shows no member of the cast."""
     return f"{layer.cast}@{layer.cast_version}" if layer.cast else "-"
 
 
 def layer_response(
     request: Request, layer: LayerResult, picture: Picture, links: Links = NO_LINKS
 ) -> Response:
-    """Answer with one layer: the picture or the JSON, by Accept; with JSON where the picture is a link."""
+    """Answer with one layer: the picture or JSON, by Accept; always with JSON if the picture is a link."""
     headers = layer_headers(layer) | picture_headers(picture)
     if links or wants_json(request):
         request_id, size = request.state.request_id, size_of(picture)
@@ -141,7 +141,7 @@ def _shared_headers(
 
 
 def picture_headers(picture: Picture) -> dict[str, str]:
-    """Return `score=0.0312; flagged=false` where it was judged, and `lanczos; factor=4` where upscaled."""
+    """Return X-Safety, `score=0.0312; flagged=false`, if judged, and X-Upscaled, `lanczos; factor=4`."""
     judged, headers = picture.safety, dict[str, str]()
     if judged is not None:
         headers["X-Safety"] = f"score={round(judged.score, 4):g}; flagged={str(judged.flagged).lower()}"
@@ -151,7 +151,7 @@ def picture_headers(picture: Picture) -> dict[str, str]:
 
 
 def usage_header(layers: Iterable[LayerResult]) -> dict[str, str]:
-    """Return `device_s=1.25; megapixel_steps=7.4` as a header."""
+    """Return the X-Usage header, `device_s=1.25; megapixel_steps=7.4`."""
     used = usage_of(layers)
     device_s, steps = round(used.device_s, 6), round(used.megapixel_steps, 6)
     return {"X-Usage": f"device_s={device_s:g}; megapixel_steps={steps:g}"}
@@ -163,7 +163,7 @@ def backend_of(backends: set[Backend]) -> Backend:
 
 
 def merge_header(merged: MergeResult) -> str:
-    """Return `cutout; confidence=0.97`; of several figures `cutout,paste; confidence=0.97,0.31`."""
+    """Return `cutout; confidence=0.97`, or `cutout,paste; confidence=0.97,0.31` for several figures."""
     figures = merged.figures or (merged,)
     modes = ",".join(figure.mode for figure in figures)
     return f"{modes}; confidence={','.join(f'{figure.confidence:.2f}' for figure in figures)}"

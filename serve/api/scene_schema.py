@@ -24,16 +24,16 @@ from .wire import Deadline, Prompt, Seed, Wire
 
 
 class At(Wire):
-    """A place of the caller's own between the frame's edges."""
+    """A position, chosen by the caller, between the frame's edges."""
 
-    x: float = Field(ge=0, le=1, description="of the frame's width: there the figure's middle stands")
+    x: float = Field(ge=0, le=1, description="the middle of the figure, as a fraction of the frame's width")
 
 
 _POSITION = TypeAdapter[Position](Position)
 
 
 def _position(value: Any, plain: ValidatorFunctionWrapHandler) -> Position | At:
-    """Read a word or a place. A plain union would name each of its parts in a fault's path."""
+    """Read a word or a position. A plain union would add its members' names to an error's path."""
     if isinstance(value, dict | At):
         return At.model_validate(value)
     return _POSITION.validate_python(value)
@@ -43,29 +43,35 @@ AnyPosition = Annotated[Position | At, WrapValidator(_position)]
 
 
 class Merge(Wire):
-    """The frame, and how the character is set into it; the first four have defaults of the service."""
+    """The frame, and how the character is set into it. The first four fields default to the service's own."""
 
-    mode: MergeMode | None = Field(None, description="auto unless the service says else")
-    position: AnyPosition | None = Field(None, description="right unless the service says else")
-    width: int | None = Field(None, description="1024 unless the service says else")
-    height: int | None = Field(None, description="512 unless the service says else")
+    mode: MergeMode | None = Field(None, description="auto unless the service is configured otherwise")
+    position: AnyPosition | None = Field(None, description="right unless the service is configured otherwise")
+    width: int | None = Field(None, description="1024 unless the service is configured otherwise")
+    height: int | None = Field(None, description="512 unless the service is configured otherwise")
     scale: float = Field(1.0, ge=0.1, le=4)
     harmonize: float = Field(0.55, ge=0, le=1)
     shadow: bool = True
-    contrast: float | None = Field(None, ge=0, le=4, description="1.1 for paste, else 1.0")
+    contrast: float | None = Field(None, ge=0, le=4, description="by default 1.1 for paste, otherwise 1.0")
 
 
 Depth = Annotated[
     float,
-    Field(ge=0, le=MAX_DEPTH, description="who has more stands behind; of equal ones the later is in front"),
+    Field(
+        ge=0,
+        le=MAX_DEPTH,
+        description="a figure with a greater depth stands behind; of equal ones the later figure is in front",
+    ),
 ]
 
 
 class Placing(Wire):
     """Placement of one of several figures."""
 
-    position: AnyPosition | None = Field(None, description="beside the others, spread evenly, unless given")
-    scale: float = Field(1.0, ge=0.1, le=4, description="besides that of `merge`")
+    position: AnyPosition | None = Field(
+        None, description="by default beside the other figures, spread evenly"
+    )
+    scale: float = Field(1.0, ge=0.1, le=4, description="multiplied by the scale of `merge`")
     depth: Depth = 0.0
 
 
@@ -80,9 +86,9 @@ FigureOrWords = Annotated[
 
 
 def _describe_either(schema: dict[str, Any]) -> None:
-    """Describe that a scene has a character, or several that have a position each.
+    """Describe that a scene has either one character, or several and no `merge.position`.
 
-    pydantic's schema knows two fields.
+    pydantic's own schema has two independent optional fields.
     """
     given, absent = {"not": {"type": "null"}}, {"type": "null"}
     unplaced = {"not": {"type": "object", "required": ["position"], "properties": {"position": given}}}
@@ -100,14 +106,14 @@ class SceneRequest(Wire):
 
     model_config = ConfigDict(json_schema_extra=_describe_either)
 
-    character: LayerOrWords | None = Field(None, description="this or `characters`")
+    character: LayerOrWords | None = Field(None, description="give either this or `characters`")
     characters: list[FigureOrWords] | None = Field(
-        None, min_length=1, max_length=MAX_FIGURES, description="several figures, set in by depth"
+        None, min_length=1, max_length=MAX_FIGURES, description="several figures, arranged by depth"
     )
     background: LayerOrWords
     seed: Seed | None = Field(
         None,
-        description="for layers without their own; counts up over several characters",
+        description="used for layers that set no seed; each further character adds one to it",
     )
     merge: Merge = Merge()
     enhance: bool = False
@@ -126,12 +132,13 @@ class SceneRequest(Wire):
         if not one and not several:
             raise _fault("missing", "character", value)
         if one and several:
-            raise _fault("value_error", "characters", value, ValueError("give character or characters"))
+            error = ValueError("give either character or characters, and not both")
+            raise _fault("value_error", "characters", value, error)
         return value
 
 
 def _fault(kind: str, name: str, value: Any, error: ValueError | None = None) -> ValidationError:
-    """Return a fault of one field: what a validator of the whole raises has no path."""
+    """Return an error for one field: what a validator of the whole model raises has no path."""
     line: InitErrorDetails = {"type": kind, "loc": (name,), "input": value}
     if error is not None:
         line["ctx"] = {"error": error}
@@ -139,7 +146,7 @@ def _fault(kind: str, name: str, value: Any, error: ValueError | None = None) ->
 
 
 class Layered(Protocol):
-    """A scene's request, in ours or in OpenAI's shape: what is no layer there is words, or nothing."""
+    """A scene's request, in our format or OpenAI's. A field that is no Layer there is a string or None."""
 
     @property
     def character(self) -> object: ...
@@ -157,17 +164,17 @@ def layers_by_path(scene: Layered) -> dict[str, Layer]:
 
 
 def layers_in(requested: Layer | Layered) -> list[Layer]:
-    """Return the layers of a scene, or a layer alone."""
+    """Return a scene's layers, or a single layer in a list."""
     return [requested] if isinstance(requested, Layer) else list(layers_by_path(requested).values())
 
 
 def names_cast(requested: Layer | Layered) -> bool:
-    """Return whether a layer shows a member of the cast."""
+    """Return whether any layer shows a member of the cast."""
     return any(layer.cast is not None for layer in layers_in(requested))
 
 
 def pictures_in(scene: Layered, prefix: str = "") -> list[tuple[str, PictureInput]]:
-    """Return the pictures that a scene names, each after its parameter's path."""
+    """Return the pictures that a scene names, each preceded by its parameter's path."""
     return [
         named
         for path, layer in layers_by_path(scene).items()

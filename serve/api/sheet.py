@@ -38,7 +38,9 @@ ZIP, PNG = "application/zip", "image/png"
 
 def _a_pose_name(name: str) -> str:
     if not re.fullmatch(NAME, name):
-        raise ValueError("must be 1 to 64 small letters (a to z), digits, `_` or `-`, the first no sign")
+        raise ValueError(
+            "must be 1 to 64 lowercase letters (a to z), digits, `_` or `-`, and start with a letter or digit"
+        )
     return name
 
 
@@ -48,7 +50,7 @@ PoseName = Annotated[str, AfterValidator(_a_pose_name), Field(json_schema_extra=
 class SheetPose(Layer):
     """One pose: a layer of the member, and the name of its frame."""
 
-    name: PoseName | None = Field(None, description="of its frame; made of the prompt where it is left out")
+    name: PoseName | None = Field(None, description="the name of its frame; by default made from the prompt")
 
 
 def _from_words(value: Any) -> Any:
@@ -81,16 +83,16 @@ class Pivot(Wire):
 
 
 class SheetFrame(Wire):
-    """Place of a pose, in the words of TexturePacker."""
+    """A pose's place in the atlas, in TexturePacker's format."""
 
-    frame: Box = Field(description="in the atlas")
+    frame: Box = Field(description="the pose's box in the atlas")
     rotated: bool = Field(description="never")
     trimmed: bool
-    spriteSourceSize: Box = Field(description="where it is in its source, in which all poses stand alike")
+    spriteSourceSize: Box = Field(description="the pose's box in its source, in which the poses are aligned")
     sourceSize: Side = Field(description="the same for all poses")
-    pivot: Pivot = Field(description="the feet, in fractions of the source: the same for all poses")
+    pivot: Pivot = Field(description="the feet, as fractions of the source; the same for all poses")
     seed: int
-    consistency: float | None = Field(None, description="where the member has a reference")
+    consistency: float | None = Field(None, description="present if the member has a reference")
 
 
 class SheetMeta(Wire):
@@ -104,29 +106,30 @@ class SheetMeta(Wire):
 
 
 class SheetAnswer(Wire):
-    """A sheet in TexturePacker's hash shape, with the atlas beside it."""
+    """A sheet in TexturePacker's JSON hash format, with the atlas beside it."""
 
-    frames: dict[str, SheetFrame] = Field(description="by the names of the poses, each with `.png`")
+    frames: dict[str, SheetFrame] = Field(description="keyed by the pose's name with `.png` added")
     meta: SheetMeta
     image: PictureBody
     usage: UsageBody
-    safety: SafetyBody | None = Field(None, description="where pictures are judged")
+    safety: SafetyBody | None = Field(None, description="present if this service judges pictures")
 
 
 class SheetQuery(Wire):
     """Query parameters of GET /v1/cast/{name}/sheet."""
 
     pose: list[Prompt] = Field(
-        list(USUAL), min_length=1, max_length=MAX_POSES, description="what she does; may be repeated"
+        list(USUAL), min_length=1, max_length=MAX_POSES, description="what the member does; may be repeated"
     )
 
 
 def names_of(poses: Sequence[SheetPose]) -> list[str]:
-    """Return the names of the poses' frames, no two alike. Raises InvalidRequest for one given twice."""
+    """Return unique names for the poses' frames. Raises InvalidRequest for a name that is given twice."""
     names: list[str] = []
     for index, pose in enumerate(poses):
         if pose.name is not None and pose.name in names:
-            raise InvalidRequest(f"poses.{index}.name: there is another {pose.name}", f"poses.{index}.name")
+            path = f"poses.{index}.name"
+            raise InvalidRequest(f"{path}: another pose has the name {pose.name}", path)
         name = plain = pose.name or _slug(pose.prompt) or f"pose-{index}"
         number = 1
         given = {other.name for other in poses if other is not pose}
@@ -143,7 +146,8 @@ def layers_of(poses: Sequence[SheetPose], member: Member, config: ServiceConfig)
     for index, pose in enumerate(poses):
         path = f"poses.{index}."
         if pose.cast not in (None, member.name):
-            raise InvalidRequest(f"{path}cast: this is the sheet of {member.name}", f"{path}cast")
+            message = f"{path}cast must be {member.name}, whose sheet this is, or be left out"
+            raise InvalidRequest(message, f"{path}cast")
         given = pose.model_dump(exclude_unset=True, exclude={"name"})
         fixed = {"cast": member.name, "cutout": True, "fallback": "none"}
         layer = CharacterRequest.model_validate(given | fixed)
@@ -167,28 +171,28 @@ def admit_poses(
         except InvalidRequest as error:
             raise type(error)(f"poses.{index}: {error.message}", f"poses.{index}.{error.param}") from None
         if jobs and (job.width_px, job.height_px) != (jobs[0].width_px, jobs[0].height_px):
-            message = f"poses.{index}.width: all poses of a sheet are painted in one size"
+            message = f"poses.{index}.width: all poses of a sheet must have the same size"
             raise InvalidRequest(message, f"poses.{index}.width")
         jobs.append(replace(job, figure=index, param=f"poses.{index}"))
     room_bytes = work_bytes(config)
     if sheet_memory_bytes(sum(job.width_px * job.height_px for job in jobs)) > room_bytes:
         most = room_bytes // sheet_memory_bytes(jobs[0].width_px * jobs[0].height_px)
         size = f"{jobs[0].width_px} by {jobs[0].height_px}"
-        message = f"there is memory for {most} poses of {size}: ask for fewer or smaller ones"
+        message = f"there is memory for only {most} poses of {size} pixels: ask for fewer or smaller ones"
         raise InvalidRequest(message, "poses")
     return jobs
 
 
 def wants_archive(request: Request) -> bool:
-    """Return True where a ZIP is named, and no picture before it."""
+    """Return True if Accept names a ZIP, and no picture type before it."""
     named = request.headers.get("accept", "").lower().partition(ZIP)
     return bool(named[1]) and "image/" not in named[0] and "*/*" not in named[0]
 
 
 def sheet_json(member: Member, sheet: SheetResult, painted: Sequence[LayerResult]) -> dict[str, Any]:
-    """Return what an engine reads: TexturePacker's hash shape.
+    """Return the JSON that game engines read, in TexturePacker's hash format.
 
-    What is ours besides: each frame's `seed` and `consistency`, and the member in `meta`.
+    Our own additions are each frame's `seed` and `consistency`, and the member in `meta`.
     """
     frames: dict[str, Any] = {}
     for (name, frame), layer in zip(sheet.frames.items(), painted, strict=True):
@@ -211,7 +215,7 @@ def sheet_json(member: Member, sheet: SheetResult, painted: Sequence[LayerResult
 def sheet_body(
     described: Mapping[str, Any], sheet: SheetResult, painted: Sequence[LayerResult]
 ) -> dict[str, Any]:
-    """Return the whole answer as JSON: what an engine reads, and the atlas beside it."""
+    """Return the whole JSON answer: the engine's JSON, with the atlas beside it."""
     atlas = sheet.atlas
     body = {"format": "png", "width": atlas.width_px, "height": atlas.height_px}
     judged = safety_body(atlas)
@@ -224,9 +228,9 @@ def sheet_body(
 
 
 def sheet_archive(member: str, described: Mapping[str, Any], sheet: SheetResult) -> bytes:
-    """Return the atlas, its JSON, and every pose as a file of its own, as a ZIP."""
+    """Return a ZIP of the atlas, its JSON, and each pose as a separate file."""
     archive = BytesIO()
-    with zipfile.ZipFile(archive, "w", zipfile.ZIP_STORED) as files:  # PNG is compressed as it is.
+    with zipfile.ZipFile(archive, "w", zipfile.ZIP_STORED) as files:  # PNG is already compressed.
         files.writestr(f"{member}.png", sheet.atlas.data)
         files.writestr(f"{member}.json", json.dumps(described, indent=2))
         for name, picture in sheet.poses.items():

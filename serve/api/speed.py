@@ -1,4 +1,4 @@
-"""Read what a layer gives up to be painted faster, and refuse it where there is nothing to give up."""
+"""Resolve a layer's `speed` options, and refuse those that would have no effect."""
 
 from __future__ import annotations
 
@@ -12,29 +12,31 @@ from .wire import Wire
 
 
 class Speed(Wire):
-    """Exactness that a picture gives up for speed; the answer declares it in `degraded`."""
+    """The accuracy that a picture gives up for speed; the answer declares it in `degraded`."""
 
     cache: int | None = Field(
         None,
         ge=2,
         le=MAX_GUIDANCE_CACHE,
-        description="one of so many steps computes the guidance, and the others take it again, at half the "
-        "cost: for a layer with guidance",
+        description="how many steps share one computation of the guidance: the first computes it, and the "
+        "others reuse it at half the cost; needs a layer with guidance",
     )
 
 
 def guidance_cache_of(speed: Speed, card: ModelCard, guidance_scale: float, prefix: str) -> int:
-    """Return of how many steps one computes the guidance: 1 where all of them do.
+    """Return the number of steps that share one computed guidance; 1 if every step computes its own.
 
-    Raises InvalidRequest, with the parameter's path, where such a picture has no guidance.
+    Raises InvalidRequest, with the parameter's path, if such a picture has no guidance.
     """
     if speed.cache is None:
         return 1
     family, param = card.family, f"{prefix}speed.cache"
     if family.guidance != "classifier_free":
-        message = f"{param} is not for {card.id}: {family.title} paints without rows of guidance"
+        message = f"{param} is not supported by {card.id}: {family.title} computes no guidance to reuse"
         raise InvalidRequest(message, param)
     if guidance_scale <= family.guided_above:
-        message = f"{param} is for a layer with guidance, a guidance_scale above {family.guided_above:g}"
+        message = (
+            f"{param} needs guidance: set guidance_scale above {family.guided_above:g}, or leave cache out"
+        )
         raise InvalidRequest(message, param)
     return speed.cache

@@ -1,6 +1,6 @@
-"""Define the base of every shape on the wire: strict pydantic models, unknown fields refused.
+"""Define the base of every wire model: strict pydantic models that refuse unknown fields.
 
-Field docs become the OpenAPI page. What a service sets a limit to in its Limits has no bound here:
+Field descriptions become the OpenAPI page. A field that a service bounds in its Limits has no bound here:
 serve/api/resolve.py checks it, so that a limit is stated once, and serve/openapi/described_api.py publishes
 it.
 """
@@ -15,7 +15,7 @@ from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema
 
 NOT_BLANK = r"[^\s\u0085\u001c-\u001f\ufeff]"
-"""A letter that is white space neither to Python nor to ECMAScript, in which JSON Schema reads it."""
+"""A character that is white space neither in Python nor in ECMAScript, whose patterns JSON Schema uses."""
 
 
 def _not_blank(words: str) -> str:
@@ -26,16 +26,18 @@ def _not_blank(words: str) -> str:
 
 Words = str
 Prompt = Annotated[Words, AfterValidator(_not_blank), Field(json_schema_extra={"pattern": NOT_BLANK})]
-Seed = Annotated[int, Field(ge=0, le=2**53 - 1, description="any seed a JavaScript number can hold")]
+Seed = Annotated[
+    int, Field(ge=0, le=2**53 - 1, description="any seed that a JavaScript number can hold exactly")
+]
 Deadline = float
 LookedUp = Annotated[str, Field(pattern=r"^[^\x00]*$")]
-"""A name that a database query is given: PostgreSQL's texts hold no NUL."""
+"""A string that is passed to a database query: PostgreSQL's text cannot hold NUL."""
 ALIASES = {"num_inference_steps": "steps", "guidance_scale": "cfg_scale"}
-"""Fields that have another name too."""
+"""Fields that have a second name."""
 
 
 OUTSIDE = ("title", "description", "default")
-"""The keys that describe a field as a whole, beside its alternatives."""
+"""The keys that describe a field as a whole, and so stay outside of `anyOf`."""
 
 
 def _nullable(field: dict[str, Any]) -> dict[str, Any]:
@@ -48,7 +50,7 @@ def _nullable(field: dict[str, Any]) -> dict[str, Any]:
 
 
 class Wire(BaseModel):
-    """The base of every shape on the wire. In a request, an optional field that is null is left out."""
+    """The base of every wire model. In a request, an optional field that is null counts as left out."""
 
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True, protected_namespaces=())
 
@@ -68,7 +70,7 @@ class Wire(BaseModel):
 
     @classmethod
     def __get_pydantic_json_schema__(cls, core: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
-        """Describe each field that may be left out as one that may be null too, in requests alone."""
+        """Describe each field that may be left out as nullable too, in requests only."""
         schema = handler(core)
         if handler.mode == "validation":
             shape = handler.resolve_ref_schema(schema)
@@ -96,11 +98,13 @@ CAST_NAME = r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}"
 
 def _a_cast_name(name: str) -> str:
     if not re.fullmatch(CAST_NAME, name):
-        raise ValueError("must be 1 to 64 letters (A to Z), digits, `_`, `.` or `-`, the first no sign")
+        raise ValueError(
+            "must be 1 to 64 letters (A to Z), digits, `_`, `.` or `-`, and start with a letter or digit"
+        )
     return name
 
 
 CastName = Annotated[
     str, AfterValidator(_a_cast_name), Field(json_schema_extra={"pattern": f"^{CAST_NAME}$"})
 ]
-"""It is a part of paths, and of headers, which are ASCII."""
+"""ASCII only: it is used in paths, and in headers."""

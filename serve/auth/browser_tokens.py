@@ -1,9 +1,9 @@
-"""Short-lived tokens, with which a page in a browser paints for a key: what one is, and its rows.
+"""Short-lived tokens that let a page in a browser paint for a key: their form and their rows.
 
-A token is `swt_ID_END_SECRET_SIGNATURE`. As of a key, only the SHA-256 of the whole is kept, so reading the
-database lets nobody use one. It is a row, since what is left of its budget must be one number for all edge
-replicas. The signature says that it was minted here: no made-up token costs a look into the database, and no
-ended one.
+A token is `swt_ID_END_SECRET_SIGNATURE`. As with a key, only the SHA-256 of the whole is kept, so nobody can
+use a token after reading the database. Each token is a row, because all edge replicas share one number for
+the rest of its budget. The signature proves that the token was minted here, so invented and expired tokens
+cost no database look-up.
 
 Every method is one transaction. All of them raise SQLAlchemyError.
 """
@@ -32,13 +32,13 @@ PREFIX = "swt_"
 FORM = re.compile(rf"({PREFIX}([0-9a-f]{{16}})_([0-9]{{1,12}})_[A-Za-z0-9_-]{{43}})_([A-Za-z0-9_-]{{22}})")
 LOCK_SPACE = 7
 MOST_ALIVE = 10_000
-"""The tokens that a tenant may have at once."""
+"""The most tokens that a tenant may have at once."""
 DROPPED_AT_ONCE = 100
 
 
 @dataclass(frozen=True, kw_only=True)
 class Token:
-    """Part of a token that never changes. Its budget is in the database alone."""
+    """The part of a token that never changes. Its budget is only in the database."""
 
     id: str
     key_id: str
@@ -48,12 +48,12 @@ class Token:
     limited: bool
 
     def is_of(self, whole: str) -> bool:
-        """Compare with what was offered, in the same time for every wrong secret."""
+        """Compare it with an offered token, in the same time for every wrong secret."""
         return hmac.compare_digest(self.sha256, digest(whole))
 
 
 class TooManyTokens(Exception):
-    """The tenant has as many tokens as one may have at once."""
+    """The tenant already has the most tokens that are allowed at once."""
 
     def __init__(self, retry_after_s: float) -> None:
         super().__init__(retry_after_s)
@@ -61,7 +61,7 @@ class TooManyTokens(Exception):
 
 
 class TokenStore:
-    """The tokens of one service. `now`, in seconds since 1970, is the database's unless it is given."""
+    """The tokens of one service. `now`, in seconds since 1970, is the database's time unless given."""
 
     def __init__(self, engine: Engine) -> None:
         self.engine = engine
@@ -76,9 +76,9 @@ class TokenStore:
         requests: int | None = None,
         now: float | None = None,
     ) -> tuple[Token, str]:
-        """Return the token as it is kept, and the token itself, which is never seen again.
+        """Mint a token. Return it as stored, and its text, which cannot be read again.
 
-        It ends with its key at the latest. None is no bound. Raises TooManyTokens.
+        It expires no later than its key. A budget of None is unlimited. Raises TooManyTokens.
         """
         token_id = secrets.token_hex(8)
         secret = self.secrets.signing()
@@ -111,7 +111,7 @@ class TokenStore:
         return kept, whole
 
     def find(self, token_id: str) -> Token | None:
-        """Return a token, an ended one too while it is kept."""
+        """Return a token, even an expired one that is still stored, or None."""
         with reading(self.engine) as connection:
             row = connection.execute(select(tokens).where(tokens.c.id == token_id)).one_or_none()
         if row is None:
@@ -126,25 +126,25 @@ class TokenStore:
         )
 
     def count_request(self, token_id: str) -> bool:
-        """Take one of the token's requests; False where none is left."""
+        """Use one of the token's requests. Return False if none is left."""
         left = tokens.c.requests
         with self.engine.begin() as connection:
             one = update(tokens).where(tokens.c.id == token_id, or_(left.is_(None), left >= 1))
             return connection.execute(one.values(requests=left - 1)).rowcount == 1
 
     def spend(self, token_id: str, amount: float) -> bool:
-        """Take so many megapixel-steps of the token's; False where fewer are left."""
+        """Spend `amount` megapixel-steps of the token's budget. Return False if fewer are left."""
         with self.engine.begin() as connection:
             return spend(connection, token_id, amount)
 
     def give_back(self, token_id: str, amount: float) -> None:
-        """Return what was taken for work of which nothing was made."""
+        """Return what was spent on work that produced nothing."""
         with self.engine.begin() as connection:
             give_back(connection, token_id, amount)
 
 
 def spend(connection: Connection, token_id: str, amount: float) -> bool:
-    """Take so many megapixel-steps of a token's, with the rest of the transaction."""
+    """Spend megapixel-steps of a token within the caller's transaction. Return False if fewer are left."""
     left = tokens.c.megapixel_steps
     enough = and_(tokens.c.id == token_id, or_(left.is_(None), left >= amount))
     return (
@@ -153,7 +153,7 @@ def spend(connection: Connection, token_id: str, amount: float) -> bool:
 
 
 def _drop_ended(connection: Connection, now: float) -> None:
-    """Forget some of the tokens that have ended, of all tenants: more than are made."""
+    """Delete some expired tokens of all tenants: more than are minted meanwhile."""
     old = select(tokens.c.id).where(tokens.c.expires_at <= now).limit(DROPPED_AT_ONCE)
     found = connection.execute(old.with_for_update(skip_locked=True)).scalars().all()
     if found:
@@ -161,14 +161,14 @@ def _drop_ended(connection: Connection, now: float) -> None:
 
 
 def give_back(connection: Connection, token_id: str, amount: float) -> None:
-    """Return megapixel-steps to a token, with the rest of the transaction."""
+    """Return megapixel-steps to a token within the caller's transaction."""
     mine = update(tokens).where(tokens.c.id == token_id)
     connection.execute(mine.values(megapixel_steps=tokens.c.megapixel_steps + amount))
 
 
 @dataclass(frozen=True)
 class Offered:
-    """Parts of an offered token. None of them is true before its signature is checked."""
+    """Parts of an offered token. None of them can be trusted before its signature is checked."""
 
     whole: str
     unsigned: str
@@ -183,12 +183,12 @@ class Offered:
 
 
 def read_token(text: str) -> Offered | None:
-    """Return an offered token's parts; None where it has not a token's form."""
+    """Return an offered token's parts, or None if it does not have a token's form."""
     found = FORM.fullmatch(text)
     return Offered(text, found[1], found[2], int(found[3]), found[4]) if found else None
 
 
 def _signature(unsigned: str, secret: bytes) -> str:
-    """Return half of an HMAC-SHA-256, which is enough for 128 bits."""
+    """Return half of an HMAC-SHA-256: 128 bits are enough."""
     signed = hmac.new(secret, unsigned.encode(), hashlib.sha256).digest()
     return base64.urlsafe_b64encode(signed[:16]).rstrip(b"=").decode()

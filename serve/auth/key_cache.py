@@ -1,4 +1,4 @@
-"""The keys as an edge replica knows them: read again from the database once a second, while in use."""
+"""An edge replica's copy of the keys, read again from the database once a second while in use."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ from .key_store import KeyStore
 from .keys import Key, digest, id_in
 
 CHECK_EVERY_S = 1.0
-"""How long a key that was revoked may still be heard."""
+"""A revoked key may still be accepted for this long."""
 STALE_AFTER_S = 10.0
-"""How long what was read last counts where the database cannot be read."""
+"""The keys read last stay valid for this long while the database cannot be read."""
 NEW_EVERY_S = 0.1
-"""How often the keys are read at most where keys are offered that are not known yet."""
+"""The shortest time between two reads for offered keys that are not known yet."""
 MOST_WAITING = 32
-"""The requests that wait for that at once; others are told to come back."""
+"""The most requests that wait for such a read at once. Others are refused with a Retry-After."""
 RETRY_S = 1.0
 READ_TIMEOUT_S = 5.0
 FAULT_RETRY_S = 5.0
@@ -34,9 +34,10 @@ FAULTS = (SQLAlchemyError, OSError, ValueError, TimeoutError)
 
 
 class KeyCache:
-    """`open_store` is called at the first key, in a thread.
+    """Find offered keys in a copy of all keys.
 
-    `clock` is monotonic. Keys expire by the database's clock, as it was read with them.
+    `open_store` is called for the first key, in a thread. `clock` is monotonic. Keys expire by the database's
+    clock, which is read together with them.
     """
 
     def __init__(
@@ -55,7 +56,7 @@ class KeyCache:
         self._noting: set[asyncio.Task[None]] = set()
 
     async def find(self, offered: str) -> Key:
-        """Return the key that was offered. Raises Refusal 401, and NotReady where the keys cannot be read."""
+        """Return the key that was offered. Raises Refusal 401, and NotReady if the keys cannot be read."""
         key_id = id_in(offered)
         if key_id is None:
             raise Refusal(401, "unauthenticated", UNKNOWN)
@@ -73,7 +74,7 @@ class KeyCache:
         return key
 
     async def find_minting(self, key_id: str) -> Key:
-        """Return the key that a token was minted by. Raises Refusal 401 where it has ended, and NotReady."""
+        """Return the key that minted a token. Raises Refusal 401 if it has ended, and NotReady."""
         await self.refresh()
         if key_id not in self._keys:
             await self._look_for_new()
@@ -86,13 +87,13 @@ class KeyCache:
         return key
 
     async def _look_for_new(self) -> None:
-        """Read the keys once more, since one may have just been made. Raises NotReady."""
+        """Read the keys again, since one may have been created a moment ago. Raises NotReady."""
         if self._waiting >= MOST_WAITING:
             raise NotReady("too many new keys are being looked up here", retry_after_s=RETRY_S)
         requested_at = self._clock()
         self._waiting += 1
         try:
-            for _ in range(2):  # A read that is under way may have begun before.
+            for _ in range(2):  # A read that is under way may have begun too early.
                 if self._read_at < requested_at:
                     await asyncio.sleep(max(0.0, self._read_at + NEW_EVERY_S - self._clock()))
                 # The timer may end a little early, and another request may have read meanwhile.
@@ -104,12 +105,12 @@ class KeyCache:
             raise NotReady(UNREADABLE, retry_after_s=FAULT_RETRY_S)
 
     async def refresh(self) -> None:
-        """Read the keys again, where that was not done just now. Raises NotReady."""
+        """Read the keys again if the last read is CHECK_EVERY_S old. Raises NotReady."""
         if self._clock() - self._read_at >= CHECK_EVERY_S:
             await self._read_again()
 
     async def _read_again(self) -> None:
-        """Read the keys, or wait for the read under way. Raises NotReady where those known are too old."""
+        """Read the keys, or wait for the read under way. Raises NotReady if the known ones are too old."""
         if self._reading is None or self._reading.done():
             self._reading = asyncio.create_task(self._read())
         try:
@@ -121,7 +122,7 @@ class KeyCache:
             raise NotReady(UNREADABLE, retry_after_s=FAULT_RETRY_S) from None
 
     def end_of(self, key: Key) -> str | None:
-        """Say how a key has ended since it was found, as far as it is known here."""
+        """Return how a key has ended since it was found, as far as this replica knows, or None."""
         return self._keys.get(key.id, key).end(self.now())
 
     async def _read(self) -> None:
@@ -131,11 +132,11 @@ class KeyCache:
         self._used = {key_id: at for key_id, at in self._used.items() if key_id in self._keys}
 
     def now(self) -> float:
-        """Return the time by the clock that keys and tokens end by, as it was read with the keys."""
+        """Return the time by the database's clock, which was read with the keys and decides when they end."""
         return self._store_now + self._clock() - self._read_at
 
     def store(self) -> KeyStore:
-        """Return the store, opened at the first call, which blocks. Raises what `open_store` raises."""
+        """Return the store. The first call opens it, which blocks. Raises what `open_store` raises."""
         if self._store is None:
             self._store = self._open_store()
         return self._store
@@ -144,7 +145,7 @@ class KeyCache:
         return self.store().read()
 
     def _note_use(self, key: Key) -> None:
-        """Note in the database that the key was used, at most once a minute and in the background."""
+        """Record in the database that the key was used, at most once a minute and in the background."""
         now = self._clock()
         if now - self._used.get(key.id, float("-inf")) < NOTE_USE_EVERY_S:
             return
@@ -158,4 +159,4 @@ class KeyCache:
             assert self._store is not None  # noqa: S101 (the key was read from it)
             await asyncio.to_thread(self._store.used, key_id, at)
         except FAULTS as error:
-            logger.warning("the use of key %s was not noted: %s", key_id, type(error).__name__)
+            logger.warning("the use of key %s could not be recorded: %s", key_id, type(error).__name__)

@@ -1,4 +1,4 @@
-"""Tenants and their keys in the database of jobs: made, listed, revoked, replaced.
+"""Create, list, revoke and replace tenants' keys in the database of jobs.
 
 Every method is one transaction. All of them raise SQLAlchemyError.
 """
@@ -33,11 +33,11 @@ class KeyStore:
         self.engine = engine
 
     def all(self) -> tuple[Key, ...]:
-        """Return every key with its tenant's limits, the ended ones too, oldest first."""
+        """Return every key, even ended ones, with its tenant's limits, oldest first."""
         return self.read()[0]
 
     def read(self) -> tuple[tuple[Key, ...], float]:
-        """Return all keys, and the seconds since 1970 by the clock that their ends go by."""
+        """Return all keys, and the time in seconds since 1970 by the clock that decides when they end."""
         limits = (tenants.c[name] for name in LIMITS)
         statement = select(keys, *limits).join(tenants).order_by(keys.c.created_at, keys.c.id)
         with reading(self.engine) as connection:
@@ -52,22 +52,22 @@ class KeyStore:
         usual_concurrent: int | None = None,
         **limits: float | int | None,
     ) -> tuple[Key, str]:
-        """Return the key as it is kept, and the key itself, which is never seen again.
+        """Create a key. Return it as stored, and its text, which cannot be read again.
 
-        Without `tenant` a new one is made that is called like the key. A new tenant has `usual_concurrent`
-        where `limits` do not say. Raises KeyFault where there is a tenant of that name already, and where
-        limits are given for one that has its own.
+        Without `tenant`, a new tenant with the key's name is created. A new tenant has `usual_concurrent`
+        unless `limits` say otherwise. Raises KeyFault if a tenant to be created already exists, or if limits
+        are given for an existing tenant.
         """
         called = _checked(name if tenant is None else tenant)
         with self.engine.begin() as connection:
             found = connection.execute(select(tenants.c.name).where(tenants.c.name == called)).first()
             if found and tenant is None:
                 raise KeyFault(
-                    f"there is a tenant {called} already: give it another key with --tenant,"
-                    " or take another name"
+                    f"there is already a tenant {called}: give it another key with --tenant,"
+                    " or choose another name"
                 )
             if found and any(limits.get(limit) is not None for limit in LIMITS):
-                raise KeyFault(f"the tenant {called} has its limits already: `keys limit` changes them")
+                raise KeyFault(f"the tenant {called} already has limits: change them with `keys limit`")
             if not found:
                 given = {name: value for name, value in limits.items() if value is not None}
                 row = {"created_at": now_of(connection), "concurrent": usual_concurrent} | given
@@ -75,12 +75,12 @@ class KeyStore:
             return _add(connection, name, called, scopes, expires_at)
 
     def revoke(self, key_id: str, work: EndedWork | None = None) -> Key | None:
-        """Return the key as it is kept from now on, or None where there is no such key."""
+        """Revoke a key and return it as now stored, or None if there is no such key."""
         with self.engine.begin() as connection:
             now = now_of(connection)
             values: dict[str, Any] = {"revoked_at": func.coalesce(keys.c.revoked_at, now)}
             if work:
-                # The work of a key that had ended before is checked once more.
+                # The work of a key that had already ended is checked once more.
                 values |= {"work": work, "settled_at": None}
             connection.execute(update(keys).where(keys.c.id == key_id).values(values))
             return _one(connection, key_id)
@@ -88,9 +88,9 @@ class KeyStore:
     def replace(
         self, key_id: str, grace_s: float = 0.0, expires_at: float | None = None
     ) -> tuple[Key, str] | None:
-        """Make the tenant a new key for one that ends after the grace, whose work goes on.
+        """Create a new key for the tenant of an old one, which ends after `grace_s` and whose work goes on.
 
-        None where there is no such key. Raises KeyFault where it has ended.
+        Returns None if there is no such key. Raises KeyFault if it has ended.
         """
         with self.engine.begin() as connection:
             old, now = _one(connection, key_id), now_of(connection)
@@ -104,14 +104,14 @@ class KeyStore:
             return _add(connection, old.name, old.tenant, old.scopes, expires_at or old.expires_at)
 
     def limit(self, tenant: str, **limits: float | int | str | None) -> bool:
-        """Change what a tenant may use; False where there is none."""
+        """Change what a tenant may use. Return False if there is no such tenant."""
         given = {name: value for name, value in limits.items() if value is not None}
         with self.engine.begin() as connection:
             statement = update(tenants).where(tenants.c.name == tenant).values(given)
             return connection.execute(statement).rowcount == 1
 
     def used(self, key_id: str, at: float) -> None:
-        """Note that a key was used."""
+        """Record when a key was used."""
         later = or_(keys.c.last_used_at.is_(None), keys.c.last_used_at < at)
         with self.engine.begin() as connection:
             connection.execute(update(keys).where(keys.c.id == key_id, later).values(last_used_at=at))
@@ -120,7 +120,7 @@ class KeyStore:
 def _checked(tenant: str) -> str:
     if not 1 <= len(tenant) <= MAX_NAME_CHARS or not tenant.isprintable() or tenant != tenant.strip():
         raise KeyFault(
-            f"a tenant's name has 1 to {MAX_NAME_CHARS} printable characters, and no space at an end"
+            f"a tenant's name must have 1 to {MAX_NAME_CHARS} printable characters and no space at either end"
         )
     return tenant
 

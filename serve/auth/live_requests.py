@@ -1,9 +1,9 @@
-"""Requests under way, which end when their key does: what waits or streams for a revoked key stops.
+"""End requests under way when their key ends: those that wait or stream for a revoked key stop.
 
-What only reads, such as a job's events, ends with its token too. What paints is finished.
+Requests that only read, such as a job's events, also end with their token. Those that paint are finished.
 
-A request is ended as asyncio.timeout ends a block: its task is cancelled, and the cancellation is taken back
-where it left the block.
+A request is ended the way asyncio.timeout ends a block: its task is cancelled, and the cancellation is undone
+once it has left the block.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ App = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 
 class _Live:
-    """One request: what of its answer was sent, and how its key or token ended."""
+    """One request: how much of its answer was sent, and how its key or token ended."""
 
     def __init__(self, key: Key, token_ends: float, task: asyncio.Task[Any], send: Send) -> None:
         self.key, self.token_ends, self.task, self._send = key, token_ends, task, send
@@ -45,7 +45,7 @@ class _Live:
         await self._send(message)
 
     def stop(self, end: str) -> None:
-        """End it, unless its answer is being sent already: that is over in a moment."""
+        """End the request, unless an answer that is no stream is already being sent, which is soon done."""
         if self.end is None and not self.over and (self.streams or not self.started):
             self.end = end
             self.task.cancel()
@@ -68,9 +68,9 @@ class LiveRequests:
         send: Send,
         token_ends: float = math.inf,
     ) -> None:
-        """Call the application for a request of this key. Where the key ends first, answer 401.
+        """Call the application for a request with this key. If the key ends first, answer 401.
 
-        `token_ends`: when the token ends that it came with, by the keys' clock.
+        `token_ends` is when the request's token expires, by the keys' clock.
         """
         task = asyncio.current_task()
         assert task is not None  # noqa: S101 (a coroutine of asyncio runs in one)
@@ -105,7 +105,7 @@ class LiveRequests:
 
 
 async def _watch(live: _Live, scope: Scope, receive: Receive, send: Send) -> None:
-    """Say why it ended: as the answer, or as a stream's last event."""
+    """Send the reason why the request ended, as its answer or as a stream's last event."""
     refusal = Refusal(401, "unauthenticated", live.end or "")
     if not live.started:
         await refuse(refusal, scope, receive, send)

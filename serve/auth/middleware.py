@@ -1,7 +1,7 @@
-"""Check the key before anything else, or the token that stands for one; it names the work's tenant.
+"""Check a request's key or token, which names the tenant of its work, before anything else.
 
-A fixed list of paths needs no key. All others need one, under any prefix. Where a request comes from decides
-nothing: behind a proxy or a sidecar all callers have one address.
+A fixed list of paths needs no key. All others need one, under any prefix. The address that a request comes
+from does not count: behind a proxy or a sidecar all callers have the same one.
 """
 
 from __future__ import annotations
@@ -44,51 +44,53 @@ BELOW_FOR_TOKENS = ("/v1/images/", "/v1/pictures", "/v1/models/", "/v1/jobs/")
 TOKENS = "/v1/tokens"
 SAFE_METHODS = ("GET", "HEAD", "OPTIONS")
 SIGNED = "/v1/results/"
-"""Below it a link's own signature is checked (serve/pictures/kept_results.py): no key is needed."""
+"""Paths below it need no key: the link's own signature is checked (serve/pictures/kept_results.py)."""
 MANY_QUOTAS = 1_024
-"""Beyond this number, quotas as good as new are dropped: their keys may have been revoked long ago."""
+"""Beyond this number, quotas with nothing used are dropped: their keys may have been revoked long ago."""
 
 
 def is_public(scope: Scope) -> bool:
-    """Return whether the path is one of the listed ones, letter by letter, or a result's link.
+    """Return whether the path is exactly one of the listed ones, or a result's link.
 
-    Not with another slash, dot or case.
+    A path with another slash, dot or case does not match.
     """
     path = route_path(scope)
     return path in PUBLIC or path.startswith(SIGNED)
 
 
 def tenant_of(request: Request) -> str:
-    """Return the name of the key's tenant, or an empty one where no key was required."""
+    """Return the name of the key's tenant, or an empty name if no key was required."""
     return str(getattr(request.state, "tenant", ""))
 
 
 def budget_of(request: Request) -> TokenBudget | None:
-    """Return the budget of the token that a request came with; None where it came with none."""
+    """Return the budget of a request's token, or None if it came without one."""
     budget: TokenBudget | None = getattr(request.state, "budget", None)
     return budget
 
 
 def refuse_token(request: Request, what: str) -> None:
-    """Raise Refusal 403 where a token is sent for `what` only a key may do."""
+    """Raise Refusal 403 if the request came with a token, since only a key may do `what`."""
     if budget_of(request) is not None:
-        raise Refusal(403, "forbidden", f"a token may not {what}: send its key, from a server")
+        raise Refusal(
+            403, "forbidden", f"a token may not {what}: send the request with its key, from a server"
+        )
 
 
 def key_of(request: Request) -> Key | None:
-    """Return the key that a request came with; None where none was required."""
+    """Return the key that a request came with, or None if none was required."""
     key: Key | None = getattr(request.state, "key", None)
     return key
 
 
 def key_id_of(request: Request) -> str | None:
-    """Return the id of the key that a request came with; None where none was required."""
+    """Return the id of the key that a request came with, or None if none was required."""
     key = key_of(request)
     return key.id if key else None
 
 
 class AuthMiddleware:
-    """The layer that knows keys. It sets `tenant`, `key`, `quota` and `budget` of the request's state."""
+    """Middleware that checks keys. It sets `tenant`, `key`, `quota` and `budget` in the request's state."""
 
     def __init__(self, app: ASGIApp, open_store: Callable[[], KeyStore]) -> None:
         self._app = app
@@ -133,7 +135,7 @@ class AuthMiddleware:
         return await self._keys.find(offered.strip()), None
 
     def _quota(self, key: Key) -> Quota:
-        """Return the quota of a key's tenant: the same for as long as its limits are."""
+        """Return the quota of the key's tenant, which is the same object until the limits change."""
         limits = Limits(rate=key.rate, burst=key.burst, monthly_budget=key.monthly_budget)
         known, quota = self._quotas.get(key.tenant, (None, None))
         if quota is None or known != (limits, key.concurrent):
@@ -148,18 +150,20 @@ class AuthMiddleware:
 
 
 def _check_scope(key: Key, budget: TokenBudget | None, path: str) -> None:
-    """Raise Refusal 403 where the key, or the token that stands for it, may not use this path."""
+    """Raise Refusal 403 if the key, or the token that stands for it, may not use this path."""
     which = "key" if budget is None else "token"
     if budget is not None and path not in FOR_TOKENS and not path.startswith(BELOW_FOR_TOKENS):
-        raise Refusal(403, "forbidden", "a token may not use this route: send its key, from a server")
+        raise Refusal(
+            403, "forbidden", "a token may not use this route: send the request with its key, from a server"
+        )
     needed = _needed(path)
     if needed is not None and not key.may(needed):
         may = ", ".join(key.scopes) or "nothing"
-        raise Refusal(403, "forbidden", f"this {which} has no scope {needed}: it has {may}")
+        raise Refusal(403, "forbidden", f"this {which} lacks the scope {needed}: it has {may}")
 
 
 def _needed(path: str) -> KeyScope | None:
-    """Return the scope that a path needs; None where every key will do: its tokens have its own scopes."""
+    """Return the scope that a path needs, or None if any key will do: its tokens get only its own scopes."""
     if path in (TOKENS, "/v1/usage"):
         return None
     kept = any(path == each or path.startswith(f"{each}/") for each in ("/v1/jobs", "/v1/stories"))

@@ -1,4 +1,4 @@
-"""Keep what each tenant may still use for all edge replicas: its rate's bucket, and its month.
+"""Keep what each tenant may still use on all edge replicas: its rate's bucket and its monthly budget.
 
 Every function is one transaction or part of one. All of them raise SQLAlchemyError.
 """
@@ -18,16 +18,16 @@ from ..webhooks import outbox
 
 EVENT = "budget.exhausted"
 PIECE_S = 1.0
-"""Beyond what a request needs, a replica is lent what the rate gives in so many seconds."""
+"""In addition to what a request needs, a replica borrows what the rate yields in this many seconds."""
 RATE_SHARE, BUDGET_SHARE = 8, 64
-"""And no more than this part of what is left then: another replica may need it."""
+"""That extra is at most one part in this many of what is left, since another replica may need it."""
 ROUNDING = 1e-9
 Reason = Literal["rate", "budget"]
 
 
 @dataclass(frozen=True, kw_only=True)
 class Limits:
-    """Limits in megapixel-steps: a second, at once, and a month (of UTC); None is without bounds."""
+    """Limits in megapixel-steps: a second, at once, and a month (of UTC). None means unlimited."""
 
     rate: float | None = None
     burst: float | None = None
@@ -40,14 +40,14 @@ class Limits:
 
 @dataclass(frozen=True)
 class Loan:
-    """Loan that a replica may spend; `month` is the one whose budget it is taken from."""
+    """An amount that a replica may spend. `month` is the month whose budget it is taken from."""
 
     amount: float
     month: str
 
 
 class OverQuota(Exception):
-    """There is too little left, for `wait_s` seconds. `first`: nobody was told this month."""
+    """Too little is left, for `wait_s` seconds. `first`: this was not reported before in this month."""
 
     def __init__(self, reason: Reason, wait_s: float, first: bool = False) -> None:
         super().__init__(reason)
@@ -59,7 +59,7 @@ class QuotaStore:
         self._engine = engine
 
     def borrow(self, tenant: str, amount: float, limits: Limits, now: float | None = None) -> Loan:
-        """Take at least the amount, and a little more where there is plenty. Raises OverQuota."""
+        """Take at least `amount`, and a little more if plenty is left. Raises OverQuota."""
         with self._engine.begin() as connection:
             now = now_of(connection, now)
             month, row = _month(now), _row(connection, tenant, now)
@@ -92,7 +92,7 @@ class QuotaStore:
         return loan
 
     def give_back(self, tenant: str, loan: Loan) -> None:
-        """Return what was not spent. What is over the burst is dropped at the next loan."""
+        """Return the unspent part of a loan. Anything over the burst is dropped at the next loan."""
         values: dict[str, Any] = {"left": quotas.c.left + loan.amount}
         with self._engine.begin() as connection:
             this = update(quotas).where(quotas.c.tenant == tenant)
@@ -103,7 +103,7 @@ class QuotaStore:
 
 
 def spend_budget(connection: Connection, tenant: str, amount: float, now: float) -> None:
-    """Take from a tenant's month what was painted for it in the background, though less may be left."""
+    """Charge a job's work to its tenant's monthly budget, even if too little of it is left."""
     budgeted = select(tenants.c.name).where(tenants.c.name == tenant, tenants.c.monthly_budget.is_not(None))
     if connection.execute(budgeted).first() is None:
         return
@@ -115,7 +115,7 @@ def spend_budget(connection: Connection, tenant: str, amount: float, now: float)
 
 
 def _row(connection: Connection, tenant: str, now: float) -> Any:
-    """Return a tenant's row, made where there is none, and locked."""
+    """Return a tenant's row, locked, and create it if there is none."""
     made = (postgresql if connection.dialect.name == "postgresql" else sqlite).insert(quotas)
     new = {"tenant": tenant, "left": 0.0, "at": None, "month": _month(now), "spent": 0.0}
     connection.execute(made.on_conflict_do_nothing(), new)
@@ -123,7 +123,7 @@ def _row(connection: Connection, tenant: str, now: float) -> Any:
 
 
 def _report(connection: Connection, tenant: str, month: str, limits: Limits, now: float) -> None:
-    """Queue a webhook on the month's budget being used up, where the tenant has an address for that."""
+    """Queue a webhook about the used-up monthly budget if the tenant has an address for it."""
     asked = select(tenants.c.budget_webhook).where(tenants.c.name == tenant)
     url = connection.execute(asked).scalar_one_or_none()
     if url is not None:

@@ -1,8 +1,8 @@
-"""A tenant's quota that holds across all edge replicas: each borrows from the one in the database.
+"""A tenant's quota across all edge replicas: each replica borrows from the one in the database.
 
-A replica is lent a little more than a request needs, so that most requests wait for no database; what it does
-not spend it gives back a second later. Where it dies, what it was lent is lost, and no more is ever spent
-than was lent.
+A replica borrows a little more than a request needs, so most requests do not wait for the database. It gives
+back what it has not spent a second later. If it dies, its loan is lost, so no more is ever spent than was
+lent.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from .quotas import OverLimit, Quota
 
 IDLE_S = 1.0
 LEAST = 1e-6
-"""Megapixel-steps that no picture is smaller than."""
+"""Megapixel-steps, fewer than any picture takes."""
 FAULTS = (SQLAlchemyError, OSError, ValueError)
 
 
@@ -49,10 +49,10 @@ class SharedQuota(Quota):
         return super().at_once(amount if most is None else min(amount, most))
 
     async def charge(self, amount: float, now: float) -> None:
-        """Spend `amount`, in megapixel-steps, of what is lent here, or borrow more.
+        """Spend `amount`, in megapixel-steps, from what this replica has borrowed, or borrow more.
 
-        Raises Refusal 429 and 422 as `spend` does, 429 also where the month's budget is used up, and NotReady
-        where the database is away.
+        Raises Refusal 429 and 422 as `spend` does, 429 also if the monthly budget is used up, and NotReady
+        if the database cannot be used.
         """
         limits = self._limits
         if limits.rate is None and limits.monthly_budget is None:
@@ -60,18 +60,18 @@ class SharedQuota(Quota):
         self.refuse_impossible(amount)
         if limits.monthly_budget is not None and amount > limits.monthly_budget:
             message = (
-                f"this takes {amount:.1f} megapixel-steps, and this key's tenant has a month's budget of"
+                f"this request needs {amount:.1f} megapixel-steps, but its tenant has a monthly budget of"
             )
             raise Refusal(422, "invalid_request", f"{message} {limits.monthly_budget:g}")
         if self._credit < amount:
-            async with self._borrowing:  # Those that wait for it have its piece too.
+            async with self._borrowing:  # Requests waiting here share its extra.
                 if self._credit < amount:
                     await self._borrow(amount)
         self._credit = max(0.0, self._credit - amount)
         self._plan_return()
 
     async def check_budget(self) -> None:
-        """Raise Refusal 429 where nothing is left of the month's budget, and NotReady."""
+        """Raise Refusal 429 if nothing is left of the monthly budget, and NotReady."""
         if self._limits.monthly_budget is not None and self._credit == 0.0:
             async with self._borrowing:
                 if self._credit == 0.0:
@@ -79,7 +79,7 @@ class SharedQuota(Quota):
             self._plan_return()
 
     async def _borrow(self, amount: float) -> None:
-        """Borrow so much that there is the amount. Others may spend no credit of it meanwhile."""
+        """Borrow enough for the credit to cover `amount`. Others cannot spend the credit meanwhile."""
         aside, self._credit = self._credit, 0.0
         try:
             loan = await self._lent(amount - aside)
@@ -95,7 +95,7 @@ class SharedQuota(Quota):
         try:
             loan = await asyncio.shield(asking)
         except asyncio.CancelledError:
-            asking.add_done_callback(self._keep)  # What is lent to a caller that has left is for the others.
+            asking.add_done_callback(self._keep)  # A loan for a caller that has left serves others.
             raise
         except OverQuota as over:
             raise self._refusal(over) from None
@@ -111,22 +111,20 @@ class SharedQuota(Quota):
             self._plan_return()
 
     def _refusal(self, over: OverQuota) -> OverLimit:
-        message = f"this key's quota allows it in {over.wait_s:.1f} s"
+        message = f"this key's quota allows this request in {over.wait_s:.1f} s"
         if over.reason == "budget":
             budget = self._limits.monthly_budget
-            message = (
-                f"of this key's tenant's budget of {budget:g} megapixel-steps a month too little is left"
-            )
+            message = f"too little is left of this tenant's monthly budget of {budget:g} megapixel-steps"
         return OverLimit(message, over.wait_s, over.reason)
 
     def give_back(self, amount: float) -> None:
-        """Return what was spent on work of which nothing was made."""
+        """Return what was spent on work that produced nothing."""
         if self._limits.rate is not None or self._limits.monthly_budget is not None:
             self._credit += amount
             self._plan_return()
 
     def _plan_return(self) -> None:
-        """Give back what is lent here once nobody has spent of it for a while."""
+        """Schedule the return of what is left here, once nobody has spent any of it for a while."""
         loop = asyncio.get_running_loop()
         self._used_at = loop.time()
         if self._idle is None and self._credit > 0.0:
@@ -150,7 +148,7 @@ class SharedQuota(Quota):
         except FAULTS as error:
             self._credit += loan.amount  # It can be spent here until the database is back.
             self._plan_return()
-            logger.warning("a tenant's quota was not given back: %s", type(error).__name__)
+            logger.warning("a tenant's unused quota could not be returned: %s", type(error).__name__)
 
     def _give(self, loan: Loan) -> None:
         self._store().give_back(self._tenant, loan)

@@ -1,4 +1,4 @@
-"""The tokens as an edge replica knows them, and what each may still spend."""
+"""An edge replica's copy of the tokens, and what each may still spend."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from .keys import Key
 
 MOST_KNOWN = 10_000
 MOST_LOOKED_UP = 32
-"""The tokens that are looked up at once; others are told to come back."""
+"""The most tokens that are looked up at once. Others are refused with a Retry-After."""
 UNKNOWN = "this token is not known here"
 ENDED = "this token has expired"
 RETRY_S = 1.0
@@ -30,38 +30,40 @@ FAULTS = (SQLAlchemyError, OSError, ValueError)
 
 @dataclass(frozen=True)
 class TokenBudget:
-    """Budget of one token, in one place for all edge replicas. It counts against the tenant's too."""
+    """The budget of one token, shared by all edge replicas. What it spends also counts for the tenant."""
 
     token: Token
     store: TokenStore
     seconds_left: float
 
     async def count_request(self) -> None:
-        """Take one request. Raises Refusal 429 where none is left."""
+        """Use one request. Raises Refusal 429 if none is left."""
         if self.token.limited and not await _in_thread(lambda: self.store.count_request(self.token.id)):
             raise self.spent("requests")
 
     async def spend(self, amount: float) -> None:
-        """Take megapixel-steps. Raises Refusal 429 where fewer are left."""
+        """Spend `amount` megapixel-steps. Raises Refusal 429 if fewer are left."""
         if self.token.limited and not await _in_thread(lambda: self.store.spend(self.token.id, amount)):
             raise self.spent("megapixel-steps", amount)
 
     async def give_back(self, amount: float) -> None:
-        """Return what was taken for work of which nothing was made."""
+        """Return what was spent on work that produced nothing."""
         if self.token.limited:
             await _in_thread(lambda: self.store.give_back(self.token.id, amount))
 
     def spent(self, unit: str, amount: float | None = None) -> Refusal:
-        """Return the refusal of what is over the budget, which no waiting mends but another token does."""
-        takes = "" if amount is None else f": this takes {amount:.1f}"
-        message = f"this token's budget has not as many {unit} left{takes}; its key mints another"
+        """Return the refusal of a request over the budget. Waiting does not help, but another token does."""
+        takes = "" if amount is None else f": this request needs {amount:.1f}"
+        message = (
+            f"this token's budget does not have enough {unit} left{takes}; mint another token with its key"
+        )
         return Refusal(429, "rate_limited", message, retry_after_s=max(1.0, self.seconds_left))
 
 
 class TokenCache:
-    """The tokens are in the database of the keys, which say whether they may still be used.
+    """Find tokens in the keys' database. Their keys decide whether they may still be used.
 
-    Only what bears this service's signature, and has not ended, is looked up: a stranger cannot have it.
+    Only an unexpired token with this service's signature is looked up, and a stranger cannot make one.
     """
 
     def __init__(self, keys: KeyCache) -> None:
@@ -72,9 +74,9 @@ class TokenCache:
         self._looking = 0
 
     async def find(self, text: str) -> tuple[Key, TokenBudget]:
-        """Return the key that the token stands for, with the token's scopes alone, and its budget.
+        """Return the key that the token stands for, with only the token's scopes, and the token's budget.
 
-        Raises Refusal 401, also where the key has ended, and NotReady.
+        Raises Refusal 401, also if the key has ended, and NotReady.
         """
         offered = read_token(text)
         if offered is None:
@@ -98,7 +100,7 @@ class TokenCache:
     async def _verifying(self) -> list[bytes]:
         """Return the secrets that verify tokens, read again every few seconds."""
         if self._store is None or not self._store.secrets.is_fresh():
-            async with self._opening:  # One of all that wait reads them.
+            async with self._opening:  # One of those waiting reads them for all.
                 return await _in_thread(lambda: self._opened().secrets.verifying())
         return self._store.secrets.verifying()
 

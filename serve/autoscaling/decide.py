@@ -1,14 +1,14 @@
-"""Decide how many replicas each branch should have: a pure function of their work, without Ray or a clock.
+"""Decide how many replicas each branch should have: a pure function of its work, without Ray or a clock.
 
-Work is measured in seconds of one replica, so that forty steps count twice as much as twenty, and a slow
-model more than a fast one. A branch needs enough replicas that a request waits too long only rarely
-(`staffing`), and some more while there is a backlog to work off. Both branches are decided together, because
-a scene is done with its slower half: the time that it may wait is what the slower branch leaves of the
-latency goal, a shortage of GPUs is shared so that both are equally busy, and neither branch shrinks while the
-other grows. Where a layer has several models, each is a branch of its own beside the other layer's.
+Work is measured in seconds of one replica, so forty steps count twice as much as twenty, and a slow model
+counts more than a fast one. A branch needs enough replicas that a request rarely waits too long (`staffing`),
+and more while there is a backlog to work off. Both branches are decided together, because a scene is done
+only when its slower branch is: each branch may spend on waiting what its painting leaves of the latency goal,
+a shortage of GPUs is shared so that both branches are equally busy, and neither branch shrinks while the
+other grows. If a layer has several models, each model is a separate branch.
 
-More replicas are requested at once. Fewer, only when nothing in the last `hold_s` would have needed more;
-none at all, only where that is allowed and nothing came for `idle_s`.
+The count rises at once. It falls only when nothing in the last `hold_s` would have needed more, and to zero
+only if that is allowed and nothing came for `idle_s`.
 """
 
 from __future__ import annotations
@@ -18,8 +18,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 CHANCE = 4.0
-"""Standard deviations by which two rates must differ to be believed different: checked every second, three of
-them come up by chance within minutes."""
+"""Two rates count as different if they differ by this many standard deviations. With a check every second,
+a difference of three comes up by chance within minutes."""
 LONGEST_S = 366 * 86_400.0
 MOST_REPLICAS = 1_000_000
 
@@ -28,10 +28,10 @@ MOST_REPLICAS = 1_000_000
 class Goal:
     """`latency_s` is for a whole scene at `quantile`; `other_s` of it goes to the merge and the network.
 
-    `catch_up_s` is the time that a backlog may take to work off: shorter means more replicas for less long.
-    A replica goes when nothing has needed it for `hold_s`, and the last one when nothing at all has come for
-    `idle_s` besides. `budget` is how many replicas both branches may have in all, such as the GPUs that there
-    are.
+    `catch_up_s` is the time in which a backlog should be worked off: a shorter time means more replicas, for
+    less long. A replica is removed when nothing has needed it for `hold_s`, and the last one only if nothing
+    has come for `idle_s` as well. `budget` is the most replicas that all branches may have together, such as
+    the number of GPUs.
     """
 
     latency_s: float = 15.0
@@ -50,7 +50,7 @@ class Goal:
                 raise ValueError(f"{name} must be more than 0 and at most {LONGEST_S:g}")
         for name in ("other_s", "hold_s", "idle_s"):
             if not 0 <= getattr(self, name) <= LONGEST_S:
-                raise ValueError(f"{name} must not be negative, and at most {LONGEST_S:g}")
+                raise ValueError(f"{name} must be from 0 to {LONGEST_S:g}")
         if self.budget is not None and not 1 <= self.budget <= MOST_REPLICAS:
             raise ValueError(f"budget must be from 1 to {MOST_REPLICAS}")
 
@@ -59,10 +59,10 @@ class Goal:
 class BranchLoad:
     """The load of one branch now.
 
-    `offered`: seconds of one replica's work that arrive each second, so the replicas that it keeps busy.
-    `backlog_s`: seconds of one replica's work that are under way or wait. `service_s`: one request alone.
-    `replicas`: those requested so far. `least` and `most` bound the answer. `layer`: where several branches
-    paint the same one with different models, which; a scene waits for one of them.
+    `offered`: seconds of replica work that arrive each second, which is the number of replicas kept busy.
+    `backlog_s`: seconds of replica work under way or waiting. `service_s`: the time of one request alone.
+    `replicas`: the present target. `least` and `most` bound the answer. `layer`: the layer that this branch
+    paints, if several branches paint it with different models; a scene waits for one of them.
     """
 
     offered: float
@@ -75,15 +75,15 @@ class BranchLoad:
 
 
 History = tuple[tuple[float, int], ...]
-"""(time, replicas wanted then), the oldest first; only what may still count."""
+"""(time, replicas wanted then), the oldest first. Entries that can no longer count are dropped."""
 
 
 def decide(
     loads: Mapping[str, BranchLoad], goal: Goal, histories: Mapping[str, History], now: float
 ) -> tuple[dict[str, int], dict[str, History]]:
-    """Return each branch's replicas, and what to remember for the next decision.
+    """Return each branch's number of replicas, and the histories to pass to the next decision.
 
-    `now` in seconds of any clock.
+    `now` is in seconds, by any clock.
     """
     wait_s = _waiting_time(loads, goal)
     layers = {name: load.layer or name for name, load in loads.items()}
@@ -103,10 +103,10 @@ def decide(
 
 
 def required(load: BranchLoad, goal: Goal, wait_s: float, quantile: float) -> int:
-    """Return the replicas for this load alone, between 0 and `most`."""
+    """Return the number of replicas for this load alone, between 0 and `most`."""
     if load.offered <= 0 and load.backlog_s <= 0:
         return 0
-    # Work under way where nobody waits (Little's law) is no backlog.
+    # By Little's law this much work is under way even if nobody waits, so it is no backlog.
     excess_s = max(0.0, load.backlog_s - load.offered * load.service_s)
     catching_up = load.offered + excess_s / max(goal.catch_up_s, load.service_s)
     steady = staffing(load.offered, load.service_s, wait_s, 1 - quantile, load.most)
@@ -116,7 +116,7 @@ def required(load: BranchLoad, goal: Goal, wait_s: float, quantile: float) -> in
 def staffing(offered: float, service_s: float, wait_s: float, miss: float, most: int) -> int:
     """Return the fewest servers with which at most `miss` of the requests wait longer than `wait_s`.
 
-    At most `most`.
+    The result is at most `most`.
 
     Erlang's C formula, P(wait > t) = C(n, a) exp(-(n - a) t / s), with the exponent doubled: equal service
     times halve the wait (Allen and Cunneen's correction for a service time without variance).
@@ -135,11 +135,12 @@ def staffing(offered: float, service_s: float, wait_s: float, miss: float, most:
 
 
 def arrival_rate(counts: Sequence[float], windows_s: Sequence[float], age_s: float) -> float:
-    """Return the requests a second over the longest time in which nothing has changed.
+    """Return the requests per second over the longest recent window in which the rate was steady.
 
-    `counts` are the arrivals in the last 5, 10, … seconds of `windows_s`; nothing was counted before `age_s`
-    ago. A window grows as long as the time that it would add saw the same rate, but for chance: arrivals of a
-    Poisson process scatter by the root of their number. So a steady load is known well, and a new one soon.
+    `counts` are the arrivals in the last 5, 10, … seconds of `windows_s`; counting began `age_s` ago. The
+    window grows as long as the time that it would add had the same rate, within chance: the number of
+    arrivals of a Poisson process varies by its square root. So the estimate is precise under a steady load
+    and follows a new load quickly.
     """
     count, length_s = 0.0, 0.0
     for more, window_s in zip(counts, windows_s, strict=True):
@@ -155,9 +156,9 @@ def arrival_rate(counts: Sequence[float], windows_s: Sequence[float], age_s: flo
 
 
 def _waiting_time(loads: Mapping[str, BranchLoad], goal: Goal) -> dict[str, float]:
-    """Return what each branch's own painting leaves of the latency goal.
+    """Return the seconds that each branch's painting leaves of the latency goal.
 
-    A tenth of the painting where no number of replicas meets the goal.
+    If no number of replicas can meet the goal, return a tenth of the painting time.
     """
     left_s = goal.latency_s - goal.other_s
     return {name: max(left_s - load.service_s, 0.1 * load.service_s) for name, load in loads.items()}
@@ -166,7 +167,7 @@ def _waiting_time(loads: Mapping[str, BranchLoad], goal: Goal) -> dict[str, floa
 def _remember(history: History, now: float, wanted: int, keep_s: float) -> History:
     """Add `wanted` to the history.
 
-    Drop an earlier wish that a later one exceeds or equals: it can never again be the highest.
+    Drop an earlier entry that a later one exceeds or equals: it can never again be the highest.
     """
     kept = tuple((time, count) for time, count in history if now - time <= keep_s and count > wanted)
     return (*kept, (now, wanted))
@@ -186,9 +187,9 @@ def _bounded(count: int, load: BranchLoad) -> int:
 def _shared(
     counts: Mapping[str, int], loads: Mapping[str, BranchLoad], budget: int, catch_up_s: float
 ) -> dict[str, int]:
-    """Give each next replica to the branch that is busiest with what it has.
+    """Share the budget: give each next replica to the branch with the most work per replica.
 
-    The slower half sets the pace.
+    A scene waits for its slower branch.
     """
     pressure = {name: load.offered + load.backlog_s / catch_up_s for name, load in loads.items()}
     shares = {name: min(counts[name], max(1, load.least)) for name, load in loads.items()}

@@ -1,7 +1,7 @@
 """The joint policy as Ray Serve calls it: `autoscaling_policy` of an application, in serve/gpu.yaml.
 
-Ray calls it in its controller at every turn of its control loop. What each replica reports of its work comes
-from `record_autoscaling_stats` (deployments/generator.py), what waits outside of them from the handles.
+Ray calls it in its controller, at every iteration of the control loop. Each replica reports its work through
+`record_autoscaling_stats` (deployments/generator.py). The handles report the requests still waiting.
 """
 
 from __future__ import annotations
@@ -24,16 +24,16 @@ from .decide import (
 
 LAYERS = ("Character", "Background")
 LEAST_WEIGHT = 1e-9
-"""The weight of a replica that nothing arrived at lately: it counts only where all are so."""
+"""The weight of a replica without recent arrivals: it counts only if no replica has any."""
 LEAST_REQUEST_S = 1e-3
-"""The work of a waiting request while it is not known how long one takes."""
+"""The work assumed for a waiting request until it is known how long one takes."""
 
 Contexts = Mapping[Any, AutoscalingContext]
 """The key is Ray's DeploymentID."""
 
 
 class JointPolicy:
-    """Made once by Ray, with the file's `policy_kwargs`: the fields of a Goal."""
+    """The joint policy. Ray makes one instance, with the file's `policy_kwargs`: the fields of a Goal."""
 
     def __init__(self, **goal: Any) -> None:
         self._goal = Goal(**goal)
@@ -65,7 +65,7 @@ class JointPolicy:
 
 
 def layer_of(deployment: str) -> str:
-    """Return the layer of a generator's deployment: `Character` of Character and of `Character-MODEL`."""
+    """Return the layer of a generator's deployment: `Character` for `Character` and `Character-MODEL`."""
     return deployment.partition("-")[0]
 
 
@@ -74,7 +74,7 @@ def load_of(context: AutoscalingContext) -> BranchLoad:
     reports = _latest_reports(context)
     queued = context.total_queued_requests or 0.0
     if not reports:
-        # Where nothing runs yet nothing reports: a waiting request is reason enough for a replica.
+        # While no replica runs, none reports: a waiting request is reason enough to start one.
         queued = max(queued, context.total_num_requests)
     arrived = [sum(counts) for counts in zip(*(report.arrived for report in reports), strict=True)]
     rate = arrival_rate(
@@ -98,7 +98,7 @@ def load_of(context: AutoscalingContext) -> BranchLoad:
 def _latest_reports(context: AutoscalingContext) -> list[LoadReport]:
     """Return each replica's latest report.
 
-    Ray's own aggregate is a mean over the look-back, and so lags behind.
+    Ray's own aggregate is a mean over the look-back period, so it lags behind.
     """
     numbers: dict[Any, dict[str, float]] = {}
     for name, by_replica in (context.raw_metrics or {}).items():
@@ -107,6 +107,6 @@ def _latest_reports(context: AutoscalingContext) -> list[LoadReport]:
                 numbers.setdefault(replica, {})[name] = series[-1].value
     reports = []
     for reported in numbers.values():
-        with suppress(KeyError):  # It reports nothing of ours yet.
+        with suppress(KeyError):  # It does not report our numbers yet.
             reports.append(LoadReport.from_numbers(reported))
     return reports

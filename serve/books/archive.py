@@ -17,10 +17,10 @@ SUFFIXES = {"jpeg": "jpg", "png": "png", "webp": "webp"}
 def write_zip(
     request: Mapping[str, Any], answers: Iterable[bytes], inputs: Iterable[tuple[str, bytes]], file: Path
 ) -> None:
-    """Write a story into a file; the same story is the same bytes.
+    """Write a story into a file. The same story gives the same bytes.
 
-    `answers`: each page's picture, or its whole answer as JSON. `inputs`: the pictures that the request names
-    by their ids. Each is dropped when it is written. Raises OSError, and what they raise.
+    `answers` are each page's picture, or its whole answer as JSON. `inputs` are the pictures that the request
+    names, with their ids. Each is dropped once it is written. Raises OSError, and what the iterables raise.
     """
     with zipfile.ZipFile(file, "w") as archive:
         _add(archive, "story.json", json.dumps(request, ensure_ascii=False, indent=2).encode(), True)
@@ -35,12 +35,12 @@ def _add(archive: zipfile.ZipFile, name: str, data: bytes, packed: bool = False)
     info = zipfile.ZipInfo(name, OLDEST)
     info.compress_type = (
         zipfile.ZIP_DEFLATED if packed else zipfile.ZIP_STORED
-    )  # Pictures are packed already.
+    )  # Pictures are already compressed.
     archive.writestr(info, data)
 
 
 def _files(name: str, kept: bytes) -> Iterator[tuple[str, bytes]]:
-    """Yield a page's files: the picture, and each layer where the whole answer was kept."""
+    """Yield a page's files: the picture, and each layer if the whole answer was kept."""
     if not kept.startswith(b"{"):
         yield f"{name}.{_suffix(kept)}", kept
         return

@@ -14,9 +14,9 @@ RIGHT_TO_LEFT = frozenset(
 
 @dataclass(frozen=True)
 class Page:
-    """`text` and `alt` are in the book's language; `picture` is a JPEG, PNG or WebP file.
+    """A page. `text` and `alt` are in the book's language; `picture` is a JPEG, PNG or WebP file.
 
-    `param`: where its text stands in the request.
+    `param` is the path of its text in the request.
     """
 
     text: str
@@ -27,7 +27,7 @@ class Page:
 
 @dataclass(frozen=True)
 class Book:
-    """`id`: 32 hex digits, which stay the same. `created_at`: seconds since 1970."""
+    """A book. `id` is 32 hex digits, and never changes. `created_at` is in seconds since 1970."""
 
     id: str
     title: str
@@ -38,7 +38,7 @@ class Book:
 
     @property
     def right_to_left(self) -> bool:
-        """Return whether its pages are turned from left to right."""
+        """Return whether the book is read from right to left."""
         language, _, rest = self.language.partition("-")
         if "Latn" in rest:
             return False
@@ -46,4 +46,4 @@ class Book:
 
 
 def unhurried() -> None:
-    """Let a book take as long as it does."""
+    """Do nothing between two pages: the book may take as long as it needs."""

@@ -1,4 +1,4 @@
-"""Choose a book's colours: warm paper and dark ink, and for its cover a deep colour of the picture there."""
+"""Choose a book's colours: warm paper and dark ink, and for its cover a deep colour from its picture."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ Color = tuple[int, int, int]
 PAPER: Color = (253, 250, 243)
 INK: Color = (46, 40, 36)
 COVER_LUMINANCE = 0.05
-"""Relative luminance of a cover: paper on it has a contrast of about 9 to 1 (WCAG 2 wants 4.5)."""
+"""Relative luminance of a cover: text in PAPER on it has a contrast of about 9 to 1 (WCAG 2 wants 4.5)."""
 COVER_SATURATION = (0.25, 0.6)
 THUMBNAIL_PX = 64
 
 
 def cover_color(picture: Path) -> Color:
-    """Return the mean colour of a picture's file, as deep as a cover has to be to be written on."""
+    """Return the mean colour of a picture file, darkened until text on the cover is readable."""
     from PIL import Image
 
     with Image.open(picture) as opened:

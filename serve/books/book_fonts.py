@@ -1,4 +1,4 @@
-"""Fonts for a text: the bundled ones, those that the operator names, and open ones that are installed.
+"""Choose fonts for a text: the bundled ones, those that the operator names, and installed open ones.
 
 A letter that none of them has is an error, never an empty box.
 """
@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 BUNDLED = Path(__file__).with_name("SourceSerifPro-Regular.ttf")
-"""Source Serif Pro 2.0, its licence beside it: Latin, Greek and Cyrillic, made to be read in books."""
+"""Source Serif Pro 2.0, with its licence beside it: Latin, Greek and Cyrillic, designed for books."""
 OF_MORE_SCRIPTS = Path(__file__).parents[2] / "deployments/imaging/marks/DejaVuSans.ttf"
 FOLDERS = ("/usr/share/fonts", "/usr/local/share/fonts", "~/.local/share/fonts", "~/.fonts")
 OPEN_FONTS = (
@@ -53,17 +53,17 @@ OPEN_FONTS = (
     "NotoEmoji-Regular",
     "Symbola",
 )
-"""Names of fonts' files under open licences, in the order in which they are tried."""
+"""File names of fonts under open licences, in the order in which they are tried."""
 SUFFIXES = (".ttf", ".otf", ".ttc", ".otc")
 MOST_FILES = 20_000
-"""A folder of fonts is not searched further."""
+"""The most files that are searched in a folder of fonts."""
 CJK_NUMBERS = {"ja": 0, "ko": 1, "zh": 2, "zh-Hans": 2, "zh-Hant": 3, "zh-TW": 3, "zh-HK": 3}
-"""Which font of Noto's collections has a language's own shapes of the Han letters."""
+"""The index in Noto's collections of the font with a language's own shapes of Han letters."""
 
 
 @dataclass(frozen=True)
 class Font:
-    """A font's file, and which one of a collection."""
+    """A font's file, and its index if that is a collection."""
 
     path: Path
     number: int = 0
@@ -79,19 +79,19 @@ class MissingGlyph(Exception):
     def __str__(self) -> str:
         name = unicodedata.name(self.letter, "")
         number = f"U+{ord(self.letter):04X}{f', {name}' if name else ''}"
-        return f"no font here has the letter {self.letter} ({number})"
+        return f"no font of this service has the letter {self.letter} ({number})"
 
 
 class Fonts:
-    """The fonts of a service. `named`: files or folders, which come before those that are found."""
+    """The fonts of a service. `named` are files or folders, which come before installed fonts."""
 
     def __init__(self, named: Sequence[str] = ()) -> None:
         self._named = tuple(named)
 
     def for_texts(self, texts: Iterable[str], language: str = "en") -> list[Font]:
-        """Return the fewest fonts that have every letter, a bundled one first. Raises MissingGlyph.
+        """Return fonts that together have every letter, a bundled one first. Raises MissingGlyph.
 
-        The words of a script that only the second bundled one has are all set in that.
+        If only the second bundled font has a script, it comes first, so that whole words are set in it.
         """
         missing = {letter for text in texts for letter in plain(text) if needs_glyph(letter)}
         first, second = Font(BUNDLED), Font(OF_MORE_SCRIPTS)
@@ -121,25 +121,25 @@ class Fonts:
 
 
 def plain(text: str) -> str:
-    """Return a text as it is set: letters composed, tabs as spaces."""
+    """Return a text as it is set: with composed letters (NFC), and spaces instead of tabs."""
     return unicodedata.normalize("NFC", text).replace("\t", " ")
 
 
 def needs_glyph(letter: str) -> bool:
-    """Return whether a character is drawn: not ends of lines, joiners, and marks of direction."""
+    """Return whether a character is drawn: line ends, joiners, selectors and direction marks are not."""
     selector = "\ufe00" <= letter <= "\ufe0f" or "\U000e0100" <= letter <= "\U000e01ef" or letter == "\u034f"
     return letter != "\n" and not selector and unicodedata.category(letter) not in ("Cf", "Zl", "Zp")
 
 
 def without_hidden(text: str, fonts: Sequence[Font]) -> str:
-    """Return a text without those hidden characters that its fonts have no glyph for."""
+    """Return a text without the hidden characters for which its fonts have no glyph."""
     known = frozenset[str]().union(*map(letters_of, fonts))
     return "".join(each for each in plain(text) if needs_glyph(each) or each == "\n" or each in known)
 
 
 @lru_cache(64)
 def letters_of(font: Font) -> frozenset[str]:
-    """Return the characters that a font has glyphs for. Raises any error for a file that is none."""
+    """Return the characters that a font has glyphs for. May raise any error if the file is not a font."""
     from fontTools.ttLib import TTFont
 
     with font.path.open("rb") as opened, TTFont(opened, fontNumber=font.number, lazy=True) as file:
@@ -148,7 +148,7 @@ def letters_of(font: Font) -> frozenset[str]:
 
 
 def named_files(named: Sequence[str]) -> list[Path]:
-    """Return the fonts' files that an operator names, those in folders too."""
+    """Return the font files that an operator names, including those in named folders."""
     files: list[Path] = []
     for each in named:
         path = Path(each).expanduser()

@@ -1,4 +1,4 @@
-"""Write a book as an EPUB 3 of fixed layout: each sheet is a page of its size, with its lines as set."""
+"""Write a book as a fixed-layout EPUB 3: each sheet is a page of the same size, with the same lines."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ from .book_fonts import Font, plain
 from .typeset import FAMILY, FOOT, NUMBER_SIZE, Block, Sheet, sheets_of
 
 OLDEST = (1980, 1, 1, 0, 0, 0)
-"""The time of every file in the archive, so that the same book is the same bytes."""
+"""The time of every file in the archive, so that the same book gives the same bytes."""
 UNKNOWN_TABLES = ["FFTM"]
-"""A table of FontForge's, which readers do not use."""
+"""A table that FontForge writes and readers do not use."""
 KINDS = {"JPEG": ("jpg", "image/jpeg"), "PNG": ("png", "image/png")}
 CONTAINER = """<?xml version="1.0" encoding="UTF-8"?>
 <container version="1.0" xmlns="urn:oasis:names:tc:opendocument:xmlns:container">
@@ -32,7 +32,7 @@ CONTAINER = """<?xml version="1.0" encoding="UTF-8"?>
 def write_epub(
     book: Book, fonts: Sequence[Font], file: Path, between: Callable[[], None] = unhurried
 ) -> None:
-    """Write a book into a file; the same book is the same bytes.
+    """Write a book into a file. The same book gives the same bytes.
 
     `between` is called before each page. Raises OSError, and what `between` raises.
     """
@@ -65,7 +65,7 @@ def _add(archive: zipfile.ZipFile, name: str, data: bytes, how: int = zipfile.ZI
 
 
 def _picture(path: Path) -> tuple[bytes, str, str]:
-    """Return a picture's bytes, suffix and media type. Readers of EPUB 3.2 need not know WebP."""
+    """Return a picture's bytes, suffix and media type. EPUB 3.2 readers need not support WebP."""
     from PIL import Image
 
     with Image.open(path) as picture:
@@ -87,7 +87,7 @@ def _suffix(font: Font) -> str:
 
 
 def _subset(font: Font, letters: str) -> bytes:
-    """Return the part of a font that has these letters, as a font of its own."""
+    """Return a font that is reduced to these letters."""
     from fontTools import subset
 
     options = subset.Options(layout_features=["*"], notdef_outline=True, font_number=font.number)

@@ -1,6 +1,6 @@
-"""Break a text into lines, by the width of its words: between words, and between wide letters, such as Han.
+"""Break a text into lines by the width of its words: between words, and between wide letters, such as Han.
 
-A word's width grows with the size it is set in, so it is measured once for all sizes.
+A word's width is proportional to its font size, so it is measured once for all sizes.
 """
 
 from __future__ import annotations
@@ -10,29 +10,29 @@ from collections.abc import Callable, Iterator
 from functools import lru_cache
 
 UNIT = 100.0
-"""The size in which words are measured."""
+"""The font size in which words are measured."""
 SPARE = 0.995
-"""Words side by side may be a little wider than the sum of their widths."""
+"""The part of a line to fill: words side by side may be a little wider than the sum of their widths."""
 NOT_FIRST = ("Pe", "Pf", "Po", "Lm")
-"""Categories of letters that no line begins with: closing marks, stops, marks of repetition and length."""
+"""Unicode categories that no line begins with: closing marks, stops, marks of repetition and length."""
 NOT_LAST = ("Ps", "Pi")
-"""Opening marks."""
+"""Unicode categories that no line ends with: opening marks."""
 LONGEST_PART = 64
-"""Letters that are measured together: to measure takes longer than in proportion."""
+"""The most letters that are measured together: the time to measure grows faster than their number."""
 MOST_IN_LINE = 300
-"""Letters of a line. Many may be narrow, or without any width; fpdf2 goes into itself once for each sign."""
+"""The most letters in a line, since many may be narrow or of no width: fpdf2 recurses once for each."""
 MOST_WIDTHS = 20_000
-"""Widths that are remembered."""
+"""The number of widths to cache."""
 
 
 class LineBreaker:
-    """`measure`: the width of a text in points, set in size UNIT. It never gets a long one."""
+    """Break texts. `measure` returns the width in points of a short text, set in size UNIT."""
 
     def __init__(self, measure: Callable[[str], float]) -> None:
         self._width = lru_cache(MOST_WIDTHS)(measure)
 
     def lines(self, text: str, width: float, size: float) -> list[str]:
-        """Return lines that are not wider, in the order in which they are read."""
+        """Return the lines of a text, none of them wider than `width`, in reading order."""
         most = width * SPARE * UNIT / size
         return [line for paragraph in text.split("\n") for line in self._paragraph(paragraph, most)]
 
@@ -50,7 +50,7 @@ class LineBreaker:
                     if wide <= room and len(line) + len(part) <= MOST_IN_LINE:
                         line, used, gap, part = line + gap + part, most - room + wide, "", ""
                         continue
-                    # A word that is wider than a line is cut where the line ends, the next one begins anew.
+                    # A word that does not fit begins a new line, and is cut where a line ends if it is wider.
                     fits = 0 if line and begins else self._fitting(part, min(room, most), wide)
                     if line and (begins or not fits or len(line) + fits > MOST_IN_LINE):
                         yield line
@@ -62,7 +62,7 @@ class LineBreaker:
         yield line
 
     def _fitting(self, part: str, room: float, wide: float) -> int:
-        """Return how many of the first letters of a part, which does not fit, do; marks stay with theirs."""
+        """Return how many leading letters of a part that is too wide fit; marks stay with their letters."""
         low, high = 0, len(part) - 1
         guess = int(len(part) * room / wide) if wide > 0 else high
         while low < high:
@@ -77,7 +77,7 @@ class LineBreaker:
 
 
 def _parts(piece: str) -> Iterator[str]:
-    """Cut a word into parts that are quickly measured; a mark stays with its letter."""
+    """Cut a word into parts that are quick to measure; a mark stays with its letter."""
     while len(piece) > LONGEST_PART:
         end = LONGEST_PART
         while end > LONGEST_PART // 2 and unicodedata.combining(piece[end]):
@@ -88,7 +88,7 @@ def _parts(piece: str) -> Iterator[str]:
 
 
 def pieces(text: str) -> Iterator[str]:
-    """Yield what lines are made of: white space, words, and single letters of scripts without spaces."""
+    """Yield the pieces of a text: white space, words, and single letters of scripts without spaces."""
     piece = ""
     for letter in text:
         space = letter.isspace() and letter != "\u00a0" and letter != "\u202f"

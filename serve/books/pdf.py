@@ -1,4 +1,4 @@
-"""Write a book as a PDF: by fpdf2, which shapes text by HarfBuzz and says what each picture shows."""
+"""Write a book as a PDF with fpdf2, which shapes text with HarfBuzz and gives each picture its alt text."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ PRODUCER = "Scenewright"
 
 
 def write_pdf(book: Book, fonts: Sequence[Font], file: Path, between: Callable[[], None] = unhurried) -> None:
-    """Write a book into a file; the same book is the same bytes.
+    """Write a book into a file. The same book gives the same bytes.
 
     `between` is called before each page. Raises OSError, and what `between` raises.
     """

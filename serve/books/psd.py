@@ -12,7 +12,7 @@ from typing import Any
 
 @dataclass(frozen=True)
 class Figure:
-    """Name of a figure's layer, and how far behind it stands."""
+    """The name of a figure's layer, and how far back the figure stands."""
 
     name: str
     depth: float = 0.0
@@ -21,8 +21,8 @@ class Figure:
 def write_psd(answer: Mapping[str, Any], figures: Sequence[Figure], file: Path) -> None:
     """Write the layers of a kept answer that has them. Raises OSError.
 
-    The layers are clean, so only the picture on top has light and shadow. They are as large as in the
-    picture, also where that was upscaled.
+    The layers are clean, so only the picture on top has light and shadow. They have the same size as in the
+    picture, even if that was upscaled.
     """
     from PIL import ImageOps
     from psd_tools import PSDImage
@@ -32,7 +32,7 @@ def write_psd(answer: Mapping[str, Any], figures: Sequence[Figure], file: Path) 
     place = ImageOps.fit(_opened(answer["layers"]["background"]).convert("RGB"), picture.size)
     psd.create_pixel_layer(place, name="background")
     for name, layer, (left, top) in _placed(answer, figures):
-        # A plain name at first: only the setter writes one that Mac Roman does not have.
+        # The name is set afterwards: only the setter can write names outside Mac Roman.
         psd.create_pixel_layer(layer, top=top, left=left).name = name
     psd.create_pixel_layer(picture, name="picture")
     with file.open("wb") as opened:
@@ -42,7 +42,7 @@ def write_psd(answer: Mapping[str, Any], figures: Sequence[Figure], file: Path) 
 def _placed(
     answer: Mapping[str, Any], figures: Sequence[Figure]
 ) -> Iterator[tuple[str, Any, tuple[int, int]]]:
-    """Yield each figure as large as it is in the picture, the farthest first."""
+    """Yield each figure at its size in the picture, the farthest first."""
     where = answer["merge"]["figures"]
     factor = answer["image"].get("upscaled", {}).get("factor", 1.0)
     figures = figures[: len(where)]

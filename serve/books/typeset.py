@@ -1,8 +1,8 @@
-"""Set a book's texts: sheets of lines that fit, alike for every kind of book.
+"""Set a book's texts in sheets of lines that fit, the same for every kind of book.
 
-A page is its picture with the text below it, in lines of about one length. A text that is long gets smaller;
-one that would get too small has sheets of its own behind the picture. Nothing is cut, and nothing is laid
-over a picture. Lengths are in points, from the top left.
+A page is its picture with the text below it, in lines of about equal length. A long text gets smaller. A text
+that would get too small goes on separate sheets after the picture. Nothing is cut, and nothing is laid over a
+picture. Lengths are in points, from the top left.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from .lines import UNIT, LineBreaker
 
 WIDTH, TALLEST_PICTURE = 600.0, 740.0
 TOP = 30.0
-"""The margin around a picture: above it, and beside one that is wide."""
+"""The margin around a picture: above it, and beside a wide one."""
 MARGIN, GAP, FOOT = 48.0, 14.0, 34.0
 BAND = 176.0
 """The height below the pictures: a gap, the text, and the foot with the page's number."""
@@ -29,7 +29,7 @@ SIZES = range(24, 10, -1)
 TITLE_SIZES = range(48, 13, -1)
 AUTHOR_SIZE, NUMBER_SIZE = 15.0, 11.0
 OWN_SIZE, OWN_MARGIN = 15.0, 60.0
-"""The letters' size and the margin, in points, of sheets that hold text alone."""
+"""The font size and the margin, in points, of sheets with text alone."""
 FAMILY = "book"
 
 
@@ -43,7 +43,7 @@ class Box:
 
 @dataclass(frozen=True)
 class Block:
-    """Lines of one size in a box, from its top; `centred` or from the side where reading begins."""
+    """Lines of one size in a box, from its top; `centred`, or aligned to the side where reading begins."""
 
     lines: tuple[str, ...]
     size: float
@@ -58,7 +58,7 @@ class Block:
 
 @dataclass(frozen=True)
 class Sheet:
-    """One page of a book. `number` is None on the cover; `source`: the story's page, None on the cover.
+    """One page of a book. `number` is None on the cover, and so is `source`, the index of the story's page.
 
     `ink` is the colour of its text, on `paper`.
     """
@@ -77,7 +77,7 @@ class Sheet:
 
 
 class Typesetter:
-    """Measures text with the fonts of one book, as HarfBuzz shapes it."""
+    """Measure and fit text in the fonts of one book, as HarfBuzz shapes it."""
 
     def __init__(self, pdf: Any, fonts: Sequence[Font], right_to_left: bool) -> None:
         self.fonts = tuple(fonts)
@@ -87,11 +87,11 @@ class Typesetter:
         self._breaker = LineBreaker(pdf.get_string_width)
 
     def lines(self, text: str, width: float, size: float) -> list[str]:
-        """Break a text into lines that are not wider."""
+        """Break a text into lines that are not wider than `width`."""
         return self._breaker.lines(without_hidden(text, self.fonts), width, size)
 
     def fitted(self, text: str, box: Box, sizes: range, heading: bool = False) -> Block | None:
-        """Return a text in the middle of a box in the largest size that fits; None where none does."""
+        """Return a text, centred in a box, in the largest size that fits; None if no size does."""
         if len(self.lines(text, box.width, sizes[-1])) * sizes[-1] * LEADING > box.height:
             return None
         for size in sizes:
@@ -103,7 +103,7 @@ class Typesetter:
         return Block(tuple(self._balanced(text, lines, box.width, size)), size, inside, heading=heading)
 
     def _balanced(self, text: str, lines: list[str], width: float, size: float) -> list[str]:
-        """Return as many lines, the longest of them as short as it can be, so that none has one word."""
+        """Return as many lines, with the longest as short as possible, so that no word is left alone."""
         narrow, wide = (width / 2, width) if len(lines) > 1 else (width, width)
         while wide - narrow > size / 4:
             middle = (narrow + wide) / 2
@@ -190,7 +190,7 @@ def _band(tallest: float) -> Box:
 
 
 def _picture_size(path: Path) -> tuple[float, float]:
-    """Return a picture's size in a book: as wide as the page between its margins, unless too tall so."""
+    """Return a picture's size in a book: as wide as the page between its margins, unless it gets too tall."""
     from PIL import Image
 
     with Image.open(path) as picture:
@@ -222,5 +222,5 @@ def new_pdf(fonts: Sequence[Font]) -> Iterator[Any]:
 
 
 def shape(pdf: Any, right_to_left: bool) -> None:
-    """Shape text from now on, in lines of one direction; words of the other keep theirs."""
+    """Turn on text shaping, in lines of one direction; words of the other direction keep theirs."""
     pdf.set_text_shaping(True, direction="rtl" if right_to_left else "ltr")

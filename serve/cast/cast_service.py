@@ -1,4 +1,4 @@
-"""The cast for its callers: keep, change, look up, remove, and resolve who a request's layers paint."""
+"""Serve the cast: keep, change, look up and remove members, and resolve those that a request names."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ NO_MEMBER = "there is no such member of the cast"
 
 
 class CastService:
-    """Opens the database at the first member. Every method raises NotReady where that fails."""
+    """The cast of each tenant. Its database opens at the first use; methods raise NotReady if that fails."""
 
     def __init__(self, config: ServiceConfig) -> None:
         self._config = config
@@ -61,7 +61,7 @@ class CastService:
                 raise Refusal(404, "not_found", NO_MEMBER)
 
     async def add(self, owner: str, name: str, body: CastBody, pictures: Known) -> KeptMember:
-        """Keep a new member. Raises Refusal 409 where there is one of that name, and 507."""
+        """Keep a new member. Raises Refusal 409 if the name is taken, and 507 if there is no room."""
         with self._drawing_refusals(name):
             kept = _kept(body, pictures)
             return await self._in_thread(lambda: self._store.add(owner, name, kept))
@@ -75,7 +75,7 @@ class CastService:
         version: int | None = None,
         tags: Sequence[str] | None = None,
     ) -> KeptMember:
-        """Keep the next version of a member, where it is what was expected. Raises Refusal 404 and 412."""
+        """Keep a member's next version, if the current one is as expected. Raises Refusal 404 and 412."""
         kept = _kept(body, pictures)
         with self._drawing_refusals(name, "If-Match" if version is None else "version"):
             return _there(
@@ -88,18 +88,18 @@ class CastService:
         return _there((await self._in_thread(lambda: self._store.find(owner, [name]))).get(name))
 
     async def page(self, owner: str, limit: int, after: str | None) -> tuple[list[KeptMember], str | None]:
-        """Return a page, and the cursor of the next one."""
+        """Return a page of members, and the cursor of the next one."""
         found = await self._in_thread(lambda: self._store.page(owner, limit + 1, after))
         return found[:limit], found[limit - 1].name if len(found) > limit else None
 
     async def remove(self, owner: str, name: str, tags: Sequence[str] | None = None) -> KeptMember:
-        """Delete a member, and its pictures where nothing else holds them. Raises Refusal 404 and 412."""
+        """Delete a member, and its pictures if nothing else holds them. Raises Refusal 404 and 412."""
         check_name(name)
         with self._drawing_refusals(name, "If-Match"):
             return _there(await self._in_thread(partial(self._remove, owner, name, tags)))
 
     async def members(self, owner: str, names: Iterable[str]) -> dict[str, Member]:
-        """Return those of the members that are there, by their names."""
+        """Return the members that exist among `names`, by name."""
         wanted = set(names)
         if not wanted:
             return {}
@@ -110,14 +110,14 @@ class CastService:
         return _as_member(await self.find(owner, name))
 
     async def resolve(self, owner: str, requested: Requested) -> Requested:
-        """Return a request with the members that its layers name, as they are now. Raises InvalidRequest."""
+        """Return a request with the current members that its layers name filled in. Raises InvalidRequest."""
         if not names_cast(requested):
             return requested
         members = await self.members(owner, cast_names(requested).values())
         return with_members(requested, members, self._config)
 
     async def resolve_scenes(self, owner: str, scenes: Sequence[SceneRequest]) -> list[SceneRequest]:
-        """Do so with the scenes of a job: all of one member are of one version. Raises InvalidRequest."""
+        """Resolve the scenes of a job, all with the same version of a member. Raises InvalidRequest."""
         names = {name for scene in scenes for name in cast_names(scene).values()}
         members: Mapping[str, Member] = await self.members(owner, names)
         return [
@@ -134,26 +134,28 @@ class CastService:
             return None
         member, tokens = found
         for token in tokens:
-            with suppress(SQLAlchemyError, OSError):  # Its note stays, and a worker finds it.
+            with suppress(SQLAlchemyError, OSError):  # The note stays, and a worker finds it.
                 loose.tidy(self._store.engine, token, self._files.drop)
         return member
 
     @contextmanager
     def _drawing_refusals(self, name: str, expected: str = "") -> Iterator[None]:
-        """Raise what the store refuses in the words of an answer."""
+        """Turn the exceptions of the store into HTTP errors."""
         try:
             yield
         except NameTaken:
-            message = f"there is a member of the cast named {name}: change it with PUT /v1/cast/{name}"
+            message = (
+                f"there is already a member of the cast named {name}: change it with PUT /v1/cast/{name}"
+            )
             raise Refusal(409, "conflict", message, "name") from None
         except TooMany:
-            message = f"{self._config.cast.max_members} members of the cast may be kept; remove some"
+            message = f"at most {self._config.cast.max_members} members of the cast may be kept; remove some"
             raise Refusal(507, "insufficient_storage", message, retry_after_s=ROOM_S) from None
         except OtherVersion:
-            message = f"{name} has another version by now: look at it, and change that"
+            message = f"{name} has changed since that version: fetch it again, and change the current version"
             raise Refusal(412, "precondition_failed", message, expected) from None
         except PicturesGone:
-            message = "a picture among the references has just expired or was removed"
+            message = "a reference picture has just expired or been removed: upload it again"
             raise InvalidRequest(message, "references") from None
 
     async def _in_thread(self, work: Callable[[], Result]) -> Result:
@@ -161,7 +163,7 @@ class CastService:
 
 
 def check_name(name: str) -> None:
-    """Refuse a name that no member has. Raises Refusal 404."""
+    """Raise Refusal 404 for a name that no member can have."""
     if not re.fullmatch(CAST_NAME, name):
         raise Refusal(404, "not_found", NO_MEMBER)
 
@@ -173,7 +175,7 @@ def _there(found: KeptMember | None) -> KeptMember:
 
 
 def _kept(body: CastBody, pictures: Known) -> dict[str, Any]:
-    """Return what is kept of a body, its references by their files."""
+    """Return the stored form of a body, with the file names of its references."""
     references = dict.fromkeys(pictures[picture].name for picture in body.references)
     return {
         "description": body.description,

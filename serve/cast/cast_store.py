@@ -1,7 +1,7 @@
-"""Rows of the cast: its members, their versions, and the pictures that they hold.
+"""Store the cast: its members, their versions, and the pictures that they hold.
 
-Every method is one transaction. Without `now`, in seconds since 1970, it is whatever time the database has.
-All of them raise SQLAlchemyError. A member that is not its asker's is not there.
+Every method is one transaction and raises SQLAlchemyError. `now` is in seconds since 1970, and defaults to
+the database's time. Members of other owners are never found.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ CAST = "cast:"
 
 @dataclass(frozen=True, kw_only=True)
 class KeptMember:
-    """A row. `id`: of this member alone, whoever has its name later. `references`: the pictures' files."""
+    """A stored member. Its `id` is never reused, unlike its name. `references` are names of picture files."""
 
     name: str
     id: str
@@ -50,24 +50,24 @@ class KeptMember:
 
     @property
     def tag(self) -> str:
-        """Return what no other version of any member has."""
+        """Return a tag that no other version of any member has."""
         return f"{self.id[:8]}-{self.version}"
 
 
 class NameTaken(Exception):
-    """The owner has a member of this name."""
+    """The owner already has a member of this name."""
 
 
 class TooMany(Exception):
-    """The owner has as many members as it may."""
+    """The owner has as many members as allowed."""
 
 
 class OtherVersion(Exception):
-    """The member is of another version than expected."""
+    """The member has another version than expected."""
 
 
 class PicturesGone(Exception):
-    """A reference is not there any more."""
+    """A reference picture no longer exists."""
 
 
 class CastStore:
@@ -76,12 +76,12 @@ class CastStore:
         self._max_members = max_members
 
     def add(self, owner: str, name: str, body: dict[str, Any], now: float | None = None) -> KeptMember:
-        """Keep a new member. `body` has the fields of a KeptMember that are the caller's.
+        """Keep a new member. `body` has the fields of a KeptMember that the caller sets.
 
         Raises NameTaken, TooMany and PicturesGone.
         """
         with self.engine.begin() as connection:
-            if connection.dialect.name == "postgresql":  # SQLite lets one write at a time as it is.
+            if connection.dialect.name == "postgresql":  # SQLite allows only one writer anyway.
                 connection.execute(text("LOCK TABLE cast_members IN EXCLUSIVE MODE"))
             now = now_of(connection, now)
             self._check_new(connection, owner, name)
@@ -91,7 +91,7 @@ class CastStore:
             return _holding(connection, owner, name, now)
 
     def would_add(self, owner: str, name: str) -> None:
-        """Raise what add would raise, but for the pictures."""
+        """Raise what `add` would raise, except PicturesGone."""
         with reading(self.engine) as connection:
             self._check_new(connection, owner, name)
 
@@ -105,7 +105,7 @@ class CastStore:
     def would_replace(
         self, owner: str, name: str, version: int | None = None, tags: Iterable[str] | None = None
     ) -> bool:
-        """Return whether there is such a member. Raises what replace would raise, but for the pictures."""
+        """Return whether the member exists. Raises what `replace` would raise, except PicturesGone."""
         kept = self.find(owner, [name]).get(name)
         if kept is not None:
             _check_version(kept, version, tags)
@@ -120,9 +120,9 @@ class CastStore:
         tags: Iterable[str] | None = None,
         now: float | None = None,
     ) -> KeptMember | None:
-        """Keep the next version of a member; None where there is none.
+        """Keep the next version of a member; return None if there is no such member.
 
-        `version`, `tags`: what it must be now, where that is given. Raises OtherVersion and PicturesGone.
+        The current version must match `version` and `tags`, if given. Raises OtherVersion and PicturesGone.
         """
         with self.engine.begin() as connection:
             now = now_of(connection, now)
@@ -136,7 +136,7 @@ class CastStore:
     def remove(
         self, owner: str, name: str, tags: Iterable[str] | None = None, now: float | None = None
     ) -> tuple[KeptMember, list[str]] | None:
-        """Delete a member and the pictures that it alone holds. Return it and their notes' tokens.
+        """Delete a member and the pictures that it alone holds. Return it and the tokens of their notes.
 
         Raises OtherVersion.
         """
@@ -150,13 +150,13 @@ class CastStore:
             return kept, tokens
 
     def find(self, owner: str, names: Iterable[str]) -> dict[str, KeptMember]:
-        """Return those of the named that the owner has."""
+        """Return the owner's members among these names, by name."""
         with reading(self.engine) as connection:
             mine = and_(cast_members.c.owner == owner, cast_members.c.name.in_(list(names)))
             return {row.name: _member(row) for row in connection.execute(select(cast_members).where(mine))}
 
     def page(self, owner: str, limit: int, after: str | None = None) -> list[KeptMember]:
-        """Return members by name, those behind `after`."""
+        """Return members in order of name, from the first one after `after`."""
         asked = select(cast_members).where(cast_members.c.owner == owner)
         if after is not None:
             asked = asked.where(cast_members.c.name > after)
@@ -168,7 +168,7 @@ class CastStore:
 def _locked(
     connection: Connection, owner: str, name: str, version: int | None, tags: Iterable[str] | None
 ) -> KeptMember | None:
-    """Return a member that nobody else changes in this transaction. Raises OtherVersion."""
+    """Return a member, locked until the transaction ends. Raises OtherVersion."""
     found = connection.execute(_row_of(owner, name).with_for_update()).one_or_none()
     if found is None:
         return None
@@ -183,7 +183,7 @@ def _check_version(kept: KeptMember, version: int | None, tags: Iterable[str] | 
 
 
 def _holding(connection: Connection, owner: str, name: str, now: float) -> KeptMember:
-    """Hold a member's references, and return it. Raises PicturesGone."""
+    """Hold a member's reference pictures, and return the member. Raises PicturesGone."""
     kept = _member(connection.execute(_row_of(owner, name)).one())
     if hold_instead(connection, f"{CAST}{kept.id}", owner, kept.references, now):
         raise PicturesGone

@@ -1,4 +1,4 @@
-"""Name the client where it used to be: `serve.client` and its modules are those of `scenewright`."""
+"""Keep the client's former name: `serve.client` and its modules are those of `scenewright`."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ MODULES = (
     "stories",
     "synchronous",
 )
-"""One module under both names, and no second copy: an `except` of either name catches the same class."""
+"""Each is one module under both names, not a copy, so an `except` of either name catches the same class."""
 
 for _name in MODULES:
     sys.modules[f"{__name__}.{_name}"] = globals()[_name] = import_module(f"scenewright.{_name}")

@@ -1,8 +1,8 @@
-"""Start the service, paint one scene from text, say how long each stage took, and stop.
+"""Start the service, paint one scene from text, report how long each stage took, and stop.
 
-Run by scripts/demo: `python -m serve.commands.demo`.
+scripts/demo runs it: `python -m serve.commands.demo`.
 
---keep keeps serving until Ctrl-C.
+With --keep it serves until Ctrl-C.
 """
 
 from __future__ import annotations
@@ -24,15 +24,24 @@ from ..runtime.start_errors import CannotStart, RayEnded
 CHARACTER = {"prompt": "an elf in a red tunic", "seed": 501}
 BACKGROUND = {"prompt": "a castle at sunset", "seed": 15}
 KEPT_PORT = 8000
-"""Where the quick start and the clients look for a service."""
+"""The port at which the quick start and the clients expect a service."""
 LAYER_STAGES = ("queue", "encode", "denoise", "decode")
 
 
 @click.command(cls=Command)
-@click.option("--config", default="serve/local.yaml", show_default=True)
-@click.option("--output", "file", type=click.Path(path_type=Path), default="scene.jpg", show_default=True)
+@click.option("--config", default="serve/local.yaml", show_default=True, help="A Serve configuration file.")
 @click.option(
-    "--port", type=click.IntRange(0, 65535), help=f"Else {KEPT_PORT} with --keep, and a free one without."
+    "--output",
+    "file",
+    type=click.Path(path_type=Path),
+    default="scene.jpg",
+    show_default=True,
+    help="File for the picture.",
+)
+@click.option(
+    "--port",
+    type=click.IntRange(0, 65535),
+    help=f"The port to serve at. By default {KEPT_PORT} with --keep, and a free one without.",
 )
 @click.option("--keep", is_flag=True, help="Keep serving until Ctrl-C.")
 def main(config: str, file: Path, port: int | None, keep: bool) -> None:
@@ -90,7 +99,7 @@ def _paint(config: str, file: Path, port: int | None, keep: bool) -> None:
 
 
 def _table(painted: Scene, start_s: float, in_all_s: float) -> str:
-    """List the seconds of each stage; the layers are side by side, since they are painted together."""
+    """List the seconds of each stage, with the layers side by side, since they are painted together."""
     ms = painted.timings_ms
     rows = [f"{'seconds':<10}{'character':>12}{'background':>12}"]
     rows += [
@@ -98,7 +107,7 @@ def _table(painted: Scene, start_s: float, in_all_s: float) -> str:
         for stage in LAYER_STAGES
     ]
     rows += [f"{stage:<10}{ms[stage] / 1e3:>12.2f}" for stage in ("merge", "output")]
-    rows += [f"{'start':<10}{start_s:>12.2f}", f"{'in all':<10}{in_all_s:>12.2f}"]
+    rows += [f"{'start':<10}{start_s:>12.2f}", f"{'total':<10}{in_all_s:>12.2f}"]
     rows += [f"degraded: {how}" for how in painted.degraded]
     if painted.backend == "simulated":
         rows.append("simulated: no model painted this")

@@ -1,4 +1,4 @@
-"""`scenewright keys`: who may use the service, where it asks for keys."""
+"""`scenewright keys`: manage the keys and tenants of a service that requires keys."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ class Span(click.ParamType[float]):
         if isinstance(value, float):
             return value
         if not (span := SPAN.fullmatch(value)):
-            self.fail(f"{value!r} is none of 30m, 12h, 7d")
+            self.fail(f"{value!r} is not a duration, such as 30m, 12h or 7d")
         return float(int(span[1]) * UNITS_S[span[2]])
 
 
@@ -61,36 +61,42 @@ class Moment(click.ParamType[float]):
             moment = datetime.fromisoformat(value)
             at = (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
         except (ValueError, OverflowError):
-            self.fail(f"{value!r} is none of 90d, 12h, 30m, 2030-12-31, 2030-12-31T12:00Z")
+            self.fail(f"{value!r} is not a time, such as 90d, 12h, 30m, 2030-12-31 or 2030-12-31T12:00Z")
         if at <= now:
-            self.fail(f"{value} is over")
+            self.fail(f"{value} is in the past")
         return at
 
 
-expires = click.option("--expires", type=Moment(), help="When it ends: 90d, 12h, 2030-12-31; in UTC.")
-rate = click.option("--rate", type=FiniteRange(0, 1e9, min_open=True), help="Megapixel-steps a second.")
+expires = click.option(
+    "--expires", type=Moment(), help="When the key expires: 90d, 12h or 2030-12-31, in UTC."
+)
+rate = click.option(
+    "--rate", type=FiniteRange(0, 1e9, min_open=True), help="The most megapixel-steps per second."
+)
 budget = click.option(
     "--monthly-budget",
     type=FiniteRange(0, 1e12, min_open=True),
-    help="Megapixel-steps a month (of UTC).",
+    help="The most megapixel-steps per month (in UTC).",
 )
 budget_webhook = click.option(
-    "--budget-webhook", help="An https address that is told when the month's budget is used up."
+    "--budget-webhook", help="An https address to notify when the month's budget is used up."
 )
-burst = click.option("--burst", type=FiniteRange(0, 1e9, min_open=True), help="Megapixel-steps at once.")
+burst = click.option(
+    "--burst", type=FiniteRange(0, 1e9, min_open=True), help="The most megapixel-steps at once."
+)
 
 
 @click.group()
 @state_options
 @click.pass_context
 def keys(context: click.Context, state_dir: str, database: str | None) -> None:
-    """Create, list, replace and revoke API keys. A running service heeds it within a second."""
+    """Create, list, replace and revoke API keys. A running service applies changes within a second."""
     context.obj = place_of(state_dir, database)
 
 
 @keys.command()
 @click.argument("name", required=False)
-@click.option("--tenant", help="Whose key it is. Where not given, a new tenant called NAME.")
+@click.option("--tenant", help="The tenant that the key is for. By default a new one called NAME.")
 @click.option(
     "--scope",
     "scopes",
@@ -98,7 +104,7 @@ def keys(context: click.Context, state_dir: str, database: str | None) -> None:
     multiple=True,
     default=("generate", "jobs"),
     show_default=True,
-    help="What the key may do; more than one may be given.",
+    help="What the key may do. May be given several times.",
 )
 @expires
 @rate
@@ -106,7 +112,7 @@ def keys(context: click.Context, state_dir: str, database: str | None) -> None:
 @click.option(
     "--concurrent",
     type=click.IntRange(1, 1_000_000),
-    help=f"Requests at once; {CONCURRENT} for a new tenant where not given.",
+    help=f"The most requests at once. By default {CONCURRENT} for a new tenant.",
 )
 @budget
 @click.pass_obj
@@ -121,11 +127,11 @@ def create(
 ) -> None:
     """Create a key called NAME and print it.
 
-    It is not kept, and cannot be shown again.
-    What is stored belongs to a tenant, and so do the limits. A tenant may have several keys.
+    The key itself is not stored, so it cannot be shown again.
+    Stored data and limits belong to a tenant, which may have several keys.
     """
     if name is None and tenant is None:
-        raise click.UsageError("give the key a NAME, or its --tenant")
+        raise click.UsageError("give the key a NAME or a --tenant")
     if limits["burst"] is not None and limits["rate"] is None:
         raise click.UsageError("--burst needs --rate")
     called = name if name is not None else str(tenant)
@@ -152,11 +158,11 @@ def list_(place: StatePlace) -> None:
 @click.option(
     "--work",
     type=click.Choice(ENDED_WORK),
-    help="What becomes of its waiting scenes; else what the service's jobs.ended_keys says.",
+    help="What happens to its waiting scenes. By default, what the service's jobs.ended_keys says.",
 )
 @click.pass_obj
 def revoke(place: StatePlace, key_id: str, work: EndedWork | None) -> None:
-    """Revoke a key, for good. Its waiting work stops, and its streams end."""
+    """Revoke a key permanently. Its waiting work stops, and its streams end."""
     if _heeding(place, lambda store: store.revoke(key_id, work)) is None:
         raise click.ClickException(f"there is no key {key_id}")
     click.echo(f"{key_id} is revoked")
@@ -168,12 +174,12 @@ def revoke(place: StatePlace, key_id: str, work: EndedWork | None) -> None:
     "--grace",
     type=Span(),
     default=0.0,
-    help="How long the old one still counts: 30m, 12h, 7d. It ends at once where not given.",
+    help="How long the old key stays valid: 30m, 12h or 7d. By default it ends at once.",
 )
 @expires
 @click.pass_obj
 def replace(place: StatePlace, key_id: str, grace: float, expires: float | None) -> None:
-    """Give a key's tenant a new one in its place, and print it. The old one's work goes on."""
+    """Replace a key with a new one for its tenant, and print it. The old key's work continues."""
     made = _heeding(place, lambda store: store.replace(key_id, grace, expires))
     if made is None:
         raise click.ClickException(f"there is no key {key_id}")
@@ -184,12 +190,12 @@ def replace(place: StatePlace, key_id: str, grace: float, expires: float | None)
 @click.argument("tenant")
 @rate
 @burst
-@click.option("--concurrent", type=click.IntRange(1, 1_000_000), help="Requests at once.")
+@click.option("--concurrent", type=click.IntRange(1, 1_000_000), help="The most requests at once.")
 @budget
 @budget_webhook
 @click.pass_obj
 def limit(place: StatePlace, /, tenant: str, **limits: Any) -> None:
-    """Change what TENANT may use."""
+    """Change the limits of TENANT."""
     if all(value is None for value in limits.values()):
         names = "--rate, --burst, --concurrent, --monthly-budget and --budget-webhook"
         raise click.UsageError(f"give at least one of {names}")
@@ -198,7 +204,7 @@ def limit(place: StatePlace, /, tenant: str, **limits: Any) -> None:
         raise click.BadParameter("must begin with https:// and a host", param_hint="--budget-webhook")
     if not _heeding(place, lambda store: store.limit(tenant, **limits)):
         raise click.ClickException(f"there is no tenant {tenant}")
-    click.echo(f"the limits of {tenant} are changed")
+    click.echo(f"the limits of {tenant} have been changed")
 
 
 @keys.command()
@@ -206,11 +212,11 @@ def limit(place: StatePlace, /, tenant: str, **limits: Any) -> None:
 @click.option(
     "--at-once",
     is_flag=True,
-    help="The old secrets are forgotten, and all that they signed ends within seconds: a stranger saw one.",
+    help="Also delete the old secrets, as after a leak: all that they signed stops working within seconds.",
 )
 @click.pass_obj
 def rotate(place: StatePlace, what: Signed, at_once: bool) -> None:
-    """Replace the secret that signs result links, or browsers' tokens. What is signed stays valid."""
+    """Replace the secret that signs result links or browser tokens. Those already signed stay valid."""
     from ..state import shared_secrets
 
     signs_from = place.use(lambda engine: shared_secrets.rotate(engine, what, at_once))

@@ -1,6 +1,6 @@
-"""`scenewright merge`: picture files into one, here and without a service, by the merger's own code.
+"""`scenewright merge`: merge picture files into one here, without a service, by the merger's own code.
 
-It takes the place of the client's command of this name, which asks a running service.
+It replaces the client's command of this name, which calls a running service.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ def merge(
 ) -> None:
     """Set the figure of CHARACTER.png into BACKGROUND.png, on this machine, without a service.
 
-    Both may be PNG, JPEG or WebP; transparency is honoured. Layers of an earlier scene give that scene again.
+    Both may be PNG, JPEG or WebP; transparency is kept. The layers of an earlier scene give that scene again.
     """
     output = OutputOptions(picture_format(file))
     check_writable(file)

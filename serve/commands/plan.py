@@ -20,7 +20,7 @@ class ProfileSource(click.ParamType[Path | str]):
     name = "FILE|NAME"
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Path | str:
-        """Fail for what is neither, with the names that there are."""
+        """Return the file or the name. Fail with the list of published names if it is neither."""
         # pydantic takes a moment to import, and no other command needs these.
         from ..planning.published import PUBLISHED
 
@@ -50,13 +50,13 @@ def _list_published(ctx: click.Context, param: click.Parameter, wanted: bool) ->
     type=FiniteRange(0, 10_000, min_open=True),
     required=True,
     multiple=True,
-    help="Scenes a second.",
+    help="The scenes per second to plan for.",
 )
 @click.option(
     "--p95",
     type=FiniteRange(0, 3_600, min_open=True),
     required=True,
-    help="Seconds, for 95% of the scenes.",
+    help="The seconds within which 95% of the scenes must be done.",
 )
 @click.option(
     "--profile",
@@ -64,10 +64,14 @@ def _list_published(ctx: click.Context, param: click.Parameter, wanted: bool) ->
     type=ProfileSource(),
     required=True,
     multiple=True,
-    help="What `scenewright profile` measured, or the name of a published profile.",
+    help="A file that `scenewright profile` wrote, or the name of a published profile.",
 )
 @click.option(
-    "--scenes", type=click.IntRange(500, 1_000_000), default=10_000, show_default=True, help="Simulated."
+    "--scenes",
+    type=click.IntRange(500, 1_000_000),
+    default=10_000,
+    show_default=True,
+    help="The number of scenes to simulate.",
 )
 @click.option(
     "--figures",
@@ -76,8 +80,8 @@ def _list_published(ctx: click.Context, param: click.Parameter, wanted: bool) ->
     show_default=True,
     help="Characters in each scene.",
 )
-@click.option("--seed", type=int, default=0, show_default=True)
-@click.option("--json", "as_json", is_flag=True, help="The plan as JSON.")
+@click.option("--seed", type=int, default=0, show_default=True, help="Seed of the simulated arrivals.")
+@click.option("--json", "as_json", is_flag=True, help="Print the plan as JSON.")
 @click.option(
     "--published",
     is_flag=True,
@@ -98,9 +102,9 @@ def plan(
     """Work out how many GPUs a load needs.
 
     Simulates the service over Poisson arrivals: both branches, the sharing of forwards, routing and merging.
-    Prints the fewest replicas that keep the goal, what one more of each would cost, and why one less fails.
+    Prints the fewest replicas that meet the goal, what one more of each would cost, and why one less fails.
 
-    Where a layer has several models, profile each pair of them that paints scenes together, and give --rps
+    If a layer has several models, profile each pair of them that paints scenes together, and give --rps
     and --profile once for each pair. A model that is in two pairs is counted in both.
     """
     if len(rates) != len(sources):

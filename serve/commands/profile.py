@@ -1,4 +1,4 @@
-"""`scenewright profile`: what a running service takes for each stage, for `scenewright plan`."""
+"""`scenewright profile`: measure the stages of a running service, for `scenewright plan`."""
 
 from __future__ import annotations
 
@@ -13,15 +13,25 @@ from scenewright.commands.service import connected, service_options
 
 @click.command(short_help="Measure a running service, for `scenewright plan`.")
 @click.option(
-    "-o", "--output", "file", type=click.Path(path_type=Path), default=Path("profile.json"), show_default=True
+    "-o",
+    "--output",
+    "file",
+    type=click.Path(path_type=Path),
+    default=Path("profile.json"),
+    show_default=True,
+    help="File for the profile.",
 )
-@click.option("--device", required=True, help="What it runs on, such as `RTX 4090`: stands in every plan.")
+@click.option(
+    "--device",
+    required=True,
+    help="The device that the service runs on, such as `RTX 4090`. Every plan names it.",
+)
 @click.option(
     "--pictures",
     type=click.IntRange(1, 64),
     default=8,
     show_default=True,
-    help="Measure forwards over up to so many pictures.",
+    help="Measure forwards over at most this many pictures.",
 )
 @click.option(
     "--start",
@@ -29,10 +39,14 @@ from scenewright.commands.service import connected, service_options
     type=FiniteRange(0, 3_600),
     default=30.0,
     show_default=True,
-    help="Seconds that a replica takes to start, as its log or `ray status` says.",
+    help="Seconds that a replica takes to start, according to its log or `ray status`.",
 )
-@click.option("--character-model", metavar="ID", help="One of `scenewright models`; else the layer's first.")
-@click.option("--background-model", metavar="ID")
+@click.option(
+    "--character-model",
+    metavar="ID",
+    help="A model that `scenewright models` lists. By default the layer's first.",
+)
+@click.option("--background-model", metavar="ID", help="The same for the background.")
 @service_options
 def profile(
     file: Path,
@@ -44,7 +58,7 @@ def profile(
     url: str,
     api_key: str | None,
 ) -> None:
-    """Measure a running service, one replica of each generator and otherwise idle, into a file."""
+    """Write the profile of a running service that has one replica of each generator and is otherwise idle."""
     from ..planning.measuring import Kind, measure, steps_of
 
     check_writable(file)

@@ -1,4 +1,4 @@
-"""`scenewright serve`: the service in the foreground, until SIGINT or SIGTERM."""
+"""`scenewright serve`: run the service in the foreground, until SIGINT or SIGTERM."""
 
 from __future__ import annotations
 
@@ -12,18 +12,26 @@ from serve.runtime.start_errors import CannotStart, RayEnded
 
 @click.command()
 @click.option("--config", default="serve/local.yaml", show_default=True, help="A Serve configuration file.")
-@click.option("--port", type=click.IntRange(0, 65535), help="Else the file's; 0 takes a free one.")
+@click.option(
+    "--port",
+    type=click.IntRange(0, 65535),
+    help="The port to listen on. By default the file's; 0 takes a free one.",
+)
 @click.option(
     "--host",
-    help="Else the file's: an address such as 127.0.0.1 or ::1, or a name. 0.0.0.0 opens it to the network.",
+    help="The address to listen on, such as 127.0.0.1 or ::1, or a host name. By default the file's."
+    " 0.0.0.0 opens it to the network.",
 )
 @click.option(
     "--metrics-port",
     type=click.IntRange(1, 65535),
-    help="Where Prometheus reads metrics on this machine: http://127.0.0.1:PORT/metrics. Else a free one.",
+    help="Where Prometheus reads metrics on this machine: http://127.0.0.1:PORT/metrics."
+    " By default a free port.",
 )
 @click.option(
-    "--check", is_flag=True, help="Check the file, as for Ray's own `serve run`, and start nothing."
+    "--check",
+    is_flag=True,
+    help="Check the file and start nothing. Also for files that Ray's own `serve run` starts.",
 )
 def serve(config: str, port: int | None, host: str | None, metrics_port: int | None, check: bool) -> None:
     """Serve in the foreground, on a private Ray, until Ctrl-C."""

@@ -1,4 +1,4 @@
-"""Find where a service keeps its state: the options of commands that work on its database, and faults."""
+"""Find a service's state: the options of commands that use its database, and the errors they report."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ Result = TypeVar("Result")
 
 @dataclass(frozen=True)
 class StatePlace:
-    """A service's state. It is opened late, so that a wrong argument makes no database."""
+    """A service's state. It is opened late, so that a wrong argument does not create a database."""
 
     state_folder: Path
     database: str | None
 
     def use(self, work: Callable[[Engine], Result]) -> Result:
-        """Call `work` with the database. Raises click's errors, in one sentence each."""
+        """Call `work` with the database. Raises click's errors, each with a message of one sentence."""
         from sqlalchemy.exc import SQLAlchemyError
 
         from ..state.database import NewerDatabase
@@ -39,12 +39,12 @@ class StatePlace:
             name = os.fspath(error.filename or self.state_folder)
             raise click.ClickException(f"{name}: {error.strerror}") from error
         except SQLAlchemyError as error:
-            # Not the driver's own message: a password may stand in it.
+            # Not the driver's own message, which may contain a password.
             raise click.ClickException(f"the database cannot be used ({type(error).__name__})") from error
         except ImportError as error:
             raise click.ClickException(f"the database needs {error.name}, which is not installed") from error
         except ValueError as error:
-            raise click.ClickException("the file of keys is damaged") from error
+            raise click.ClickException("the key file is damaged") from error
 
     def _open(self) -> Engine:
         from ..config.job_config import JobConfig
@@ -53,7 +53,7 @@ class StatePlace:
         try:
             jobs = TypeAdapter(JobConfig).validate_python({"database": self.database})
         except ValidationError:
-            raise click.BadParameter("is no URL of SQLAlchemy's", param_hint="--database") from None
+            raise click.BadParameter("is not a valid SQLAlchemy URL", param_hint="--database") from None
         return open_state(self.state_folder, jobs)
 
 
@@ -62,23 +62,24 @@ def state_options(command: Callable[..., Any]) -> Callable[..., Any]:
     database = click.option(
         "--database",
         envvar="SCENEWRIGHT_DATABASE",
-        help="Of the service, where its jobs.database names one; or the environment's SCENEWRIGHT_DATABASE.",
+        help="The URL of the service's database, if its jobs.database names one."
+        " SCENEWRIGHT_DATABASE sets it too.",
     )
     state_dir = click.option(
         "--state-dir",
         envvar="SCENEWRIGHT_STATE_DIR",
         default=DEFAULT_STATE_DIR,
         show_default=True,
-        help="Of the service; or the environment's SCENEWRIGHT_STATE_DIR.",
+        help="The service's state folder. SCENEWRIGHT_STATE_DIR sets it too.",
     )
     return state_dir(database(command))
 
 
 def place_of(state_dir: str, database: str | None) -> StatePlace:
-    """Return what the options name. Raises click's errors."""
+    """Return the state that the options name. Raises click's errors."""
     try:
         return StatePlace(Path(state_dir).expanduser(), database or None)
     except RuntimeError as error:
         raise click.BadParameter(
-            f"{state_dir}: no such home folder is known", param_hint="--state-dir"
+            f"{state_dir}: this home folder is not known", param_hint="--state-dir"
         ) from error

@@ -1,4 +1,4 @@
-"""`scenewright webhooks`: the secrets that sign them, and what became of those that were sent."""
+"""`scenewright webhooks`: show the secrets that sign webhooks, and list and repeat deliveries."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import click
 from .state_place import StatePlace, place_of, state_options
 
 tenant_option = click.option(
-    "--tenant", default="", help="Whose; where the service asks for no keys there is but one, without a name."
+    "--tenant", default="", help="The tenant. A service that requires no keys has only one, without a name."
 )
 
 
@@ -20,27 +20,33 @@ NO_JOB = "-"
 @state_options
 @click.pass_context
 def webhooks(context: click.Context, state_dir: str, database: str | None) -> None:
-    """Show the signing secret; list and repeat deliveries."""
+    """Show the signing secret, or list and repeat deliveries."""
     context.obj = place_of(state_dir, database)
 
 
 @webhooks.command()
 @tenant_option
-@click.option("--rotate", is_flag=True, help="Make a new one. The old one signs too for another day.")
+@click.option("--rotate", is_flag=True, help="Create a new secret. The old one also signs for another day.")
 @click.pass_obj
 def secret(place: StatePlace, tenant: str, rotate: bool) -> None:
-    """Print the secret that receivers verify a tenant's webhooks with. It is made at the first call."""
+    """Print the secret with which receivers verify a tenant's webhooks. The first call creates it."""
     from ..webhooks import secrets
 
     click.echo(place.use(lambda engine: (secrets.rotate if rotate else secrets.secret_of)(engine, tenant)))
 
 
 @webhooks.command("list")
-@click.option("--tenant", help="Only this tenant's.")
-@click.option("--limit", type=click.IntRange(1, 10_000), default=100, show_default=True)
+@click.option("--tenant", help="List only this tenant's deliveries.")
+@click.option(
+    "--limit",
+    type=click.IntRange(1, 10_000),
+    default=100,
+    show_default=True,
+    help="The most deliveries to list.",
+)
 @click.pass_obj
 def list_(place: StatePlace, tenant: str | None, limit: int) -> None:
-    """List deliveries, the newest first. Prints id, state, attempts, job, address and the last fault."""
+    """List deliveries, the newest first. Prints id, state, attempts, job, address and the last error."""
     from ..webhooks import outbox
 
     for each in place.use(lambda engine: outbox.listed(engine, tenant, limit)):
@@ -55,9 +61,9 @@ def list_(place: StatePlace, tenant: str | None, limit: int) -> None:
 @click.argument("delivery_id", metavar="ID")
 @click.pass_obj
 def replay(place: StatePlace, delivery_id: str) -> None:
-    """Send a delivery again, with the id that it had."""
+    """Send a delivery again, with the same id."""
     from ..webhooks import outbox
 
     if not place.use(lambda engine: outbox.replay(engine, delivery_id)):
         raise click.ClickException(f"there is no delivery {delivery_id}")
-    click.echo(f"{delivery_id} is sent again")
+    click.echo(f"{delivery_id} will be sent again")

@@ -1,4 +1,4 @@
-"""Name what may be chosen about keys: whether one is needed, what it may do, what becomes of its work."""
+"""Define the choices for keys: whether one is needed, what it may do, what happens to its work."""
 
 from __future__ import annotations
 
@@ -11,4 +11,4 @@ EndedWork = Literal["hold", "cancel", "finish"]
 ENDED_WORK: tuple[EndedWork, ...] = get_args(EndedWork)
 Signed = Literal["links", "tokens"]
 SIGNED: tuple[Signed, ...] = get_args(Signed)
-"""The kinds of message that the service signs by secrets of its own."""
+"""The kinds of message that the service signs with its own secrets."""

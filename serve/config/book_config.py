@@ -12,9 +12,10 @@ from deployments.bounds import Count
 
 @dataclass(frozen=True)
 class BookConfig:
-    """`fonts`: files of fonts, or folders of them, that books are set in beside the bundled ones. They
-    come before the open fonts that are found on the machine. `max_making` books are made at once by an edge
-    replica.
+    """Fonts of books, and how many books are made at once.
+
+    `fonts` are font files, or folders of them, that books are set in beside the bundled ones. They come
+    before the open fonts found on the machine. An edge replica makes up to `max_making` books at once.
     """
 
     __pydantic_config__: ClassVar[dict[str, str]] = {"extra": "forbid"}

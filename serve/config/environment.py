@@ -1,4 +1,4 @@
-"""The documented environment names, laid over the settings of a file."""
+"""Apply the documented environment variables to the settings of a file."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ VARIABLES = {
     "state_dir": "SCENEWRIGHT_STATE_DIR",
     "tracing.endpoint": "OTEL_EXPORTER_OTLP_ENDPOINT",
 }
-"""The field that a variable's words are laid into, where only the field's own type checks them."""
+"""Variables whose value only the field's own type checks, by the field that they set."""
 
 
 def lay_environment_over(settings: dict[str, Any], environment: Mapping[str, str]) -> dict[str, Any]:
-    """Lay the environment over `settings`, a ServiceConfig as plain data.
+    """Apply the environment to `settings`, a ServiceConfig as plain data.
 
-    `settings` is changed. Raises ValueError naming the variable.
+    Changes `settings` in place and returns it. Raises ValueError naming the variable.
     """
     limits = settings["limits"]
     xformers, slicing = _switch(environment, "USE_XFORMERS"), _switch(environment, "ATTENTION_SLICING")
@@ -56,7 +56,7 @@ def lay_environment_over(settings: dict[str, Any], environment: Mapping[str, str
 
 
 def _painted_first_by(source: str, layer: dict[str, Any]) -> dict[str, Any]:
-    """Make a model the layer's first: one that is listed already, else in place of the first."""
+    """Make `source` the layer's first model: move it there if listed, else replace the first one's source."""
     first, others = {key: layer[key] for key in layer if key != "models"}, list(layer["models"])
     for number, other in enumerate(others):
         if source in names_of(other["generator"]["model"]["source"]):
@@ -66,7 +66,7 @@ def _painted_first_by(source: str, layer: dict[str, Any]) -> dict[str, Any]:
 
 
 def first_fault(error: ValidationError) -> str:
-    """Say in one sentence what is wrong with the settings once the environment is laid over them."""
+    """Return a sentence about the first fault in settings that the environment was applied to."""
     fault = error.errors(include_url=False, include_context=False, include_input=False)[0]
     field = ".".join(str(part) for part in fault["loc"])
     name = next((name for place, name in VARIABLES.items() if field.startswith(place)), field)

@@ -1,4 +1,4 @@
-"""Names and addresses of hosts: their one spelling, which are this machine's own, which a list allows."""
+"""Host names and addresses: normalise them, recognise this machine's own, match them against a list."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from starlette._utils import ParsedHost, parse_host_header
 
 
 def parsed(authority: str) -> ParsedHost | None:
-    """Return the host and the port of a Host header, or None where it is malformed.
+    """Return the host and the port of a Host header, or None if it is malformed.
 
     A colon with no port after it means the usual port (RFC 3986, 3.2.3).
     """
@@ -20,13 +20,13 @@ def parsed(authority: str) -> ParsedHost | None:
 
 
 def host_of(authority: str) -> str | None:
-    """Return the host of a Host header in its one spelling, or None where the header is malformed."""
+    """Return the normalised host of a Host header, or None if the header is malformed."""
     found = parsed(authority)
     return normalised(found.host) if found else None
 
 
 def normalised(host: str) -> str:
-    """Return a name in lower case, without the root's dot; an address without brackets, in its short form."""
+    """Return a name in lower case without its final dot, or an address in its short form without brackets."""
     bare = host.lower().removeprefix("[").removesuffix("]")
     address = _address(bare)
     return str(address) if address else bare.removesuffix(".")
@@ -43,9 +43,9 @@ def is_loopback(host: str) -> bool:
 
 
 def matches(host: str, patterns: Iterable[str]) -> bool:
-    """Return whether a normalised host is one of the `allowed_hosts`.
+    """Return whether a normalised host matches one of the `allowed_hosts`.
 
-    A `*` alone, which allows all, does not count.
+    A `*` alone, which allows every host, does not count as a match.
     """
     return any(
         host.endswith(pattern[1:]) and len(host) >= len(pattern)
@@ -56,7 +56,7 @@ def matches(host: str, patterns: Iterable[str]) -> bool:
 
 
 def checked_pattern(pattern: str) -> str:
-    """Return one of `allowed_hosts` as it is compared. Raises ValueError."""
+    """Return an entry of `allowed_hosts` in the form that is compared. Raises ValueError."""
     if pattern == "*":
         return pattern
     front, rest = ("*.", pattern[2:]) if pattern.startswith("*.") else ("", pattern)
@@ -64,14 +64,14 @@ def checked_pattern(pattern: str) -> str:
     found = None if host.endswith(":") else parsed(host)
     if found is None or found.port is not None or "*" in rest or (front and is_address(rest)):
         raise ValueError(
-            f"{pattern!r} is no host: give a name such as paint.example.com, *.example.com for every name"
+            f"{pattern!r} is not a host: give a name such as paint.example.com, *.example.com for every name"
             " below it, or an address, without http:// and without a port"
         )
     return front + normalised(found.host)
 
 
 def _address(host: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
-    """Return the address that `host` is; an IPv4 address in IPv6's form is still that IPv4 address."""
+    """Parse `host` as an address, or return None. An IPv4-mapped IPv6 address becomes IPv4."""
     try:
         address = ipaddress.ip_address(host)
     except ValueError:

@@ -1,6 +1,6 @@
-"""Settings that would do nothing beside the others: each is refused, by name, with what makes it count.
+"""Find settings that would have no effect given the others, and say what each one needs.
 
-Only what was set is checked: a setting at its default has nothing to do.
+Only settings that differ from their default are checked.
 """
 
 from __future__ import annotations
@@ -26,13 +26,13 @@ OF_ANY_BACKEND = (
     *("source", "family", "lazy_load", "unload_after_idle_s", "threads"),
     *("ip_adapter", "pose_controlnet"),
 )
-"""`source` names the model to callers, and the last two say what it can be asked for; simulated.yaml is made
-from a real file: threads may stay."""
+"""Model keys that count with any backend. `source` names the model to callers, and the last two say what
+requests may use. `threads` may stay because simulated.yaml is made from a real file."""
 CALLED = ("max_ongoing_requests", "max_queued_requests", "autoscaling")
 
 
 def idle_settings(config: ServiceSettings) -> Iterator[str]:
-    """Yield a sentence for each setting that would do nothing."""
+    """Yield a sentence for each setting that would have no effect."""
     for name, model in config.generators.items():
         path = settings_path(name)
         yield from _of_a_generator(model.generator, f"{path}.generator")
@@ -46,7 +46,7 @@ def idle_settings(config: ServiceSettings) -> Iterator[str]:
             yield f"worker.{key} does nothing, since nobody calls the worker: set worker.num_replicas"
     merger = config.merger
     if merger.at_once != type(merger)().at_once and merger.at_once > merger.max_ongoing_requests:
-        yield "merger.at_once does nothing over merger.max_ongoing_requests: set both"
+        yield "merger.at_once does nothing above merger.max_ongoing_requests: raise that too"
     hooks = config.webhooks
     if not hooks.allowed_hosts and hooks != type(hooks)():
         yield "webhooks does nothing without webhooks.allowed_hosts: no webhook is sent anywhere"
@@ -63,11 +63,11 @@ def idle_settings(config: ServiceSettings) -> Iterator[str]:
         yield "consistency.unlike_cosine does nothing without consistency.embedder"
     matting = config.matting
     if matting and not matting.sha256 and "input_px" in _set(matting, MattingConfig()):
-        yield "matting.input_px does nothing without sha256: models of snipbg's list have a size of their own"
+        yield "matting.input_px does nothing without sha256: models on snipbg's list have their own size"
 
 
 def idle_traces(config: ServiceSettings) -> Iterator[str]:
-    """Yield the setting of traces that are sent nowhere, once the environment has been laid over."""
+    """Yield a sentence if traces are sent nowhere, given settings with the environment applied."""
     if config.tracing.endpoint is None and config.tracing.sampled != 1:
         yield "tracing.sampled does nothing without tracing.endpoint"
 
@@ -88,7 +88,7 @@ def _of_a_generator(generator: GeneratorConfig, path: str) -> Iterator[str]:
             yield f"{path}.model.lora_budget_bytes does nothing without lora_folder"
     elif not card_of(model).family.takes_loras:
         title = card_of(model).family.title
-        yield f"{path}.model.lora_folder does nothing with {title}, which diffusers has no LoRAs for"
+        yield f"{path}.model.lora_folder does nothing with {title}, for which diffusers supports no LoRAs"
     if model.device == "cpu":
         for key, silent in (("offload", "none"), ("xformers", False)):
             if getattr(model, key) != silent:
@@ -98,15 +98,15 @@ def _of_a_generator(generator: GeneratorConfig, path: str) -> Iterator[str]:
 def _of_defaults(model: ModelSettings, path: str) -> Iterator[str]:
     family = card_of(model.generator.model).family
     if model.defaults.guidance_scale is not None and not family.takes_guidance_scale:
-        yield f"{path}.defaults.guidance_scale does nothing with {family.title}, which does without"
+        yield f"{path}.defaults.guidance_scale does nothing with {family.title}, which does not use it"
 
 
 def _of_replicas(options: ReplicaOptions, path: str) -> Iterator[str]:
     if options.autoscaling is not None and options.num_replicas not in (None, 1):
-        yield f"{path}.num_replicas does nothing beside autoscaling: set its min_replicas"
+        yield f"{path}.num_replicas does nothing with autoscaling: set autoscaling.min_replicas"
 
 
 def _set(value: Any, silent: Any) -> list[str]:
-    """Return the names of the fields in which two equal kinds of settings differ."""
+    """Return the names of the fields in which two settings of one type differ."""
     names = (field.name for field in dataclasses.fields(silent))
     return [name for name in names if getattr(value, name) != getattr(silent, name)]

@@ -1,4 +1,4 @@
-"""The settings of jobs: where they are kept, how long, and how they are worked off."""
+"""Settings of jobs: where they are kept, for how long, and how they are processed."""
 
 from __future__ import annotations
 
@@ -24,35 +24,42 @@ def _database(url: str) -> str:
         parsed = make_url(url)
     except (ArgumentError, ValueError):
         raise ValueError(
-            "is no URL of SQLAlchemy's, such as postgresql+psycopg://user:password@host/name"
+            "must be a SQLAlchemy URL, such as postgresql+psycopg://user:password@host/name"
         ) from None
     if "@" in (parsed.host or ""):
-        raise ValueError("holds more than one @: one in a password is written %40")
+        raise ValueError("contains more than one @: write an @ in a password as %40")
     if parsed.get_backend_name() not in ("sqlite", "postgresql"):
-        raise ValueError("must be PostgreSQL's, or SQLite's on a single node")
+        raise ValueError("must be a URL for PostgreSQL, or for SQLite on a single node")
     in_memory = parsed.database in (None, "", ":memory:") or parsed.query.get("mode") == "memory"
     if parsed.get_backend_name() == "sqlite" and in_memory:
-        raise ValueError("names no file: what lies in memory is lost with its process, and no other sees it")
+        raise ValueError(
+            "must name a file: data in memory is lost with its process, and other processes cannot see it"
+        )
     return url
 
 
 def _pictures(place: str) -> str:
     if place.rpartition("::")[2].startswith("memory:"):
-        raise ValueError("must not be in memory, which is lost with its process, and no other sees it")
+        raise ValueError(
+            "must not be in memory: data there is lost with its process, and other processes cannot see it"
+        )
     return place
 
 
 @dataclass(frozen=True)
 class JobConfig:
-    """`database` is SQLAlchemy's URL, else a SQLite file in the state folder; `pictures` is a folder or a URL
-    that fsspec knows (`s3://bucket/folder`, with keys and endpoint of the environment), else a folder in it.
-    On several nodes the database is PostgreSQL's, and a folder is one that all of them mount (node_local.py).
+    """Storage of jobs and their pictures, and the limits of painting them.
 
-    `concurrency` scenes are painted at once by a worker. A worker that has not been heard of for `lease_s` is
-    taken for dead, and its scenes are given to another. `max_waiting_scenes` is each tenant's.
-    `ended_keys`: what becomes of the waiting scenes of a key that was revoked or has expired. `hold` keeps
-    them until the tenant or an admin releases or cancels them, for as long as `retention_s`. A scene
-    whose kept picture is damaged is painted again up to `max_repaints` times.
+    `database` is a SQLAlchemy URL, by default a SQLite file in the state folder. `pictures` is a folder or a
+    URL that fsspec knows (`s3://bucket/folder`, with keys and endpoint from the environment), by default also
+    in the state folder. On several nodes the database must be PostgreSQL, and a folder must be one that all
+    of them mount (node_local.py).
+
+    A worker paints `concurrency` scenes at once. A worker that has not been heard of for `lease_s` is
+    presumed dead, and its scenes go to another. `max_waiting_scenes` is per tenant. `ended_keys` decides what
+    happens to the waiting scenes of a key that was revoked or has expired. `hold` keeps them until the tenant
+    or an admin releases or cancels them, for as long as `retention_s`. A scene whose kept picture is damaged
+    is painted again up to `max_repaints` times.
     """
 
     __pydantic_config__: ClassVar[dict[str, str]] = {"extra": "forbid"}

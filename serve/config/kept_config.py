@@ -1,6 +1,6 @@
-"""Define the settings of what tenants keep: uploaded pictures, members of the cast, results with links.
+"""Define the settings of what tenants keep: uploaded pictures, cast members, results with links.
 
-Their files lie where the pictures of jobs do (job_config.py).
+Their files are stored with the pictures of jobs (job_config.py).
 """
 
 from __future__ import annotations
@@ -19,9 +19,11 @@ from .job_config import DAY_S
 
 @dataclass(frozen=True)
 class PictureConfig:
-    """`max_kept`: how many uploaded pictures a tenant keeps at once, within `jobs.max_stored_bytes` and
-    `jobs.max_stored_scenes`. Each is kept for `retention_s` after its last upload, and for longer while
-    something that waits holds it. `limits.max_upload_bytes` and `limits.max_upload_pixels` bound each file.
+    """Limits of uploaded pictures.
+
+    A tenant may keep up to `max_kept` at once, within `jobs.max_stored_bytes` and `jobs.max_stored_scenes`.
+    Each is kept for `retention_s` after its last upload, and longer while waiting work refers to it.
+    `limits.max_upload_bytes` and `limits.max_upload_pixels` bound each file.
     """
 
     __pydantic_config__: ClassVar[dict[str, str]] = {"extra": "forbid"}
@@ -32,7 +34,7 @@ class PictureConfig:
 
 @dataclass(frozen=True)
 class CastConfig:
-    """`max_members`: how many members of the cast a tenant keeps at once."""
+    """Limits of the cast. `max_members` is how many members a tenant may keep at once."""
 
     __pydantic_config__: ClassVar[dict[str, str]] = {"extra": "forbid"}
 
@@ -40,11 +42,11 @@ class CastConfig:
 
 
 class ResultConfig(BaseModel):
-    """`link_ttl_s`: how long a link leads to its picture. `max_kept`: of a tenant at once, within
-    `jobs.max_stored_bytes` and `jobs.max_stored_scenes`.
+    """Settings of results with links.
 
-    `base_url`: the address of this service that links begin with, such as https://paint.example.com/prefix.
-    null: as the request names it.
+    `link_ttl_s` is how long a link leads to its picture. A tenant may keep up to `max_kept` results at once,
+    within `jobs.max_stored_bytes` and `jobs.max_stored_scenes`. `base_url` is the address of this service
+    that links begin with, such as https://paint.example.com/prefix. null: the address that the request used.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -66,7 +68,7 @@ class ResultConfig(BaseModel):
         plain = base_url.isascii() and base_url.isprintable() and " " not in base_url
         if host is None or not plain or parts.query or parts.fragment or "@" in parts.netloc:
             raise ValueError(
-                "base_url is the address that links begin with, such as https://paint.example.com, without a"
-                " query and without a name or password"
+                "base_url must be the address that links begin with, such as https://paint.example.com,"
+                " without a query, user name or password"
             )
         return base_url.rstrip("/")

@@ -1,6 +1,6 @@
-"""Every key of a parsed file must be one that the types it is for know; a refusal guesses what was meant.
+"""Refuse every key of a parsed file that its types do not know, and suggest the key that was meant.
 
-Serve's own schemas let unknown keys pass in silence: `num_replica: 4` leaves one replica, and no word of it.
+Serve's own schemas silently ignore unknown keys: `num_replica: 4` leaves one replica, without a message.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ class UnknownKey(ValueError):
 
 
 def check_keys(value: Any, annotation: Any, path: str = "") -> None:
-    """Follow `value` down the pydantic models and dataclasses in `annotation`. Raises UnknownKey."""
+    """Check the keys of `value` against the models and dataclasses in `annotation`. Raises UnknownKey."""
     if isinstance(value, list):
         for index, item in enumerate(value):
             check_keys(item, annotation, f"{path}[{index}]")

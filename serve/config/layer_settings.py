@@ -21,11 +21,11 @@ from .settings_base import Settings
 
 OF_ONE_MODEL = ("replicas", "defaults")
 NATIVE_PX = 512
-"""The side of the picture that Stable Diffusion 1 was trained on, for which the sizes below are."""
+"""The side of the pictures that Stable Diffusion 1 was trained on. The sizes below are meant for it."""
 
 
 class LayerDefaults(Settings):
-    """A layer's defaults where its request is silent. null: what suits the model."""
+    """A layer's defaults for values that its request omits. null: the value that suits the model."""
 
     num_inference_steps: Steps | None = None
     guidance_scale: Guidance | None = None
@@ -34,7 +34,7 @@ class LayerDefaults(Settings):
 
 
 class ModelSettings(Settings):
-    """One model of a layer, which is one generator: its replicas, its defaults."""
+    """One model of a layer, which is one generator, with its replicas and its defaults."""
 
     generator: GeneratorConfig
     replicas: GeneratorReplicaOptions = GeneratorReplicaOptions()
@@ -42,9 +42,9 @@ class ModelSettings(Settings):
 
 
 class LayerSettings(ModelSettings):
-    """The model that paints a layer where a request names none, and in `models` the others.
+    """The model that paints a layer if a request names none, and the others in `models`.
 
-    Where there is no `generator`, the first of `models` is that one.
+    Without `generator`, the first of `models` becomes the layer's own model.
     """
 
     models: tuple[ModelSettings, ...] = ()
@@ -62,7 +62,7 @@ class LayerSettings(ModelSettings):
 
     @property
     def by_model(self) -> dict[str, ModelSettings]:
-        """Return every model by its `LayerJob.model`, the first one first."""
+        """Return every model by its `LayerJob.model`, starting with the layer's first."""
         return {"": self} | {model_id(model): model for model in self.models}
 
 
@@ -72,9 +72,9 @@ def model_id(settings: ModelSettings) -> str:
 
 
 def find_model(layer: LayerSettings, name: str | None) -> tuple[str, ModelSettings] | None:
-    """Return a model that a request asks for: its `LayerJob.model`, and its settings. None if it is unknown.
+    """Return the `LayerJob.model` and the settings of the model that a request names, or None if unknown.
 
-    No name means the first. The name is only compared, and opens no file.
+    Without a name it is the first model. The name is only compared: no file is opened.
     """
     for model, settings in layer.by_model.items():
         if name is None or name in names_of(settings.generator.model.source):
@@ -83,9 +83,9 @@ def find_model(layer: LayerSettings, name: str | None) -> tuple[str, ModelSettin
 
 
 def _first_of_models(layer: Any) -> Any:
-    """Make the first of a layer's `models` the layer's own model, where it has no `generator`.
+    """Make the first of a layer's `models` the layer's own model if it has no `generator`.
 
-    Raises ValidationError with the path of what is wrong with one of them.
+    Raises ValidationError with the path of a fault in one of `models`.
     """
     if not isinstance(layer, dict) or not isinstance(layer.get("models"), list | tuple):
         return layer
@@ -99,7 +99,7 @@ def _first_of_models(layer: Any) -> Any:
         return layer
     for key in OF_ONE_MODEL:
         if key in layer:
-            raise ValueError(f"{key} is for one model: set it in each of models")
+            raise ValueError(f"{key} belongs to a single model: set it in each entry of models")
     if not models:
         raise ValueError("models must list at least one model")
     first = models[0]
@@ -108,7 +108,7 @@ def _first_of_models(layer: Any) -> Any:
 
 
 def _at(place: tuple[str | int, ...], error: ValidationError) -> ValidationError:
-    """Return the same faults, with the place of what they are in before their own."""
+    """Return the same faults, each with `place` prefixed to its own location."""
     faults = error.errors(include_url=False, include_context=False, include_input=False)
     return ValidationError.from_exception_data(
         error.title,
@@ -128,12 +128,12 @@ def _as_it_was(fault: Any) -> PydanticCustomError:
 
 
 def _name_faults(models: Iterable[ModelSettings]) -> Iterator[str]:
-    """Yield a sentence for each two models of a layer that a request could not tell apart."""
+    """Yield a sentence for each pair of models of a layer that a request could not tell apart."""
     for one, other in combinations(models, 2):
         sources = [each.generator.model.source for each in (one, other)]
         if not set(names_of(sources[0])).isdisjoint(names_of(sources[1])):
             same = model_id(other)
-            yield f"two of its models are called {same}: list it once, or give the other folder another name"
+            yield f"two of its models are called {same}: list the model once, or rename one of the folders"
 
 
 @dataclass(frozen=True)
@@ -150,13 +150,13 @@ STABLE_DIFFUSION: dict[LayerKind, Defaults] = {
     "character": Defaults(25, 7.5, 384, 512),
     "background": Defaults(20, 6.0, 512, 384),
 }
-"""Those of every Stable Diffusion 1, 2 and XL, and the shapes of every other family."""
+"""The defaults of every Stable Diffusion 1, 2 and XL. Other families take only the shapes from here."""
 
 
 def layer_defaults(kind: LayerKind, settings: ModelSettings) -> Defaults:
-    """Return a layer's defaults with one of its models.
+    """Return the defaults of a layer that one of its models paints.
 
-    A family that is no Stable Diffusion has its shape in its native pixels.
+    A family other than Stable Diffusion has the layer's shape scaled to its native pixels.
     """
     contract, given = STABLE_DIFFUSION[kind], settings.defaults
     card = card_of(settings.generator.model)
@@ -170,7 +170,7 @@ def layer_defaults(kind: LayerKind, settings: ModelSettings) -> Defaults:
         scale = (card.native_size[0] * card.native_size[1]) ** 0.5 / NATIVE_PX
         width, height = (_multiple(side * scale, card.latent_factor) for side in (width, height))
     if given.guidance_scale is not None and family.takes_guidance_scale:
-        guidance = given.guidance_scale  # Else DEFAULT_GUIDANCE may be set, which is for every model.
+        guidance = given.guidance_scale  # Otherwise it may be from DEFAULT_GUIDANCE, which sets all models.
     return Defaults(
         steps if given.num_inference_steps is None else given.num_inference_steps,
         guidance,

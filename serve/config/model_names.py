@@ -12,7 +12,7 @@ from collections.abc import Iterable
 from deployments.diffusion.model.registry import describe
 
 LONGEST_NAME = 80
-"""Letters of a deployment's name: Ray makes the names of log files and processes of it."""
+"""The most characters in a deployment's name, from which Ray names log files and processes."""
 UNSAFE = re.compile(r"[^A-Za-z0-9._-]+")
 
 
@@ -23,7 +23,7 @@ def names_of(source: str) -> tuple[str, ...]:
 
 
 def deployment_names(generators: Iterable[str]) -> dict[str, str]:
-    """Return the deployment's name of each generator; two that Ray would spell alike are numbered."""
+    """Return each generator's deployment name. Names that Ray would spell alike are numbered."""
     names: dict[str, str] = {}
     for generator in generators:
         kind, _, model = generator.partition(":")

@@ -1,4 +1,4 @@
-"""Origins of pages: the one spelling in which a browser sends them."""
+"""Origins of pages, in the one spelling that browsers send."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ DEFAULT_PORTS = {"http": 80, "https": 443}
 
 
 def checked_origin(origin: str) -> str:
-    """Return one of `allowed_origins` as browsers write it. Raises ValueError."""
+    """Return an entry of `allowed_origins` as browsers write it. Raises ValueError."""
     if origin == "*":
-        raise ValueError("* would let every page in: name the origins, such as https://game.example")
+        raise ValueError("* would allow every web page: list the origins, such as https://game.example")
     found = _parsed(origin)
     if found is None:
         raise ValueError(
-            f"{origin!r} is no origin: give a scheme, a host and a port where it is not the usual one, such"
-            " as https://game.example or http://localhost:5173, without a path and without a slash at the end"
+            f"{origin!r} is not an origin: give a scheme, a host, and a port if it is not the default, such"
+            " as https://game.example or http://localhost:5173, without a path or a slash at the end"
         )
     return found
 

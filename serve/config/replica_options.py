@@ -1,4 +1,4 @@
-"""Define Ray Serve's options of each deployment, and what is its own in them."""
+"""Define the Ray Serve options of all deployments, and those that only some of them have."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ Amount = Annotated[float, Field(ge=0, le=1_000_000)]
 
 
 class ReplicaOptions(Settings):
-    """Ray Serve's options of one deployment; `autoscaling` takes the place of `num_replicas`.
+    """Ray Serve's options of one deployment; `autoscaling` replaces `num_replicas`.
 
-    `num_gpus: 1` gives a replica a GPU of its own, and only a fraction lets two share one. `labels` are of
-    the nodes that it may run on, as Ray's label selectors: `{accelerator: gpu}`, or `"!gpu"` for all the
-    others.
-    `surge_percent`: how many more replicas an upgrade may start, of those there are. Then the old ones stay
-    until as many new ones have started. With 0 the old ones go first.
+    `num_gpus: 1` gives a replica its own GPU, and only a fraction lets two share one. `labels` select the
+    nodes that it may run on, in the syntax of Ray's label selectors: `{accelerator: gpu}`, or `"!gpu"` for
+    all the others.
+    `surge_percent` is how many extra replicas an upgrade may start, as a percentage of the present ones. The
+    old ones then stay until as many new ones have started. With 0 the old ones stop first.
     """
 
     num_replicas: Count | None = 1
@@ -30,7 +30,7 @@ class ReplicaOptions(Settings):
     memory_bytes: Bytes | None = None
     resources: dict[str, Amount] = Field({})
     labels: dict[str, str] = Field({})
-    # For a generator: what its forwards hold, and as many again to choose from (diffusion/scheduler.py).
+    # For a generator: twice what a forward holds, to choose from (diffusion/scheduling/scheduler.py).
     max_ongoing_requests: Count = 16
     max_queued_requests: Count = 64
     surge_percent: int = Field(0, ge=0, le=100)
@@ -38,7 +38,7 @@ class ReplicaOptions(Settings):
 
     @property
     def least_replicas(self) -> int:
-        """Return how many replicas there are whenever all is well."""
+        """Return the fewest replicas that a healthy deployment has."""
         if self.autoscaling is not None:
             return int(self.autoscaling.get("min_replicas", 1))
         return self.num_replicas or 1
@@ -47,7 +47,7 @@ class ReplicaOptions(Settings):
     @classmethod
     def _whole_or_a_part(cls, gpus: float) -> float:
         if gpus > 1 and gpus != int(gpus):
-            raise ValueError("num_gpus is a fraction of one GPU or a whole number of them")
+            raise ValueError("num_gpus must be a fraction of one GPU or a whole number of GPUs")
         return gpus
 
     @field_validator("labels")
@@ -67,7 +67,7 @@ class ReplicaOptions(Settings):
             from ray.serve.config import AutoscalingConfig
 
             if unknown := options.keys() - AutoscalingConfig.model_fields.keys():
-                raise ValueError(f"Ray Serve's autoscaling has no {sorted(unknown)[0]}")
+                raise ValueError(f"Ray Serve's autoscaling has no setting {sorted(unknown)[0]}")
             for key, value in options.items():
                 if isinstance(value, int | float) and not 0 <= value <= MOST:
                     raise ValueError(f"{key} must be from 0 to {MOST}")
@@ -76,10 +76,12 @@ class ReplicaOptions(Settings):
 
 
 class GeneratorReplicaOptions(ReplicaOptions):
-    """`must_load`: a replica whose model does not load does not start, so that an upgrade to such a model
-    replaces nothing, and Serve starts it again, perhaps elsewhere. Without it the replica starts, says in
-    /readyz why it cannot paint, gets no work and tries again. null: as `surge_percent` needs it, since an
-    upgrade that begins with the new replicas lets the old ones go as soon as those have started.
+    """Options of a generator's deployment.
+
+    With `must_load`, a replica whose model does not load does not start. An upgrade to such a model then
+    replaces nothing, and Serve starts the replica again, perhaps elsewhere. Without it the replica starts,
+    says in /readyz why it cannot paint, gets no work and tries again. null: True if `surge_percent` is above
+    0, since an upgrade that starts new replicas first stops the old ones as soon as those have started.
     """
 
     must_load: bool | None = None
@@ -92,19 +94,19 @@ class GeneratorReplicaOptions(ReplicaOptions):
 class CpuReplicaOptions(ReplicaOptions):
     """The options of a deployment that holds no GPU.
 
-    There is room for its successors while it is still there.
+    The replicas that replace it fit beside it while it still runs.
     """
 
     num_cpus: Amount = 0
-    surge_percent: int = Field(25, ge=0, le=100)  # Of few, one: Serve rounds up.
+    surge_percent: int = Field(25, ge=0, le=100)  # At least one, since Serve rounds up.
 
 
 class IngressOptions(CpuReplicaOptions):
-    """The edge refuses at once what it cannot take, so its proxy's queue is worked off in moments.
+    """Options of the edge, which refuses at once what it cannot take, so its proxy's queue drains quickly.
 
-    `haproxy`: HAProxy listens, in place of Ray Serve's own proxies. `scenewright serve` starts it so. On
-    another Ray it takes variables on every node (docs/cluster.md), and without them nothing is deployed.
-    RAY_SERVE_ENABLE_HA_PROXY, 0 or 1, has the last word.
+    With `haproxy`, HAProxy listens in place of Ray Serve's own proxies. `scenewright serve` starts it so.
+    Another Ray needs variables on every node (docs/cluster.md), and without them nothing is deployed.
+    RAY_SERVE_ENABLE_HA_PROXY, 0 or 1, overrides it.
     """
 
     haproxy: bool = False
@@ -113,11 +115,12 @@ class IngressOptions(CpuReplicaOptions):
 
 
 class MergerOptions(CpuReplicaOptions):
-    """`at_once`: how many merges a replica runs at once at most; the others wait, tenant by tenant.
+    """Options of the merger. `at_once` is the most merges that a replica runs at once.
 
-    `work_bytes`: the memory for all that it merges at once, by what each merge will take. null: 700 MB, or
-    what the largest merge within `limits` takes where that is more. Where it does not fit into `memory_bytes`
-    beside what the process itself takes, the service warns (memory_budgets.py).
+    The others wait in a queue that is fair between tenants. `work_bytes` is the memory for all the merges
+    that it runs at once, by what each will take. null: 700 MB, or what the largest merge within `limits`
+    takes if that is more. If it does not fit into `memory_bytes` beside the process itself, the service warns
+    (memory_budgets.py).
     """
 
     num_cpus: Amount = 0.5

@@ -1,4 +1,4 @@
-"""Define the limits of a request, and a merge's defaults where its request is silent."""
+"""Define the limits of a request, and a merge's defaults for values that its request omits."""
 
 from __future__ import annotations
 
@@ -12,19 +12,19 @@ from deployments.messages import MergeMode, Position
 from .settings_base import Settings
 
 LARGEST_PX = 8_192
-"""The longest side that any service may be set to."""
+"""The longest side that a service can be configured to allow."""
 
 
 class Limits(Settings):
-    """Limits of a request. `max_frame_size` is for merges, where it is not `max_image_size` too, and
-    `max_upscaled_size` for what is made larger for print.
+    """Limits of a request.
 
-    `max_json_values` counts the commas and opening brackets of a body, which parsing takes its time for.
-    `max_inline_bytes`: of all picture files inside of one JSON body, which may be so much longer, though no
-    longer than an upload.
-    `max_streams` are the event streams of jobs that one edge replica holds open, beside its requests.
-    `max_bytes_in_flight`: of all request bodies that one edge replica holds, until they are answered; one
-    tenant has half of them at most. null: 128 MiB, or four of the largest body where that is more.
+    `max_frame_size` is for merges, by default `max_image_size`. `max_upscaled_size` is for pictures that are
+    enlarged for print. `max_json_values` counts the commas and opening brackets of a body, on which the time
+    to parse it depends. `max_inline_bytes` is for all picture files in one JSON body together, which may be
+    longer by that much, though no longer than an upload. `max_streams` is how many event streams of jobs one
+    edge replica holds open, beside its requests. `max_bytes_in_flight` is for all request bodies that one
+    edge replica holds until they are answered, at most half of it for one tenant. null: 128 MiB, or four of
+    the largest body if that is more.
     """
 
     max_image_size: int = Field(1024, ge=64, le=LARGEST_PX)
@@ -50,15 +50,16 @@ class Limits(Settings):
         for name in ("max_image_size", "max_frame_size"):
             most = getattr(self, name)
             if most is not None and most < self.min_image_size:
-                raise ValueError(f"min_image_size is over {name}, so that no size would be left")
+                raise ValueError(f"min_image_size is above {name}, so no size would be allowed")
         return self
 
 
 class MergeDefaults(Settings):
-    """The defaults of a scene's merge where its request is silent; `quality` is also that of a layer alone.
+    """The defaults of a scene's merge for values that its request omits.
 
-    `background_size` frame: a scene's background that nobody gave a size is painted in the frame's own shape,
-    except for `paste`. default: always in its layer's default size.
+    `quality` also applies to a layer alone. With `background_size` frame, a scene's background without a
+    requested size is painted in the frame's shape, except for `paste`. With default, it always has its
+    layer's default size.
     """
 
     mode: MergeMode = "auto"

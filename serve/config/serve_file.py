@@ -1,4 +1,4 @@
-"""Reading a Serve configuration file such as serve/local.yaml, and refusing what Serve would overlook."""
+"""Read a Serve configuration file such as serve/local.yaml, and refuse what Serve would overlook."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ AnyModel = TypeVar("AnyModel", bound=BaseModel)
 
 
 class ConfigFileError(ValueError):
-    """Name the file, the key and the fault, fit to be shown as it is."""
+    """Name the file, the key and the fault, in a message that can be shown to the user."""
 
 
 @dataclass(frozen=True)
@@ -52,15 +52,15 @@ def load(path: str | Path) -> ServeFile:
 
 
 def _find(path: Path) -> Path:
-    """Find a file as given, else beside this package.
+    """Find a file at the given path, or else beside this package.
 
-    `serve/local.yaml` also works away from the checkout.
+    So `serve/local.yaml` also works outside the checkout.
     """
     for place in (path, SHIPPED_FOLDER.parent / path):
         if place.is_file():
             return place
     shipped = ", ".join(f"serve/{file.name}" for file in sorted(SHIPPED_FOLDER.glob("*.yaml")))
-    raise ConfigFileError(f"there is no file {path}; the ones that come with Scenewright are {shipped}")
+    raise ConfigFileError(f"there is no file {path}; Scenewright comes with {shipped}")
 
 
 def _read(place: Path) -> dict[str, Any]:
@@ -69,11 +69,11 @@ def _read(place: Path) -> dict[str, Any]:
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigFileError(f"{place} cannot be read: {error}") from error
     except RecursionError as error:
-        raise ConfigFileError(f"{place} is nested too deep") from error
-    except (ValueError, TypeError, AttributeError) as error:  # Of PyYAML, for a day such as 2026-02-30.
-        raise ConfigFileError(f"{place}: a value is not of its kind: {error}") from error
+        raise ConfigFileError(f"{place} is nested too deeply") from error
+    except (ValueError, TypeError, AttributeError) as error:  # From PyYAML, for a date such as 2026-02-30.
+        raise ConfigFileError(f"{place}: a value is invalid: {error}") from error
     if not isinstance(content, dict):
-        raise ConfigFileError(f"{place} is not a Serve configuration: it holds no keys")
+        raise ConfigFileError(f"{place} is not a Serve configuration: it has no keys")
     return content
 
 
@@ -99,7 +99,7 @@ def _parsed(place: Path, content: dict[str, Any]) -> ServeFile:
     return ServeFile(
         place,
         config,
-        # Not the schema's default: Serve's own is every interface of the machine.
+        # Not the schema's default, which is every interface of the machine.
         str(http.get("host", DEFAULT_HOST)),
         deploy.http_options.port,
         deploy,
@@ -107,9 +107,9 @@ def _parsed(place: Path, content: dict[str, Any]) -> ServeFile:
 
 
 def _check_finite(value: Any, path: str = "") -> None:
-    """Raise ValueError for infinity.
+    """Raise UnservedKey for a number that is not finite.
 
-    Serve's own schema takes it for most of its numbers, and waits that long.
+    Serve's own schema accepts infinity for most of its numbers, and would wait that long.
     """
     if isinstance(value, dict):
         for key, item in value.items():
@@ -132,9 +132,9 @@ def _validated(model: type[AnyModel], content: dict[str, Any], place: Path, path
 
 
 def _check_policy(policy: dict[str, Any]) -> None:
-    """Check an autoscaling policy.
+    """Check an autoscaling policy. Raises TypeError and ValueError.
 
-    Ray would find a wrong goal only in its controller, once deployed. Raises TypeError and ValueError.
+    Otherwise Ray would find a wrong goal only in its controller, once deployed.
     """
     check_keys(policy, AutoscalingPolicy)
     if policy.get("policy_function") == JOINT_POLICY:
@@ -150,15 +150,17 @@ def _first_fault(error: ValidationError, path: str) -> str:
 
 
 class _OneMeaning(yaml.SafeLoader):
-    """YAML's safe loader, less the habit of letting the last of two equal keys win."""
+    """YAML's safe loader, except that it refuses equal keys instead of keeping the last one."""
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
         seen: set[str] = set()
         for key, _ in node.value:
             line = key.start_mark.line + 1
             if not isinstance(key.value, str):
-                raise yaml.YAMLError(f"the key at line {line} is no word")
+                raise yaml.YAMLError(f"the key at line {line} is not plain text")
             if key.value in seen:
-                raise yaml.YAMLError(f"the key {key.value} stands twice in one mapping, again at line {line}")
+                raise yaml.YAMLError(
+                    f"the key {key.value} appears twice in one mapping: again at line {line}"
+                )
             seen.add(key.value)
         return super().construct_mapping(node, deep)

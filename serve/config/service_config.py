@@ -1,6 +1,6 @@
 """Define ServiceConfig: all settings, checked against each other.
 
-The environment is laid over it when the graph is built, so `serve run` and `scenewright serve` agree.
+The environment is applied when the graph is built, so `serve run` and `scenewright serve` agree.
 """
 
 from __future__ import annotations
@@ -22,16 +22,17 @@ from .model_names import settings_path
 from .service_settings import ServiceSettings
 
 LAID_OVER = "the environment"
-"""Its variables are for whatever is served: USE_XFORMERS may be set where nothing has a use for it."""
+"""The validation context after the environment was applied. Its variables are for any service, so
+USE_XFORMERS may be set even if no model uses it."""
 
 
 class ServiceConfig(ServiceSettings):
-    """Check all settings of a service against each other, and read them from where they come."""
+    """All settings of a service, checked against each other, and where they are read from."""
 
     @model_validator(mode="before")
     @classmethod
     def _known(cls, settings: Any) -> Any:
-        """Guess what an unknown key was meant to be: Ray's own `serve run` shows what is raised here."""
+        """Suggest the key that an unknown one was meant to be: Ray's own `serve run` shows this error."""
         check_keys(settings, cls)
         return settings
 
@@ -61,7 +62,7 @@ class ServiceConfig(ServiceSettings):
         return self
 
     def with_environment(self, environment: Mapping[str, str]) -> Self:
-        """Lay the documented environment names over the file's settings. Raises ValueError by name."""
+        """Apply the documented variables to the file's settings. Raises ValueError naming the variable."""
         settings = lay_environment_over(self.model_dump(), environment)
         try:
             return self.model_validate(settings, context=LAID_OVER)
@@ -70,8 +71,8 @@ class ServiceConfig(ServiceSettings):
 
     @classmethod
     def from_django(cls, settings: Any) -> Self:
-        """Read a Django project's settings, module or mapping.
+        """Read STABLE_DIFFUSION_CONFIG and IMAGE_MERGE_CONFIG of a Django project.
 
-        It reads STABLE_DIFFUSION_CONFIG and IMAGE_MERGE_CONFIG.
+        `settings` is the project's settings module, or a mapping.
         """
         return cls.model_validate(lay_django_over(cls().model_dump(), settings))

@@ -34,10 +34,10 @@ from .webhook_config import WebhookConfig
 class ServiceSettings(Settings):
     """Hold all settings of a service.
 
-    `authentication`: with `required` every request needs a key, with `off` none does. Where it is left out,
-    keys are required, unless `scenewright serve` itself listens on loopback. `allowed_hosts`: names and
-    addresses, besides loopback's, at which the service may be reached where no key is needed; where keys are
-    required, the only ones, if there are any (http/hosts.py). `allowed_origins`: the pages that may read
+    With `authentication` `required` every request needs a key, with `off` none does. If it is omitted, keys
+    are required unless `scenewright serve` itself listens on loopback. `allowed_hosts` are the names and
+    addresses, besides loopback's, at which a service without keys may be reached. With keys required they are
+    the only ones, if there are any (http/hosts.py). `allowed_origins` are those of the pages that may read
     answers from another address (http/cors.py).
     """
 
@@ -74,13 +74,13 @@ class ServiceSettings(Settings):
         try:
             Path(state_dir).expanduser()
         except RuntimeError:
-            raise ValueError(f"{state_dir}: no such home folder is known") from None
+            raise ValueError(f"{state_dir}: this home folder is not known") from None
         return state_dir
 
     @field_validator("authentication", mode="before")
     @classmethod
     def _as_it_is_meant(cls, authentication: Any) -> Any:
-        return "off" if authentication is False else authentication  # YAML makes False of a plain `off`.
+        return "off" if authentication is False else authentication  # YAML reads a plain `off` as False.
 
     @property
     def requires_keys(self) -> bool:
@@ -93,7 +93,7 @@ class ServiceSettings(Settings):
 
     @property
     def generators(self) -> dict[str, ModelSettings]:
-        """Return every model of every layer by its generator's name, each layer's first one first."""
+        """Return every model of every layer by its generator's name, starting with each layer's first."""
         return {
             generator_name(kind, model): settings
             for kind, layer in self.layers.items()
@@ -102,7 +102,7 @@ class ServiceSettings(Settings):
 
     @property
     def state_folder(self) -> Path:
-        """Return the folder of jobs, their pictures and the keys."""
+        """Return the folder that holds the jobs, their pictures and the keys."""
         return Path(self.state_dir).expanduser()
 
     @field_validator("allowed_hosts")

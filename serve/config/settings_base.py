@@ -1,4 +1,4 @@
-"""Define the base of every part of the settings: frozen, and unknown keys refused."""
+"""Define the base of every part of the settings, which is frozen and refuses unknown keys."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from pydantic import BaseModel, ConfigDict
 
 class Settings(BaseModel):
     model_config = ConfigDict(
-        # A value that is refused may be a database's URL, password and all.
+        # Errors hide their input, since a refused value may be a database URL with its password.
         extra="forbid",
         frozen=True,
         protected_namespaces=(),

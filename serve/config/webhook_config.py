@@ -8,10 +8,11 @@ from .host_names import checked_pattern
 
 
 class WebhookConfig(BaseModel):
-    """`allowed_hosts`: names that webhooks may be sent to, such as hooks.example.com or *.example.com.
+    """Settings of webhooks.
 
+    `allowed_hosts` are names that webhooks may be sent to, such as hooks.example.com or *.example.com.
     Without any, a job with a webhook is refused. `private_network` also allows plain http, and names that
-    lead to addresses of this machine or of a private network.
+    resolve to addresses of this machine or of a private network.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -24,5 +25,5 @@ class WebhookConfig(BaseModel):
     @classmethod
     def _hosts(cls, hosts: tuple[str, ...]) -> tuple[str, ...]:
         if "*" in hosts:
-            raise ValueError("* would let callers choose where this service sends requests: name the hosts")
+            raise ValueError("* would let callers choose where this service sends requests: list the hosts")
         return tuple(map(checked_pattern, hosts))

@@ -1,8 +1,8 @@
-"""Admit a request's layers, or refuse at once those that would be late for the work before them.
+"""Admit a request's layers, or refuse them at once if the work ahead would make them late.
 
-Each replica reports how fast it is and how much it holds (deployments/reports/routing_stats.py), and this
-process knows what it admitted itself. A scene's layers are admitted together or not at all. What cannot be
-foreseen here, the replica's own scheduler refuses.
+Each replica reports its speed and how much work it holds (deployments/reports/routing_stats.py), and this
+process knows what it admitted itself. A scene's layers are admitted together or not at all. The replica's own
+scheduler refuses the late layers that cannot be foreseen here.
 """
 
 from __future__ import annotations
@@ -19,24 +19,24 @@ from deployments.reports.routing_stats import RoutingStats
 
 from .replica_registry import NOWHERE, Replicas
 
-QUEUE_FULL = "every replica's queue is full; come back shortly"
+QUEUE_FULL = "every replica's queue is full; try again shortly"
 CAUTION = 1.4
-"""A wait is taken for so much longer than it is expected to be: shorter work that comes later goes first.
-With 1.0 a quarter of the steps at five times the capacity are for scenes that end too late, with 1.4 a
-fiftieth (tests/serve/graph/test_overload.py)."""
+"""The factor applied to the expected wait, since shorter work that comes later goes first. At five times the
+capacity, 1.0 spends a quarter of the steps on scenes that end too late, and 1.4 a fiftieth
+(tests/serve/graph/test_overload.py)."""
 AFTERWARDS_S = 0.5
-"""The seconds for the merge and the network."""
+"""The seconds allowed for the merge and the network."""
 STALE_S = 3.0
-"""A replica's report arrives here no later than this."""
+"""The longest that a replica's report takes to arrive here."""
 SHARE = 4
-"""A tenant may have so many times as many layers waiting as there are places left: four fifths of them while
-it is alone, and each of two four ninths (Choudhury and Hahne 1998, dynamic queue length thresholds). So there
-is always a place for a new one."""
+"""A tenant may have up to this many waiting layers per free place: four fifths of the places while it is
+alone, and four ninths if there are two tenants (Choudhury and Hahne 1998, dynamic queue length thresholds).
+So there is always a place for a new tenant."""
 
 
 @dataclass(frozen=True)
 class Speed:
-    """Megapixel-steps a second of all replicas together; zero where that is not known yet."""
+    """The megapixel-steps per second of all replicas together; zero while that is not known."""
 
     rate: float
     least_megapixel_step_s: float
@@ -46,7 +46,7 @@ class Speed:
     def of(cls, stats: Sequence[RoutingStats | None]) -> Speed:
         """Sum the replicas' speeds.
 
-        A replica that has painted nothing yet counts as an average one, one that cannot paint as none.
+        A replica that has painted nothing yet counts as an average one. One that cannot paint is left out.
         """
         stats = [each for each in stats if each is None or not each.unready]
         known = [each for each in stats if each is not None]
@@ -60,7 +60,7 @@ class Speed:
 
 @dataclass(frozen=True, eq=False)
 class _Inside:
-    """One admitted layer. Its cost is computed once, since each further request sums over all of them."""
+    """One admitted layer. Its cost is computed once, since each later request sums the costs of all."""
 
     tenant: str
     cost: float
@@ -69,7 +69,7 @@ class _Inside:
 class AdmissionControl:
     """Admission control for one process.
 
-    `places`: how many layers of a generator may wait for a replica. `clock`: the deadlines'.
+    `places`: how many layers may wait for a replica, by generator. `clock`: that of the deadlines.
     """
 
     def __init__(
@@ -83,17 +83,17 @@ class AdmissionControl:
         self._clock = clock
         self._inside: defaultdict[str, list[_Inside]] = defaultdict(list)
         self._ended: defaultdict[str, deque[tuple[float, float]]] = defaultdict(deque)
-        """By generator: when layers ended, and their costs."""
+        """The layers that ended, by generator: the time and the cost of each."""
 
     @contextmanager
     def admit(self, *jobs: LayerJob) -> Iterator[None]:
-        """Admit the layers for as long as the block lasts. Raises Overloaded and DeadlineExceeded."""
+        """Admit the layers for the duration of the block. Raises Overloaded and DeadlineExceeded."""
         admitted: list[tuple[str, _Inside]] = []
         beside: Counter[str] = Counter()
         for job in jobs:
             if self._is_cached(job):
                 continue
-            # A scene's further figures come after its first, and take places of their own.
+            # Each further figure of a scene waits behind the first, and needs its own place.
             try:
                 self._check(job, beside[job.generator])
             except BaseException:
@@ -116,16 +116,16 @@ class AdmissionControl:
             self._inside[generator].remove(inside)
 
     def place_frees_in_s(self, job: LayerJob, places: int = 1) -> float | None:
-        """Return the seconds until `places` such jobs are worked off, one after the other.
+        """Return the seconds that `places` such jobs take, one after the other.
 
-        None where the replicas' speed is not known.
+        Return None if the replicas' speed is not known.
         """
         replicas = self._replicas_of(job.generator)
         rate = Speed.of(replicas.routing_stats()).rate if replicas else 0.0
         return places * job.cost / rate if rate else None
 
     def _is_cached(self, job: LayerJob) -> bool:
-        """Return True where an equal layer is painted or kept, which leaves no work to do."""
+        """Return True if an equal layer is being painted or is cached, so that no work is left to do."""
         replicas = self._replicas_of(job.generator)
         return replicas is not None and replicas.is_cached(job)
 
@@ -146,8 +146,8 @@ class AdmissionControl:
     def _before(self, job: LayerJob, speed: Speed) -> float:
         """Return the work ahead of this job.
 
-        Fair queueing bounds the other tenants' work ahead of it by the work that its own tenant has ahead of
-        it.
+        Fair queueing bounds each other tenant's work ahead of it by the work of its own tenant, this job
+        included.
         """
         by_tenant: defaultdict[str, float] = defaultdict(float)
         for other in self._inside[job.generator]:
@@ -157,7 +157,7 @@ class AdmissionControl:
         return mine + others + max(0.0, speed.interactive - self._reported_at_most(job.generator))
 
     def _reported_at_most(self, generator: str) -> float:
-        """Return the most work admitted here that the replicas can have reported; the rest is others'."""
+        """Return the most work admitted here that the reports can include; the rest is from elsewhere."""
         self._forget_ended(generator)
         inside = sum(each.cost for each in self._inside[generator])
         return inside + sum(cost for _, cost in self._ended[generator])
@@ -169,7 +169,7 @@ class AdmissionControl:
             ended.popleft()
 
     def _check_places(self, job: LayerJob, replicas: Replicas, beside: int) -> None:
-        """Refuse a layer without a place to wait in; `beside` layers of its scene take one before it."""
+        """Refuse a layer if its tenant has no place left. `beside` layers of its scene took theirs first."""
         places = self._places.get(job.generator)
         if places is None:
             return

@@ -1,6 +1,6 @@
-"""Note what one request has had painted, in whichever tasks of it: what was taken, and what has no answer.
+"""Keep a bill of what one request had painted: its usage, and the layers that ended without an answer.
 
-A bill belongs to the context in which it was opened, so the tasks that are made in it write on it too.
+A bill belongs to the context in which it was opened, so tasks created in that context add to it too.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from deployments.messages import LayerJob, LayerResult, Usage
 
 @dataclass(frozen=True)
 class Used:
-    """Usage: painted pictures, and what painting took."""
+    """The number of painted pictures, and the usage of painting them."""
 
     pictures: int = 0
     took: Usage = field(default_factory=Usage)
@@ -26,14 +26,14 @@ class Used:
 
 @dataclass
 class Bill:
-    """`open`: the layers, each by its request and path, whose painting ended without an answer."""
+    """`open`: the layers without an answer, each as (request id, path)."""
 
     usage: Usage = field(default_factory=Usage)
     pictures: int = 0
     open: set[tuple[str, str]] = field(default_factory=set)
 
     def taken_off(self) -> Bill:
-        """Take off what was painted, and return it."""
+        """Take the usage and the pictures off this bill, and return them as a new one."""
         taken = Bill(self.usage, self.pictures)
         self.usage, self.pictures = Usage(), 0
         return taken
@@ -44,7 +44,7 @@ _bill: ContextVar[Bill | None] = ContextVar("bill", default=None)
 
 @contextmanager
 def billing(bill: Bill) -> Iterator[None]:
-    """Write on a bill what is painted inside of the block. Where that fails no picture is on it."""
+    """Add the work done inside the block to a bill. If the block fails, the bill counts no pictures."""
     token = _bill.set(bill)
     try:
         yield
@@ -57,7 +57,7 @@ def billing(bill: Bill) -> Iterator[None]:
 
 @contextmanager
 def billed(job: LayerJob) -> Iterator[Callable[[LayerResult], None]]:
-    """Write one layer on the bill, if there is one. The layer itself is given at the end."""
+    """Add one layer to the current bill, if any. Pass the finished layer to the yielded function."""
     bill, this = _bill.get(), (job.request_id, job.path)
     if bill is not None:
         bill.open.add(this)
@@ -71,11 +71,11 @@ def billed(job: LayerJob) -> Iterator[Callable[[LayerResult], None]]:
 
 
 def count_picture() -> None:
-    """Write one finished picture on the bill, if there is one."""
+    """Add one finished picture to the current bill, if any."""
     if bill := _bill.get():
         bill.pictures += 1
 
 
 def usage_of(layers: Iterable[LayerResult]) -> Usage:
-    """Return what the layers took together."""
+    """Return the total usage of the layers."""
     return sum((layer.usage for layer in layers), Usage())

@@ -1,8 +1,8 @@
-"""Choose the next layer where several wait for a replica: no Ray and no clock.
+"""Choose the next of several layers that wait for a replica, without Ray or a clock.
 
 Start-time fair queueing (Goyal, Vin and Cheng 1996): each tenant's work is laid end to end on one virtual
-time, and the piece that begins first is next. So tenants that wait get equal shares of the work, however much
-one requests; a newcomer is next at once, and none is owed anything for the time when it requested nothing.
+time axis, and the piece that begins first is next. So waiting tenants get equal shares of the work, however
+much one requests. A new tenant is next at once, and none is owed anything for time when it requested nothing.
 """
 
 from __future__ import annotations
@@ -20,11 +20,10 @@ class LayerFairQueue:
     def next(self, waiting: Sequence[tuple[LayerJob, float]], now: float) -> int:
         """Return the index of the layer to serve next.
 
-        `waiting`: jobs, the oldest first, each with the time it came, by the clock that their `deadline_at`
-        is of.
+        `waiting`: jobs, the oldest first, each with its arrival time by the same clock as its `deadline_at`.
 
-        Interactive work goes first. Batch work past the middle of its time counts as such, as it does in the
-        replicas (deployments/diffusion/scheduling/scheduler.py).
+        Interactive work goes first. Batch work that has used half of its time counts as interactive, as it
+        does in the replicas (deployments/diffusion/scheduling/scheduler.py).
         """
         urgent = [index for index, (job, since) in enumerate(waiting) if not _stands_back(job, since, now)]
         heads: dict[str, int] = {}

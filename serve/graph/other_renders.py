@@ -1,4 +1,4 @@
-"""Render what is no whole scene: a layer alone, a figure cut out, a sheet, and files from elsewhere."""
+"""Render everything except whole scenes: single layers, cut-outs, sheets and uploaded files."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ from .stream_reader import OnEvent
 async def render_layer(
     graph: Graph, job: LayerJob, output: OutputOptions, on_event: OnEvent | None = None
 ) -> tuple[LayerResult, Picture]:
-    """Paint one layer alone, encoded by the merger's replicas so that the edge never touches pixels."""
+    """Paint one layer alone. The merger's replicas encode it, so that the edge never touches pixels."""
     async with admitted(graph, job.deadline_at, job):
         response, layer = await paint(graph, job, on_event)
         encode = _merger_call(graph, "encode", job, output, response)
@@ -39,7 +39,7 @@ async def render_layer(
 async def render_cutout(graph: Graph, job: LayerJob, output: OutputOptions) -> tuple[LayerResult, Picture]:
     """Paint a character without its backdrop.
 
-    Raises CutoutFailed where the figure cannot be separated from it.
+    Raises CutoutFailed if the figure cannot be separated from the backdrop.
     """
     async with admitted(graph, job.deadline_at, job):
         response, layer = await paint(graph, job)
@@ -50,7 +50,7 @@ async def render_cutout(graph: Graph, job: LayerJob, output: OutputOptions) -> t
 async def render_sheet(
     graph: Graph, jobs: Sequence[LayerJob], names: Sequence[str]
 ) -> tuple[list[LayerResult], SheetResult]:
-    """Paint the poses of a figure in parallel, and set them into one atlas."""
+    """Paint the poses of a figure in parallel, and arrange them in one atlas."""
     first = jobs[0]
     async with admitted(graph, first.deadline_at, *jobs):
         painted = await all_or_none(paint(graph, job) for job in jobs)
@@ -65,7 +65,7 @@ async def render_sheet(
 
 
 async def render_upload(graph: Graph, job: UploadJob, deadline_at: float) -> MergeResult:
-    """Merge two picture files, decoding included, in the merger's replicas."""
+    """Decode and merge two picture files in the merger's replicas."""
     async with Deadline(deadline_at):
         merge = partial(graph.merger.merge_files.remote, job)
         merged: MergeResult = await finish(graph, job.merge.request_id, work_in_transit(job), merge)
@@ -74,7 +74,7 @@ async def render_upload(graph: Graph, job: UploadJob, deadline_at: float) -> Mer
 
 
 async def read_picture(graph: Graph, job: PictureJob, deadline_at: float) -> Picture:
-    """Read a picture file from elsewhere in the merger's replicas, and get it back as a plain PNG."""
+    """Decode an uploaded picture file in the merger's replicas, and return it as a plain PNG."""
     async with Deadline(deadline_at):
         read = partial(graph.merger.read_picture.remote, job)
         picture: Picture = await finish(graph, job.request_id, read_on_the_way(job), read)
@@ -89,7 +89,7 @@ async def _finished(
     layer: LayerResult,
     call: Callable[[], Response],
 ) -> tuple[LayerResult, Picture]:
-    """Return a layer alone and its file, the figure compared with its reference meanwhile."""
+    """Return a single layer and its file. A figure is compared with its reference meanwhile."""
     finished = finish(graph, job.request_id, _alone(job, output), call)
     picture, (compared,) = await compared_meanwhile(finished, [with_consistency(graph, job, response, layer)])
     count_picture()
@@ -99,12 +99,12 @@ async def _finished(
 def _merger_call(
     graph: Graph, method: str, job: LayerJob, output: OutputOptions, response: Any
 ) -> Callable[[], Response]:
-    """Return the merger's call that writes a layer alone as a file."""
+    """Return the call of the merger that writes a single layer as a file."""
     answer_px = upscaled_px(job.width_px * job.height_px, output)
     call = merger_call(graph.merger, method, [response], answer_px, graph.sends_values)
     return partial(call, output, response, job.tenant)
 
 
 def _alone(job: LayerJob, output: OutputOptions) -> QueuedWork:
-    """Return the work of a layer's own file."""
+    """Return the work of writing a single layer's file."""
     return QueuedWork(job.tenant, upscaled_px(job.width_px * job.height_px, output) / MEGA)

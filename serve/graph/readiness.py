@@ -1,13 +1,13 @@
-"""Say whether the service can paint, and if not, why.
+"""Report whether the service can paint, and if not, why.
 
-A generator is ready where one of its replicas is: the others get no work until they are. What each replica
-says of itself arrives here every second (deployments/reports/routing_stats.py), so the answer does not depend
-on which of them answers, nor on how busy they are. Only before they have said anything is one called.
-A replica runs only once it has loaded its model or can say why not, and one that cannot paint gets no
-work and answers at once. So where replicas run and none has time to answer, they are painting: busy is ready.
+A generator is ready if one of its replicas is: the others get no work until they are ready too. Each
+replica's report arrives here every second (deployments/reports/routing_stats.py), so the result does not
+depend on how busy the replicas are. A replica is called only while the reports do not decide. A replica runs
+only once it has loaded its model or knows why it cannot, and one that cannot paint gets no work, so it
+answers at once. So if replicas run and none has time to answer, they are painting: busy counts as ready.
 
-A layer with several models can be painted while one of them can: the service is then degraded, and requests
-for another one are refused by its own replicas.
+A layer with several models can be painted as long as one model works. The service is then degraded, and the
+replicas of the other models refuse requests for them.
 """
 
 from __future__ import annotations
@@ -29,30 +29,30 @@ from .scene import Graph
 
 PROBE_TIMEOUT_S = 2.0
 BUSY_TIMEOUT_S = 0.7
-"""The limit for replicas that run: the probes of a kubelet give up after a second."""
+"""The limit if replicas run: a kubelet's probes give up after a second."""
 DISK_TIMEOUT_S = 0.2
-NO_RESPONSE = "jobs: the disk that holds them does not answer"
-NONE_RUNS = "no replica is running: one is loading its model, or waits for a place"
+NO_RESPONSE = "jobs: the disk that stores them does not respond"
+NONE_RUNS = "no replica is running: one is loading its model or waiting for free resources"
 KINDS: tuple[LayerKind, ...] = ("character", "background")
 
 
 @dataclass(frozen=True)
 class ServiceState:
-    """One sentence for each generator that cannot paint, and for each that can do so with fewer replicas."""
+    """`unready`: a sentence for each generator that cannot paint. `degraded`: one for each lesser fault."""
 
     unready: tuple[str, ...] = ()
     degraded: tuple[str, ...] = ()
 
 
 class DiskCheck:
-    """Look at the disk that jobs are kept on, and never wait long for one that does not answer."""
+    """Check the disk that holds the jobs, without waiting long for one that does not answer."""
 
     def __init__(self, disk: DiskSpace) -> None:
         self._disk = disk
         self._looking: asyncio.Task[str | None] | None = None
 
     async def beside(self, state: ServiceState) -> ServiceState:
-        """Return the state of the generators, degraded too where no new job is taken."""
+        """Return the generators' state, marked degraded as well if no new job is accepted."""
         if self._looking is None or self._looking.done():
             self._looking = asyncio.ensure_future(asyncio.to_thread(self._disk.shortage))
         done, _ = await asyncio.wait({self._looking}, timeout=DISK_TIMEOUT_S)
@@ -61,7 +61,7 @@ class DiskCheck:
 
 
 async def service_state(graph: Graph, wanted: Mapping[str, int] | None = None) -> ServiceState:
-    """Return the state of all generators, each of which is to have as many replicas as are `wanted`."""
+    """Return the state of all generators. `wanted` is how many replicas each should have."""
     states = await asyncio.gather(*(_layer(graph, kind, wanted or {}) for kind in KINDS))
     return _all_of(states)
 
@@ -69,7 +69,7 @@ async def service_state(graph: Graph, wanted: Mapping[str, int] | None = None) -
 async def _layer(graph: Graph, kind: LayerKind, wanted: Mapping[str, int]) -> ServiceState:
     """Return the state of a layer: one generator that can paint is enough."""
     names = [name for name in graph.generators if name.partition(":")[0] == kind]
-    # One that may have no replicas starts with its first request: a probe would be one.
+    # A generator scaled to zero starts at its first request, and a probe would be one.
     awake = [name for name in names if len(names) == 1 or not _asleep(graph, name, wanted)] or names
     states = await asyncio.gather(*(_state(graph, name, wanted.get(name, 0)) for name in awake))
     if all(state.unready for state in states):
@@ -96,12 +96,12 @@ async def _state(graph: Graph, name: str, wanted: int) -> ServiceState:
     replicas = graph.replicas(name)
     runs = len(replicas.routing_stats()) if replicas is not None else 0
     if state == ServiceState() and 0 < runs < wanted:
-        return ServiceState(degraded=(f"{name}: {runs} of {wanted} replicas run",))
+        return ServiceState(degraded=(f"{name}: {runs} of {wanted} replicas are running",))
     return state
 
 
 async def _painting(graph: Graph, name: str) -> ServiceState:
-    """Judge the replicas that run."""
+    """Judge a generator by its running replicas."""
     replicas = graph.replicas(name)
     reported = _judge_reports(name, replicas.routing_stats()) if replicas is not None else None
     if reported is not None:
@@ -119,7 +119,10 @@ async def _painting(graph: Graph, name: str) -> ServiceState:
 
 
 def _judge_reports(name: str, stats: Sequence[RoutingStats | None]) -> ServiceState | None:
-    """Judge by the replicas' own reports; None where none of them has reported yet."""
+    """Judge by the replicas' own reports; None while these do not decide.
+
+    They do not if a replica has not reported yet and all the others cannot paint.
+    """
     known = [each for each in stats if each is not None]
     reasons = Counter(each.unready for each in known if each.unready)
     if not known or (len(known) < len(stats) and reasons.total() == len(known)):
@@ -132,7 +135,7 @@ def _judge_reports(name: str, stats: Sequence[RoutingStats | None]) -> ServiceSt
 
 
 def _busy(name: str, stats: Sequence[RoutingStats | None]) -> ServiceState:
-    """Judge replicas of which none had time to answer; some may have said by now that they cannot paint."""
+    """Judge replicas too busy to answer a probe. Some may have reported by now that they cannot paint."""
     reported = _judge_reports(name, stats)
     if reported is not None:
         return reported
@@ -146,14 +149,14 @@ def _degraded(name: str, reasons: Counter[str], replicas: int) -> ServiceState:
 
 
 def _commonest(reasons: Counter[str]) -> str:
-    """Return the commonest text; of equally common ones always the same."""
+    """Return the most common text; among equally common ones, always the same."""
     return min(reasons, key=lambda text: (-reasons[text], text))
 
 
 async def _probe(graph: Graph, name: str, timeout_s: float) -> str:
-    """Return what any one replica says; empty where it can paint.
+    """Return why a replica, whichever is called, cannot paint; empty if it can.
 
-    Raises TimeoutError where none has time to answer.
+    Raises TimeoutError if none answers in time.
     """
     handle = graph.generators[name]
     response: Response = None
@@ -166,7 +169,7 @@ async def _probe(graph: Graph, name: str, timeout_s: float) -> str:
         raise
     except BackPressureError:
         return ""  # Its queue is full, so it paints.
-    except Exception as error:  # A replica raises whatever it died of: it is not ready, and why is logged.
-        logger.warning("the readiness of no %s replica could be probed: %r", name, error)
+    except Exception as error:  # A dying replica can raise anything. It is not ready, and the log says why.
+        logger.warning("the readiness of the %s replicas could not be probed: %r", name, error)
         return "its replica is restarting"
     return "" if readiness.ready else readiness.reason

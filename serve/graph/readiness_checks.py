@@ -1,7 +1,7 @@
-"""Answer any number of readiness checks with one question to the replicas.
+"""Answer any number of simultaneous readiness checks with one probe of the replicas.
 
-A check waits for replicas only before they have reported (readiness.py). So a caller that sends many checks
-then could hold all of the edge's slots, and `/healthz` would wait behind them.
+A check waits for replicas only until they have reported (readiness.py). A caller that sends many checks
+before that could hold all of the edge's slots, and `/healthz` would wait behind them.
 """
 
 from __future__ import annotations
@@ -12,12 +12,12 @@ from collections.abc import Awaitable, Callable
 from .readiness import ServiceState
 
 MOST_WAITING = 16
-"""Half of the slots that are left to health checks (http/request_slots.py)."""
+"""Half of the slots reserved for health checks (http/request_slots.py)."""
 UNKNOWN = ServiceState(unready=("the replicas are being probed",))
 
 
 class ReadinessChecks:
-    """The readiness checks of one process. `probe` finds the service's state out."""
+    """The readiness checks of one process. `probe` determines the service's state."""
 
     def __init__(self, probe: Callable[[], Awaitable[ServiceState]]) -> None:
         self._probe = probe
@@ -26,7 +26,7 @@ class ReadinessChecks:
         self._last = UNKNOWN
 
     async def state(self) -> ServiceState:
-        """Return the state, or the last known one where many wait for it already."""
+        """Return the state, or the last known one if many checks are waiting already."""
         if self._probing is None:
             self._probing = asyncio.ensure_future(self._run_probe())
         if self._waiting >= MOST_WAITING:

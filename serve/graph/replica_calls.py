@@ -1,11 +1,11 @@
-"""Call replicas: again where one was lost or is not ready, all or none of several, within a deadline.
+"""Call replicas: retry if one is lost or not ready, get all of several results or none, keep a deadline.
 
-A branch whose replica died is painted again alone: the seed is fixed, so the picture is the same.
+If a branch's replica dies, only that branch is painted again. Its seed is fixed, so the picture is the same.
 
-Ray Serve's usual call is a task of Ray's. Its result is an object whose reference is passed on, so that a
-large picture goes from replica to replica as it lies in shared memory. Over gRPC a call costs less than half
-without its picture, and each copy of a small picture less than the object ("What does HTTP cost?" in
-docs/performance.md): small pictures go by value.
+By default a Ray Serve call is a Ray task. Its result is an object whose reference is passed on, so that a
+large picture goes from replica to replica in shared memory. Over gRPC a call costs less than half as much,
+its picture aside, and copying a small picture costs less than the object ("What does HTTP cost?" in
+docs/performance.md). So small pictures are passed by value.
 """
 
 from __future__ import annotations
@@ -33,28 +33,28 @@ from .stream_reader import OnEvent, follow
 
 Result = TypeVar("Result")
 Response = Any
-"""Ray types what `remote` returns as a response or a stream of them, so that neither can be awaited."""
+"""Ray types the result of `remote` as a response or a stream, so a type checker lets neither be awaited."""
 Handle = DeploymentHandle[Any]
 Call = Callable[..., Response]
 Receive = Callable[[Response], Awaitable[tuple[Any, LayerResult]]]
-"""Returns the layer's response, or the layer once more, to pass to a further call, and the layer."""
+"""Returns the layer's response, or the layer itself, to pass to a further call, and then the layer."""
 FREES_IN_S = 2.0
-"""The wait for a place in a queue, where its speed is not known."""
+"""The assumed wait for a place in a queue whose speed is not known."""
 MAX_LOSSES = 3
 """How often a branch may lose its replica before the request is given up."""
 MAX_REFUSALS = 16
-"""How many replicas may say that they are not ready: each is known to be so from then on."""
+"""How many replicas may answer that they are not ready. The router then avoids each of them."""
 LOST = (RayActorError, DeploymentUnavailableError, ReplicaUnavailableError)
 BROKEN = (StatusCode.UNAVAILABLE, StatusCode.CANCELLED, StatusCode.INTERNAL)
-"""A connection that breaks on the way is a lost replica too: its caller cannot tell them apart."""
+"""A connection that breaks counts as a lost replica too: the caller cannot tell them apart."""
 GRPC_SWITCH = "RAY_SERVE_PROXY_USE_GRPC"
-"""Ray's own setting, by which its proxies call the edge over gRPC, at a port that Ray chooses."""
+"""Ray's own setting that makes its proxies call the edge over gRPC, at a port that Ray chooses."""
 GRPC_SETTINGS = {GRPC_SWITCH: "1", "RAY_SERVE_REPLICA_GRPC_MAX_MESSAGE_LENGTH": str(2**31 - 1)}
-"""An answer with its layers, which the proxy gets over gRPC too, is larger than Ray's own limit of 4 MB."""
+"""The proxy too gets answers over gRPC, and an answer with its layers exceeds Ray's own limit of 4 MB."""
 SMALL_BYTES = 256 << 10
-"""At 0.2 MB a picture costs half as much by value, and at 0.6 MB more."""
+"""At 0.2 MB, passing a picture by value costs half as much as by reference, and at 0.6 MB it costs more."""
 ANSWER_BYTES = 3 << 20
-"""The most that a merger answers by value: less than Ray's limit, where nobody has raised it."""
+"""The most that the merger answers by value: less than Ray's default limit."""
 BYTES_A_PX = 4
 
 
@@ -66,16 +66,16 @@ def grpc_is_on(environment: Mapping[str, str] = os.environ) -> bool:
 def layer_call(
     painter: Handle, job: LayerJob, files: Iterable[Any], on_event: OnEvent | None, sends_values: bool
 ) -> tuple[Call, Receive]:
-    """Return the call that paints a layer, and what receives its answer.
+    """Return the call that paints a layer, and the function that receives its answer.
 
-    `files`: the arguments beside the job. `on_event` is called with each event, and makes it a stream.
+    `files`: the arguments after the job. With `on_event`, which gets each event, the call is a stream.
     """
     small = sends_values and not job.files and job.width_px * job.height_px * 3 <= SMALL_BYTES
     if on_event is not None:
         stream = _over_grpc(painter, "stream").remote if small else painter.options(stream=True).stream.remote
         return partial(stream, job, *files), partial(follow, on_event=on_event)
     if small:
-        # A stream, since a single answer over gRPC does not say before its end that the replica has accepted.
+        # Use a stream: a single answer over gRPC does not show until its end that the replica accepted.
         return partial(_over_grpc(painter, "painted").remote, job, *files), only_item
     return partial(painter.paint.remote, job, *files), whole
 
@@ -83,7 +83,7 @@ def layer_call(
 def merger_call(
     merger: Handle, method: str, layers: Iterable[Any], answer_px: float, sends_values: bool
 ) -> Call:
-    """Return a method of the merger, to be called with these layers, each a response or a value.
+    """Return the call of a merger's method that suits these layers, each a response or a value.
 
     `answer_px`: the pixels of all pictures in its answer.
     """
@@ -99,7 +99,7 @@ async def whole(response: Response) -> tuple[Response, Any]:
 
 
 async def only_item(response: Response) -> tuple[LayerResult, LayerResult]:
-    """Return the layer of a stream that has nothing else. Raises GenerationFailed where it has none."""
+    """Return the layer of a stream that has no other items. Raises GenerationFailed if it is empty."""
     layers = [layer async for layer in response]
     if not layers:
         raise GenerationFailed("the layer ended without a picture")
@@ -108,7 +108,7 @@ async def only_item(response: Response) -> tuple[LayerResult, LayerResult]:
 
 @lru_cache(maxsize=256)
 def _over_grpc(handle: Handle, method: str, stream: bool = True) -> Handle:
-    """Return the handle of one method, kept: Serve makes two new ones for each call otherwise."""
+    """Return the cached handle of one method: Serve would otherwise make two new ones for each call."""
     return handle.options(method_name=method, stream=stream, _by_reference=False)
 
 
@@ -118,7 +118,7 @@ async def call_until_kept(
     frees_in_s: Callable[[], float | None] = lambda: None,
     elsewhere: Callable[[], bool] = lambda: False,
 ) -> tuple[Any, Any]:
-    """Call, and call again where the replica was lost under it, or is not ready while another may be.
+    """Call a replica, and call again if it is lost, or if it is not ready while another may be.
 
     Cancelling this cancels the call.
     """
@@ -138,30 +138,29 @@ async def call_until_kept(
             losses += 1
             note_loss(losses)
             if losses == MAX_LOSSES:
-                raise GenerationFailed(
-                    "the replicas painting this request were lost, again and again"
-                ) from error
+                raise GenerationFailed("the replicas painting this request were lost repeatedly") from error
         except (asyncio.CancelledError, TaskCancelledError) as error:
             response.cancel()
             task = asyncio.current_task()
             if task is not None and task.cancelling():
-                # In local testing mode the class is Ray's own, which asyncio.timeout takes for a failure.
+                # In local testing mode Ray raises its own class, which asyncio.timeout treats as a failure.
                 raise asyncio.CancelledError from error
             raise
 
 
 def _check_connection_broke(error: Exception) -> None:
-    """Raise GenerationFailed where gRPC cannot send an answer: too large, or not to be pickled, it stays so.
+    """Raise GenerationFailed if gRPC cannot send an answer.
 
-    Its details are not logged: an error's text may have a prompt in it.
+    A retry would not help if the answer is too large or cannot be pickled. The details are not logged: an
+    error's text may contain a prompt.
     """
     if isinstance(error, AioRpcError) and error.code() not in BROKEN:
-        logger.error("a replica's answer cannot be sent: gRPC says %s", error.code().name)
+        logger.error("a replica's answer could not be sent: gRPC reports %s", error.code().name)
         raise GenerationFailed("a replica's answer could not be sent") from error
 
 
 async def all_or_none(work: Iterable[Coroutine[Any, Any, Result]]) -> list[Result]:
-    """Return all results, or raise the first failure with the rest cancelled and gone."""
+    """Return all results, or raise the first failure after the rest have been cancelled and have ended."""
     tasks = [asyncio.ensure_future(each) for each in work]
     try:
         return await asyncio.gather(*tasks)
@@ -173,7 +172,7 @@ async def all_or_none(work: Iterable[Coroutine[Any, Any, Result]]) -> list[Resul
 
 
 class Deadline:
-    """asyncio.timeout_at for a time of the monotonic clock, raising the contract's error."""
+    """Like asyncio.timeout_at, but takes a time of the monotonic clock and raises DeadlineExceeded."""
 
     def __init__(self, deadline_at: float) -> None:
         self._timeout = asyncio.timeout(max(0.0, deadline_at - time.monotonic()))
@@ -185,4 +184,4 @@ class Deadline:
         try:
             await self._timeout.__aexit__(*raised)
         except TimeoutError as error:
-            raise DeadlineExceeded("the picture was not done within deadline_s") from error
+            raise DeadlineExceeded("the picture was not finished within deadline_s") from error

@@ -1,4 +1,4 @@
-"""The replicas of one generator, for those who send them work."""
+"""The replicas of each generator, as the code that sends them work sees them."""
 
 from __future__ import annotations
 
@@ -15,20 +15,20 @@ class Replicas(Protocol):
         """Return each replica's report; None for one that has not reported yet."""
 
     def waiting(self) -> Counter[str]:
-        """Count the layers of each tenant that wait outside of the replicas for room in one of them."""
+        """Count each tenant's layers that wait here until a replica has room."""
 
     def is_cached(self, job: LayerJob) -> bool:
-        """Return whether an equal layer is painted or kept."""
+        """Return whether an equal layer is being painted or is cached."""
 
     def was_sent(self, job: LayerJob) -> bool:
         """Return whether the job was handed to a replica."""
 
     def refused(self, job: LayerJob) -> bool:
-        """Note that the replica of the job was not ready. Return whether there is another one to try."""
+        """Record that the job's replica was not ready. Return whether there is another one to try."""
 
 
 HERE: dict[str, Replicas] = {}
-"""The routers of this process, by their generators' names. Ray Serve makes each where and when its handle is
-first used, and hands it to nobody, so it registers itself."""
+"""The routers of this process, by generator name. Ray Serve creates a router when its handle is first used,
+and does not expose it, so each router registers itself."""
 NOWHERE: Mapping[str, Replicas] = {}
-"""Those of a process without routers."""
+"""The registry of a process without routers."""

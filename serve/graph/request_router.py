@@ -2,12 +2,12 @@
 
 Ray Serve calls it in each process that has a handle.
 
-A replica that is not ready gets nothing while another is: one that fails at once is always idle, and would
-draw all the work. Among the ready, an equal layer goes to the replica that paints or keeps it, while that
-accepts work. A layer with LoRAs goes to a replica that holds them, unless others have less to do: then one of
-those will hold them too. Where some have unloaded their model, a layer goes to one that has not and that is
-idle. Every other one goes to the replica with the shortest queue. Where layers wait for a replica, they leave
-in a fair order.
+A replica that is not ready gets no work while another is ready: one that fails at once is always idle, and
+would attract all the work. Among the ready replicas, a layer goes to the one that paints or caches an equal
+layer, as long as that one accepts work. A layer with LoRAs goes to a replica that holds them, unless others
+have less to do: one of those then loads them too. If some replicas have unloaded their model, a layer goes to
+an idle one that has not. Every other layer goes to the replica with the shortest queue. Layers that wait for
+a replica leave in a fair order.
 """
 
 from __future__ import annotations
@@ -30,21 +30,21 @@ from .shortest_queue import ShortestQueueRouter
 
 REPORT_EVERY_S = 1.0
 SENT_S = 5 * REPORT_EVERY_S
-"""A replica counts as warm for what was sent to it this long: by then it has reported so itself."""
+"""For this long a replica counts as holding what was sent to it. By then its own report says so."""
 REMEMBERED = 1024
 BUSIER = 2
-"""Requests that a replica which holds a picture's LoRAs may have more than the one that has fewest."""
+"""How many more requests than the least busy replica a replica may have to be preferred for its LoRAs."""
 REFUSED_S = 3 * REPORT_EVERY_S
-"""A replica that has refused a layer gets none for this long: by then it has reported its state."""
+"""A replica that has refused a layer gets none for this long. By then it has reported its state."""
 
 
 Sent = OrderedDict[str, tuple[ReplicaID, float]]
 RoutedAs = tuple[str, LayerKind, int | None]
-"""The fields in which any two layers of a request differ."""
+"""The fields that identify a layer: any two layers of a request differ in them."""
 
 
 class LayerRouter(ShortestQueueRouter):
-    """Registers as the pool of its generator. Ray passes on what `routed` says."""
+    """The router of one generator; it registers itself. Ray passes it the arguments that `routed` sets."""
 
     def initialize_state(self, **kwargs: Any) -> None:
         super().initialize_state(**kwargs)
@@ -54,7 +54,7 @@ class LayerRouter(ShortestQueueRouter):
         self._loras_sent: Sent = OrderedDict()
         self._routed: OrderedDict[RoutedAs, ReplicaID] = OrderedDict()
         self._refused: dict[ReplicaID, float] = {}
-        # By its module: Ray pickles this one by value, and with it whatever objects its names stand for.
+        # Go through its module: Ray pickles this one by value, with all objects that its globals refer to.
         replica_registry.HERE[kwargs["generator"]] = self
 
     def routing_stats(self) -> Sequence[RoutingStats | None]:
@@ -78,14 +78,14 @@ class LayerRouter(ShortestQueueRouter):
         return any(self._is_ready(replica) is not False for replica in list(self._replicas.values()))
 
     def apply_locality_routing(self, pending_request: PendingRequest | None = None) -> set[ReplicaID]:
-        """Choose from the ready replicas only, as long as there are any. Overrides Ray's."""
+        """Choose only from the ready replicas, as long as there are any. This overrides Ray's method."""
         near: set[ReplicaID] = super().apply_locality_routing(pending_request)
         return near & {replica.replica_id for replica in self._serving()}
 
     async def choose_replicas(
         self, candidate_replicas: list[RunningReplica], pending_request: PendingRequest | None = None
     ) -> list[list[RunningReplica]]:
-        """Rank the warm ones first, those that have not reported yet last. Pass over the full ones."""
+        """Rank first the replicas that hold the layer or its LoRAs, and last those yet to report."""
         ranks: list[list[RunningReplica]] = await super().choose_replicas(candidate_replicas, pending_request)
         job = _job(pending_request)
         if job is None:
@@ -108,7 +108,7 @@ class LayerRouter(ShortestQueueRouter):
     def _remember(self, sent: Sent, key: str, replica_id: ReplicaID) -> None:
         now = self._get_curr_time_s()
         sent_to, at = sent.get(key, (None, 0.0))
-        if sent_to != replica_id or now - at >= SENT_S:  # Not renewed by those that follow it.
+        if sent_to != replica_id or now - at >= SENT_S:  # Later requests do not renew it.
             sent[key] = replica_id, now
             sent.move_to_end(key)
             while len(sent) > REMEMBERED:
@@ -117,7 +117,7 @@ class LayerRouter(ShortestQueueRouter):
     def _fulfill_next_pending_request(self, replica: RunningReplica, request_metadata: Any = None) -> None:
         """Serve the pending request that is next in the fair order.
 
-        Overrides Ray's, which would serve the first that came.
+        This overrides Ray's method, which would serve the oldest one.
         """
         pending = self._still_pending()
         if pending:
@@ -131,10 +131,10 @@ class LayerRouter(ShortestQueueRouter):
     def _next(self, replica: RunningReplica, pending: Sequence[PendingRequest]) -> int:
         jobs = [(_job(each), each.created_at) for each in pending]
         for index, (job, _) in enumerate(jobs):
-            # It takes nobody's turn on a model.
+            # It needs no time of the model, so it delays no other job.
             if job is None or (not job.no_store and self._is_kept(job.cache_key, replica)):
                 return index
-        # Ray notes when a request came by the time of day, and a deadline is a time of the monotonic clock.
+        # Ray records arrivals by the time of day, and a deadline is a time of the monotonic clock.
         now, of_day = time.monotonic(), self._get_curr_time_s()
         layers = [(job, now - (of_day - since)) for job, since in jobs if job is not None]
         return self._order.next(layers, now)
@@ -157,7 +157,7 @@ class LayerRouter(ShortestQueueRouter):
         return sent_to == replica.replica_id and self._get_curr_time_s() - at < SENT_S
 
     def _with_loras(self, job: LayerJob) -> list[RunningReplica]:
-        """Return the replicas that hold all of a layer's LoRAs, but those that are busier than others."""
+        """Return the replicas that hold all of a layer's LoRAs, except those much busier than others."""
         if not job.loras:
             return []
         lengths = {each.replica_id: self._queue_length(each.replica_id) or 0 for each in self._serving()}
@@ -176,7 +176,7 @@ class LayerRouter(ShortestQueueRouter):
         )
 
     def _loaded_and_idle(self) -> list[RunningReplica]:
-        """Return the loaded replicas that are idle, none where all have their model loaded.
+        """Return the idle replicas with a loaded model, or none if all replicas have theirs loaded.
 
         Treat a replica with an unknown queue length as idle.
         """
@@ -187,21 +187,21 @@ class LayerRouter(ShortestQueueRouter):
         return [replica for replica in loaded if not self._queue_length(replica.replica_id)]
 
     def _is_ready(self, replica: RunningReplica) -> bool | None:
-        """Return whether the replica is ready; None where it has not reported yet."""
+        """Return whether the replica is ready; None if it has not reported yet."""
         refused_at = self._refused.get(replica.replica_id)
         if refused_at is not None and self._get_curr_time_s() - refused_at < REFUSED_S:
             return False
         return not replica.routing_stats.get("unready") if replica.routing_stats else None
 
     def _serving(self) -> list[RunningReplica]:
-        """Return the ready replicas, else those that may be, else all: these then say why they are not."""
+        """Return the ready replicas, else those that may be, else all, whose refusals then say why."""
         replicas = list(self._replicas.values())
         readiness = [self._is_ready(replica) for replica in replicas]
         best = True if True in readiness else None if None in readiness else False
         return [replica for replica, ready in zip(replicas, readiness, strict=True) if ready is best]
 
     def _unknown(self) -> list[RunningReplica]:
-        """Return one replica that has not reported yet: better than waiting for one that is full."""
+        """Return one replica that has not reported yet, which is better than waiting for a full one."""
         unknown = [each for each in list(self._replicas.values()) if self._is_ready(each) is None]
         return [random.choice(unknown)] if unknown else []  # noqa: S311 (nothing is secret here)
 
@@ -217,9 +217,9 @@ def _job(pending: PendingRequest | None) -> LayerJob | None:
 
 
 def routed(generator: str, keeps_layers: bool) -> RequestRouterConfig:
-    """Return the router of a generator's deployment.
+    """Return the configuration of the router for a generator's deployment.
 
-    `keeps_layers`: whether layers outlive their painting.
+    `keeps_layers`: whether finished layers are cached.
     """
     options: dict[str, Any] = {
         "request_router_class": LayerRouter,

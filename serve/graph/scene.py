@@ -1,8 +1,8 @@
-"""Render a scene: characters and background in parallel, then the merger; one deadline over all of it.
+"""Render a scene: characters and background in parallel, then the merger, all under one deadline.
 
-All branches are awaited together so that the first failure is seen at once and stops the others; their
-responses, not their pixels, are passed on, so that pixels travel from replica to replica. Small pictures
-alone are passed on as they are (serve/graph/replica_calls.py).
+All branches are awaited together, so that the first failure is seen at once and stops the others. Their
+responses are passed on instead of their pixels, so that pixels travel from replica to replica. Only small
+pictures are passed by value (serve/graph/replica_calls.py).
 """
 
 from __future__ import annotations
@@ -45,18 +45,18 @@ Handle = DeploymentHandle[Any]
 UNBOUNDED = 1 << 60
 UNMEASURED = "its consistency could not be measured"
 PIXELS_LOST = (ObjectLostError, RayServeException)
-"""The layers' node died after they were painted: Serve reports a passed response in its general class."""
+"""Raised if the layers' node died after painting. Serve uses its base class if a passed response is lost."""
 
 
 @dataclass(frozen=True)
 class Graph:
-    """Hold the handles of the deployments below the ingress, and the admission control before them.
+    """The handles of the deployments below the ingress, and the admission control before them.
 
-    `merges`: how much of the merger's work this process may have under way. `replicas`: what this process
-    knows of the replicas of a generator, by its name. `others`: the generators of the models that are not the
-    first of their layer, by their names. `files`: those that the layers of one request start from, by name.
-    `text_check` raises where a layer's words are refused. `previews`: whether unfinished pictures are shown.
-    `sends_values`: whether small pictures go over gRPC; as this process's environment says.
+    `merges` limits the merger's work that this process may have under way. `replicas` returns what this
+    process knows of a generator's replicas, by the generator's name. `others`: the generators, by name, of
+    each layer's models after its first. `files`: the files, by name, that the layers of one request start
+    from. `text_check` raises if a layer's prompt is refused. `previews`: whether unfinished pictures are
+    shown. `sends_values`: whether small pictures go over gRPC, by default as the environment says.
     """
 
     character: Handle
@@ -76,10 +76,12 @@ class Graph:
         return {"character": self.character, "background": self.background, **self.others}
 
     def painter(self, job: LayerJob) -> Handle:
-        """Return the generator that paints a job. Raises InvalidRequest where there is none any more."""
+        """Return the generator that paints a job. Raises InvalidRequest if there is none any more."""
         painter = self.generators.get(job.generator)
         if painter is None:
-            raise InvalidRequest(f"{job.model} no longer paints the {job.kind} here", f"{job.kind}.model")
+            raise InvalidRequest(
+                f"the model {job.model} is no longer available here for the {job.kind}", f"{job.kind}.model"
+            )
         return painter
 
     def with_files(self, files: Mapping[str, bytes]) -> Graph:
@@ -88,15 +90,15 @@ class Graph:
 
 
 OnSceneEvent = Callable[[LayerEvent, int | None], None]
-"""Called with the events of all layers, and with the index of a figure among several."""
+"""Called with each event of every layer, and the figure's index if there are several figures."""
 
 
 async def render(graph: Graph, job: SceneJob, on_event: OnSceneEvent | None = None) -> SceneResult:
     """Paint all layers in parallel, then merge them.
 
-    `on_event` is called with places in the queue, with each step and with each layer.
+    `on_event` is called with queue positions, each step and each layer.
 
-    Raises what deployments.errors draws.
+    Raises the errors of deployments.errors.
     """
     async with admitted(graph, job.deadline_at, *job.layers):
         for _ in range(MAX_LOSSES):
@@ -118,7 +120,7 @@ async def render(graph: Graph, job: SceneJob, on_event: OnSceneEvent | None = No
             if job.character is not None:
                 return SceneResult(characters[0], background, merged)
             return SceneResult(None, background, merged, tuple(characters))
-        raise GenerationFailed("the painted layers were lost before they could be merged, again and again")
+        raise GenerationFailed("the painted layers were repeatedly lost before they could be merged")
 
 
 def _of_layer(job: LayerJob, on_event: OnSceneEvent | None) -> OnEvent | None:
@@ -126,7 +128,7 @@ def _of_layer(job: LayerJob, on_event: OnSceneEvent | None) -> OnEvent | None:
 
 
 def _merging(graph: Graph, job: SceneJob, figures: list[Any], place: Any) -> Callable[[], Response]:
-    """Return the call of the merger. Every response is an argument of its own: Serve resolves no others."""
+    """Return the call of the merger. Each response is a separate argument: Serve resolves no others."""
     method = "merge" if job.character is not None else "merge_group"
     answer_px, layers = scene_megapixels(job) * MEGA, (*figures, place)
     merge = merger_call(graph.merger, method, layers, answer_px, graph.sends_values)
@@ -134,14 +136,14 @@ def _merging(graph: Graph, job: SceneJob, figures: list[Any], place: Any) -> Cal
 
 
 def unanswered(graph: Graph) -> list[Unanswered]:
-    """Return what the replicas report of layers that ended without an answer lately."""
+    """Return the replicas' reports of layers that recently ended without an answer."""
     groups = [replicas for name in graph.generators if (replicas := graph.replicas(name)) is not None]
     reports = [stats for replicas in groups for stats in replicas.routing_stats() if stats is not None]
     return [entry for stats in reports for entry in stats.unanswered]
 
 
 def scene_megapixels(job: SceneJob) -> float:
-    """Return what the pictures of a scene's merge are in all."""
+    """Return the megapixels of all pictures that a scene's merge writes."""
     *figures_px, place_px = (layer.width_px * layer.height_px for layer in job.layers)
     return written_px(job.merge, figures_px, place_px) / MEGA
 
@@ -149,16 +151,16 @@ def scene_megapixels(job: SceneJob) -> float:
 async def compared_meanwhile(
     finishing_call: Coroutine[Any, Any, Any], comparing: Iterable[Coroutine[Any, Any, LayerResult]]
 ) -> tuple[Any, list[LayerResult]]:
-    """Return what the merger made, and the layers, which were compared with their references meanwhile."""
+    """Return the merger's result and the layers, which are compared with their references meanwhile."""
     work: list[Coroutine[Any, Any, Any]] = [finishing_call, *comparing]
     made, *layers = await all_or_none(work)
     return made, layers
 
 
 async def with_consistency(graph: Graph, job: LayerJob, response: Any, layer: LayerResult) -> LayerResult:
-    """Return a figure with its consistency, where it shows a member of the cast that has a reference.
+    """Return a figure with its consistency, if it shows a member of the cast that has a reference.
 
-    What was painted is not lost for a measure of it: where that fails there is none, and a warning says so.
+    If the measurement fails, the painted figure is kept, without its consistency and with a warning.
     """
     reference = graph.files.get(job.reference or "")
     if job.reference is None or reference is None:
@@ -175,18 +177,20 @@ async def with_consistency(graph: Graph, job: LayerJob, response: Any, layer: La
         call = partial(graph.merger.compare.remote, compare, response)
         consistency: float = await finish(graph, job.request_id, work, call)
     except Exception:
-        logger.exception("the consistency of %s in request %s was not measured", job.path, job.request_id)
+        logger.exception(
+            "the consistency of %s in request %s could not be measured", job.path, job.request_id
+        )
         return replace(layer, warnings=(*layer.warnings, UNMEASURED))
     return replace(layer, consistency=round(consistency, 4))
 
 
 async def paint(graph: Graph, job: LayerJob, on_event: OnEvent | None = None) -> tuple[Any, LayerResult]:
-    """Return the layer's response, or the layer once more, to pass to a further call, and the layer."""
+    """Paint a layer. Return its response, or the layer itself, to pass to a further call, and the layer."""
     if job.previews and not graph.previews:
         job = replace(job, previews=0)
     painter, frees_in_s = graph.painter(job), partial(graph.admission.place_frees_in_s, job)
     elsewhere = partial(_another_is_ready, graph, job)
-    # Beside the job: what is compared, counted and kept of it needs no bytes.
+    # Files are passed beside the job, which can then be compared, counted and kept without their bytes.
     files = ({name: graph.files[name] for name in job.files},) if job.files else ()
     call, receive = layer_call(painter, job, files, on_event, graph.sends_values)
     with branch(job) as painted, billed(job) as taken:
@@ -197,7 +201,7 @@ async def paint(graph: Graph, job: LayerJob, on_event: OnEvent | None = None) ->
 
 
 async def finish(graph: Graph, request_id: str, work: QueuedWork, call: Callable[[], Response]) -> Any:
-    """Return the result of a call of the merger's replicas, made when its turn has come."""
+    """Wait for a turn, call the merger's replicas, and return the result."""
     with finishing(request_id) as made:
         async with graph.merges.slot(work):
             _, result = await call_until_kept(call)
@@ -206,17 +210,17 @@ async def finish(graph: Graph, request_id: str, work: QueuedWork, call: Callable
 
 
 def _another_is_ready(graph: Graph, job: LayerJob) -> bool:
-    """Return whether another replica is ready, after the job's own has said that it is not."""
+    """Record that the job's replica is not ready. Return whether another may be."""
     replicas = graph.replicas(job.generator)
     return replicas is not None and replicas.refused(job)
 
 
 @asynccontextmanager
 async def admitted(graph: Graph, deadline_at: float, *jobs: LayerJob) -> AsyncIterator[None]:
-    """Check the words of these jobs, hold their admission, and give up at the deadline."""
+    """Check the prompts of these jobs, admit them for the block, and give up at the deadline."""
     if graph.text_check is not None:
         async with Deadline(deadline_at):
-            # A layer alone has its prompt at the top of its request.
+            # A request for a single layer has its prompt at the top level.
             whole = len(jobs) > 1
             params = [job.param_of("prompt") if whole or job.param is not None else "prompt" for job in jobs]
             await all_or_none(map(graph.text_check, jobs, params))

@@ -1,4 +1,4 @@
-"""Define the job of a whole scene, its layers and their merge, and the scene as it was painted."""
+"""Define the job of a whole scene, which is its layers and their merge, and its result."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from deployments.messages import LayerJob, LayerResult, MergeJob, MergeResult, S
 
 @dataclass(frozen=True)
 class SceneJob(SentWithTimeLeft):
-    """The jobs that make one scene, and when it must be done, by this process's monotonic clock.
+    """The jobs that make one scene, and its deadline, by this process's monotonic clock.
 
     It has either one `character` or several `characters`, as its request had.
     """
@@ -30,7 +30,7 @@ class SceneJob(SentWithTimeLeft):
 
     @property
     def layers(self) -> tuple[LayerJob, ...]:
-        """Return all layers, the place last."""
+        """Return all layers, the background last."""
         return (*self.figures, self.background)
 
     def with_layers(self, **changes: Any) -> Self:
@@ -64,7 +64,7 @@ class SceneResult:
 
     @property
     def layers(self) -> tuple[LayerResult, ...]:
-        """Return all layers, the place last."""
+        """Return all layers, the background last."""
         return (*self.figures, self.background)
 
     @property
@@ -75,12 +75,12 @@ class SceneResult:
 
     @property
     def consistency(self) -> dict[str, float]:
-        """Return how like their references the members of the cast are, by path, as far as it is known."""
+        """Return the consistency of cast members with their references, by path, for those measured."""
         return {path: layer.consistency for path, layer in self.named_layers if layer.consistency is not None}
 
     @property
     def degraded(self) -> list[str]:
-        """Return what differs from the request, each after its layer's path."""
+        """List how the result differs from the request, each entry after its layer's path."""
         return [f"{name}: {how}" for name, layer in self.named_layers for how in layer.degraded]
 
     @property

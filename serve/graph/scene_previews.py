@@ -18,7 +18,7 @@ PLACE: Branch = ("background", None)
 
 
 class ScenePreviews:
-    """Makes the n-th preview when all layers have sent their n-th. A late or a failed one is left out."""
+    """Makes the n-th preview once every layer has sent its n-th. Late and failed previews are left out."""
 
     def __init__(self, graph: Graph, merge: MergeJob, on_preview: Callable[[bytes], None]) -> None:
         self._graph = graph
@@ -40,7 +40,7 @@ class ScenePreviews:
             await asyncio.gather(self._making, return_exceptions=True)
 
     def on_event(self, item: LayerEvent, index: int | None = None) -> None:
-        """Take in a queue position, a step or a layer; `index` is that of one of several figures."""
+        """Handle a queue position, a step or a layer; `index` is the figure's if there are several."""
         if not isinstance(item, StepEvent) or item.preview is None:
             return
         self._latest[item.kind, index] = item.preview

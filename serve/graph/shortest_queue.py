@@ -1,8 +1,9 @@
 """Send each request to the replica with the shortest queue.
 
-Ray Serve's power of two choices compares two replicas by what they last said. A replica counts what has
-arrived, and requests that come together are chosen before the first of them has: so some replicas get more
-than their share. This router counts what it has chosen and sent itself, and compares all replicas.
+Ray Serve's power of two choices compares two replicas by the queue lengths that they last reported. A replica
+counts only what has arrived, and requests that come together are routed before the first of them arrives, so
+some replicas get more than their share. This router also counts the requests that it has routed and sent
+itself, and it compares all replicas.
 """
 
 from __future__ import annotations
@@ -17,15 +18,15 @@ from ray.serve._private.request_router.pow_2_router import PowerOfTwoChoicesRequ
 from ray.serve.request_router import PendingRequest, ReplicaID, RunningReplica
 
 PROBE_EVERY_S = 1.0
-"""Replicas whose queues are not known are probed at most this often."""
+"""The shortest time between two probes of the replicas whose queue lengths are not known."""
 
 
 Chosen = asyncio.Future[RunningReplica]
-"""The future of a request's choice. Ray's ids are shared by all calls of one HTTP request."""
+"""A pending request's future, used as its key: all calls of one HTTP request share Ray's ids."""
 
 
 class ShortestQueueRouter(PowerOfTwoChoicesRequestRouter):
-    """Follows power of two choices where no queue's length is known or none has room."""
+    """Falls back to power of two choices if no queue length is known or no replica has room."""
 
     def initialize_state(self, **kwargs: Any) -> None:
         self._chosen: dict[Chosen, ReplicaID] = {}
@@ -38,7 +39,7 @@ class ShortestQueueRouter(PowerOfTwoChoicesRequestRouter):
         self, candidate_replicas: list[RunningReplica], pending_request: PendingRequest | None = None
     ) -> list[list[RunningReplica]]:
         ranks: list[list[RunningReplica]] = await super().choose_replicas(candidate_replicas, pending_request)
-        if not self._use_replica_queue_len_cache:  # Ray Client alone keeps no lengths.
+        if not self._use_replica_queue_len_cache:  # Only Ray Client keeps no lengths.
             return ranks
         await self._probe_unknown()
         return [self._shortest(), *ranks]
@@ -53,7 +54,7 @@ class ShortestQueueRouter(PowerOfTwoChoicesRequestRouter):
             self._chosen.pop(pending_request.future, None)
 
     def _choose(self, pending_request: PendingRequest, replica: RunningReplica) -> None:
-        """Let the request go to the replica, and count it as there."""
+        """Route the request to the replica, and count it there."""
         self._chosen[pending_request.future] = replica.replica_id
         pending_request.future.set_result(replica)
 
@@ -64,15 +65,15 @@ class ShortestQueueRouter(PowerOfTwoChoicesRequestRouter):
     def on_request_completed(self, replica_id: ReplicaID, internal_request_id: str) -> None:
         """Stop counting a request that was sent.
 
-        Ray calls it once for each, also where it was refused. Rarely, it calls it for one whose sending
-        failed too, which takes one off another's count until that ends.
+        Ray calls this once for each request, even if it was refused. Rarely Ray also calls it for a request
+        that it failed to send. The count is then one too low until the replica's other requests end.
         """
         self._under_way[replica_id] -= 1
         if self._under_way[replica_id] <= 0:
             del self._under_way[replica_id]
 
     def _queue_length(self, replica_id: ReplicaID) -> int | None:
-        """Return how many requests the replica has, as far as this process knows; None where it does not."""
+        """Return how many requests the replica has, as far as this process knows; None if unknown."""
         heard = self._replica_queue_len_cache.get(replica_id)
         if heard is None:
             return None
@@ -80,9 +81,9 @@ class ShortestQueueRouter(PowerOfTwoChoicesRequestRouter):
         return max(heard, self._under_way[replica_id]) + coming
 
     async def _probe_unknown(self) -> None:
-        """Probe the replicas whose queues are not known. Requests that come together probe once.
+        """Probe the replicas whose queue lengths are not known. Requests that come together probe once.
 
-        Wait for the answers only where no queue is known: a replica that is slow to answer delays nobody.
+        Wait for the answers only if no queue length is known, so that a slow replica delays nobody.
         """
         async with self._probing:
             serving = self._serving()
@@ -97,7 +98,7 @@ class ShortestQueueRouter(PowerOfTwoChoicesRequestRouter):
                 await asyncio.shield(probe)
 
     def _shortest(self) -> list[RunningReplica]:
-        """Return the replica with the shortest queue of those that have room, one by chance of equal ones."""
+        """Return the replica with the shortest queue among those with room, at random if several tie."""
         room: dict[RunningReplica, int] = {}
         for replica in self._serving():
             length = self._queue_length(replica.replica_id)

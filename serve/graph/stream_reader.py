@@ -10,17 +10,17 @@ from deployments.errors import GenerationFailed
 from deployments.messages import LayerEvent, LayerResult
 
 OnEvent = Callable[[LayerEvent], None]
-"""Called with places in the queue, every step, and the layer at the end. A layer that is painted again
-reports its steps again."""
+"""Called with queue positions, every step, and finally the layer. A layer that is painted again reports its
+steps again."""
 
 
 async def follow(response: Any, on_event: OnEvent) -> tuple[Any, LayerResult]:
-    """Return the object ref for a further call, and the layer, at the end of a streaming call.
+    """Read a streaming call to its end. Return the object ref for a further call, and the layer.
 
-    With the ref pixels go from replica to replica here too.
+    With the ref, pixels go from replica to replica here too.
     """
     painted: tuple[Any, LayerResult] | None = None
-    # To the very end: a generator that is dropped before it is done leaves its task to be cleaned up by Ray.
+    # Read to the very end: Ray has to clean up the task of a generator that is dropped earlier.
     async for ref, item in _items(response):
         on_event(item)
         if isinstance(item, LayerResult):
@@ -31,9 +31,9 @@ async def follow(response: Any, on_event: OnEvent) -> tuple[Any, LayerResult]:
 
 
 async def _items(response: Any) -> AsyncIterator[tuple[Any, Any]]:
-    """Yield each item with its reference, or with itself where there is none: locally, and over gRPC."""
+    """Yield each item with its reference, or with itself if it has none: locally, and over gRPC."""
     references = None
-    # Asked for a value's reference, Serve raises one and the same error each time, with ever more frames.
+    # For a call by value Serve would raise one shared error object, whose traceback grows each time.
     if response.by_reference:
         with suppress(RuntimeError):
             references = await response._to_object_ref_gen()

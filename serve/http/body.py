@@ -1,6 +1,6 @@
 """Read a request's body, and see whether its sender is still there.
 
-Type, size and time are bounded before a byte of the body is believed.
+A body's media type, size and time are checked before any of it is used.
 """
 
 from __future__ import annotations
@@ -30,24 +30,24 @@ Result = TypeVar("Result")
 
 
 class Decoder(Protocol):
-    """Turns what is sent into what is meant."""
+    """Decodes a body as it arrives."""
 
     def feed(self, sent: bytes) -> Iterator[bytes]:
-        """Yield pieces of at most PIECE_BYTES. Raises Refusal 400 for what is not so encoded."""
+        """Yield decoded pieces of at most PIECE_BYTES. Raises Refusal 400 if the encoding is invalid."""
 
     def finish(self) -> None:
-        """Raise Refusal 400 where more was to come."""
+        """Raise Refusal 400 if the body is incomplete."""
 
 
 def decoder_for(headers: Headers) -> Decoder:
-    """Choose by Content-Encoding. Raises Refusal 415 for codings that are not known here."""
+    """Choose a decoder by Content-Encoding. Raises Refusal 415 for unknown codings."""
     named = [coding.strip().lower() for coding in ",".join(headers.getlist(CODING)).split(",")]
     codings = [coding.removeprefix("x-") for coding in named if coding not in ("", "identity")]
     if not codings:
         return AsItIs()
     if len(codings) == 1 and codings[0] in ACCEPTED_CODINGS:
         return Inflated(codings[0])
-    message = f"a body is sent as it is, or with one Content-Encoding of {' and '.join(ACCEPTED_CODINGS)}"
+    message = f"send the body uncompressed, or with one Content-Encoding: {' or '.join(ACCEPTED_CODINGS)}"
     raise Refusal(415, "unsupported_media_type", message, CODING)
 
 
@@ -60,7 +60,7 @@ class AsItIs:
             yield sent[start : start + PIECE_BYTES]
 
     def finish(self) -> None:
-        """Do nothing: nothing can be missing."""
+        """Do nothing: an uncompressed body has no end mark that could be missing."""
 
 
 async def accept(request: Request, shape: type[Shape], limits: Limits) -> Shape:
@@ -71,7 +71,7 @@ async def accept(request: Request, shape: type[Shape], limits: Limits) -> Shape:
 async def accept_with_digest(
     request: Request, shape: type[Shape], limits: Limits, wanted: bool = True
 ) -> tuple[Shape, str]:
-    """Read a request's body as `shape`, and return the digest of what it says, empty where it is not wanted.
+    """Read a request's body as `shape`, and return it with the digest of its content, empty unless `wanted`.
 
     Raises what accept raises.
     """
@@ -82,7 +82,7 @@ async def accept_with_digest(
 
 
 async def understand(data: Body, limits: Limits, read: Callable[[Any], Result]) -> Result:
-    """Decode JSON and hand it to `read`: here if it is small, else off the event loop.
+    """Decode JSON and pass it to `read`: here if it is small, else off the event loop.
 
     Raises InvalidJson, and Refusal 413.
     """
@@ -105,13 +105,13 @@ def parse(body: Any, shape: type[Shape]) -> Shape:
         return shape.model_validate(body)
     except ValidationError as error:
         fault = first_fault(error)
-    raise fault  # Here it has no context, which would hold all of the body.
+    raise fault  # Raised here it has no context, which would keep the whole body alive.
 
 
 async def read_json(request: Request, limits: Limits) -> bytearray:
-    """Return the body of a request that says it is JSON. Raises Refusal (408, 413, 415).
+    """Return the body of a request that declares JSON. Raises Refusal (408, 413, 415).
 
-    One with pictures inside may be longer; `understand` bounds what it is without them.
+    A body with pictures inside may be longer. `understand` bounds its length without them.
     """
     media_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if media_type != "application/json":
@@ -133,12 +133,12 @@ async def read_bytes(
     check: Callable[[bytearray], None] = lambda body: None,
     too_large: Callable[[], Refusal] | None = None,
 ) -> bytearray:
-    """Return the whole body, and no copy of it, which would stop the event loop for milliseconds.
+    """Return the whole body without copying it, which would block the event loop for milliseconds.
 
-    `check` is given each piece of it with all before.
+    After each piece `check` is called with all that has arrived so far.
 
     Raises Refusal: that of `too_large`, 413, as soon as the body is over the limit, announced or not; 408
-    when it is late.
+    if it is late.
     """
     body = bytearray()
     async with in_time(timeout_s):
@@ -151,11 +151,11 @@ async def read_bytes(
 async def bounded(
     request: Request, max_bytes: int, too_large: Callable[[], Refusal] | None = None
 ) -> AsyncGenerator[bytes, None]:
-    """Yield the body in pieces, decompressed, letting others run between them.
+    """Yield the decompressed body in pieces, letting other tasks run between them.
 
-    It is bounded as it is sent too: a compressed body may go on for ever and hold nothing.
-    Raises Refusal: 413, before the first where its length was announced; 415 and 400 for how it is encoded.
-    Raises Overloaded where it grows over what all bodies may hold (http/body_limits.py).
+    The compressed bytes are bounded too: a compressed body could go on for ever without any content.
+    Raises Refusal: 413, before the first piece if the length was announced; 415 and 400 for the encoding.
+    Raises Overloaded if all bodies together would exceed their limit (http/body_limits.py).
     """
     too_large = too_large or partial(_too_large, max_bytes)
     decoder = decoder_for(request.headers)
@@ -182,8 +182,8 @@ async def bounded(
 
 def _too_much_json(limits: Limits) -> Refusal:
     message = (
-        f"the body is limited to {limits.max_json_bytes} bytes, and to {limits.max_inline_bytes} bytes of"
-        " picture files besides: upload larger ones to /v1/pictures and name them by their ids"
+        f"the body is limited to {limits.max_json_bytes} bytes, plus {limits.max_inline_bytes} bytes of"
+        " picture files: upload larger pictures to /v1/pictures and refer to them by their ids"
     )
     return Refusal(413, "payload_too_large", message)
 
@@ -194,9 +194,9 @@ def _too_large(max_bytes: int) -> Refusal:
 
 @asynccontextmanager
 async def in_time(timeout_s: float) -> AsyncGenerator[None, None]:
-    """Bound the time of reading a body inside.
+    """Bound the time for reading a body inside the block.
 
-    Raises Refusal (408) when it is late, ClientGone when its sender leaves.
+    Raises Refusal (408) if the body is late, ClientGone if its sender leaves.
     """
     try:
         async with asyncio.timeout(timeout_s):
@@ -220,7 +220,7 @@ async def abandon_with_client(request: Request, read_decoded: Coroutine[Any, Any
             return working.result()
         raise ClientGone
     finally:
-        # Both are waited for: asyncio logs an error that nobody took from a task.
+        # Wait for both: asyncio logs a task's error that was never retrieved.
         leaving.cancel()
         if not working.done():
             working.cancel()

@@ -1,9 +1,9 @@
-"""Bound the bytes of all request bodies that one process holds, for each tenant and in all.
+"""Bound the bytes of all request bodies that one process holds, per tenant and in total.
 
-Ray Serve reads a body on and on, whether the application reads it or not, so a sender cannot be slowed
-down: it is refused by what its header announces, before any of the body is looked at. A body without a
-length, or a compressed one, is counted when it grows. Where no route reads a body, a large one is refused:
-it would lie in memory for as long as the answer takes, and a stream of events lasts for hours.
+Ray Serve keeps reading a body whether or not the application does, so a sender cannot be slowed down.
+Instead a request is refused by the length in its header, before its body is read. A body without a length,
+or a compressed one, is counted as it grows. For methods that take no body, a large one is refused: it would
+stay in memory for as long as the answer takes, and a stream of events lasts for hours.
 """
 
 from __future__ import annotations
@@ -24,22 +24,22 @@ from .request_slots import HEALTH
 
 SMALL_BYTES = 64 << 10
 SMALL_SHARE = 8
-"""An eighth of the budget is for small bodies alone: scene requests are answered beside uploads."""
+"""An eighth of the budget is reserved for small bodies, so uploads do not keep out scene requests."""
 RETRY_S = 2.0
-MESSAGE = "too many bytes of request bodies are under way here; come back shortly"
-TOO_MANY = "the pictures of this request are too many bytes to be held at once: use fewer or smaller ones"
+MESSAGE = "the request bodies in progress here are too large in total; try again shortly"
+TOO_MANY = "the pictures of this request are too large in total: use fewer or smaller ones"
 STATE = "body_share"
 """The key of a request's state that holds its share."""
 METHODS = ("GET", "HEAD", "DELETE", "OPTIONS")
 MAX_BYTES = 16 << 10
-TOO_LARGE = Refusal(413, "payload_too_large", f"the body of such a request is limited to {MAX_BYTES} bytes")
+TOO_LARGE = Refusal(413, "payload_too_large", f"a body sent with this method is limited to {MAX_BYTES} bytes")
 
 
 class BodyBudget:
-    """Count bytes. `most_bytes` are held in all, and a tenant's large bodies take at most what is left free.
+    """Count bytes. At most `most_bytes` are held, and a tenant's large bodies may hold what is left free.
 
-    So one tenant alone has half, two have a third each, and a newcomer finds as much as any of them has
-    (Choudhury and Hahne 1998, dynamic queue length thresholds). Belongs to one event loop.
+    So one tenant alone has half, two have a third each, and a new tenant finds as much free as any of them
+    has (Choudhury and Hahne 1998, dynamic queue length thresholds). A budget belongs to one event loop.
     """
 
     def __init__(self, most_bytes: int) -> None:
@@ -48,32 +48,32 @@ class BodyBudget:
 
     @property
     def held_bytes(self) -> int:
-        """Return what all bodies hold."""
+        """Return the bytes that all bodies hold."""
         return self._held.total()
 
     def reserve(self, tenant: str, more_bytes: int, body_bytes: int) -> None:
-        """Count more bytes of a body that has `body_bytes` with them. Raises Overloaded."""
+        """Count more bytes of a body, which then has `body_bytes` in all. Raises Overloaded."""
         if more_bytes > self._free_bytes(self._held.total(), self._held[tenant], body_bytes):
             raise Overloaded(MESSAGE, retry_after_s=RETRY_S)
         self._held[tenant] += more_bytes
 
     def never_admits(self, held_bytes: int, more_bytes: int) -> bool:
-        """Return whether a request that holds `held_bytes` cannot have more even where it is alone."""
+        """Return whether a request that holds `held_bytes` could not have more even if it were alone."""
         return more_bytes > self._free_bytes(held_bytes, held_bytes, held_bytes + more_bytes)
 
     def largest(self, held_bytes: int) -> int:
-        """Return how many bytes a request that holds `held_bytes` could have more where it is alone."""
+        """Return how many more bytes a request that holds `held_bytes` could have if it were alone."""
         return max(0, self._free_bytes(held_bytes, held_bytes, SMALL_BYTES + 1))
 
     def _free_bytes(self, held_bytes: int, tenants_bytes: int, body_bytes: int) -> int:
-        """Return what a body may take, where so much is held in all and by its tenant."""
+        """Return how many bytes a body may add, given the bytes held in all and by its tenant."""
         free = self._most_bytes - held_bytes
         if body_bytes > SMALL_BYTES:
             free = min(free - tenants_bytes, free - self._most_bytes // SMALL_SHARE)
         return free
 
     def give_back(self, tenant: str, held_bytes: int) -> None:
-        """Count bytes no longer."""
+        """Stop counting these bytes."""
         self._held[tenant] -= held_bytes
         if not self._held[tenant]:
             del self._held[tenant]
@@ -95,30 +95,30 @@ class BodyShare:
             self._held_bytes = body_bytes
 
     def grow_by(self, more_bytes: int) -> None:
-        """Hold so many bytes more. Raises Overloaded, and Refusal 413 where they would never fit."""
+        """Hold this many more bytes. Raises Overloaded, and Refusal 413 if they would never fit."""
         if self._budget.never_admits(self._held_bytes, more_bytes):
             raise Refusal(413, "payload_too_large", TOO_MANY)
         self.grow_to(self._held_bytes + more_bytes)
 
     def grow_as_far(self, more_bytes: int) -> None:
-        """Hold so many bytes more, or as many as this request could hold were it alone. Raises Overloaded."""
+        """Hold this many more bytes, or as many as this request could hold alone. Raises Overloaded."""
         self.grow_to(self._held_bytes + min(more_bytes, self._budget.largest(self._held_bytes)))
 
     def shrink_by(self, fewer_bytes: int) -> None:
-        """Hold so many bytes less."""
+        """Hold this many fewer bytes."""
         self._budget.give_back(self._tenant, fewer_bytes)
         self._held_bytes -= fewer_bytes
 
     def end(self) -> None:
-        """Hold nothing more."""
+        """Release all bytes."""
         self._budget.give_back(self._tenant, self._held_bytes)
         self._held_bytes = 0
 
 
 class BoundedBodies:
-    """The layer that refuses what does not fit, with 429, and counts the rest until it is answered.
+    """Middleware that refuses bodies that do not fit, with 429, and counts the rest until they are answered.
 
-    `largest_bytes`: what announces more is passed on, since its route refuses it at once.
+    `largest_bytes`: a body announced as longer is passed on, since its route refuses it at once.
     """
 
     def __init__(self, app: ASGIApp, most_bytes: int, largest_bytes: int) -> None:
@@ -146,10 +146,10 @@ class BoundedBodies:
 
 
 def holding(scope: Scope, headers: Headers, max_bytes: int) -> Callable[[int], None]:
-    """Return what counts a body as it is received; it raises Overloaded.
+    """Return a function that counts a body as it is received. It raises Overloaded.
 
-    Once a body is no longer small, one whose header does not give its size counts as the largest that its
-    route takes: those that grow side by side would all be refused half-way.
+    A body whose header does not give its size counts as the largest that its route takes once it is no longer
+    small. Otherwise several that grow side by side would all be refused half-way.
     """
     share: BodyShare | None = scope.get("state", {}).get(STATE)
     reported = announced_bytes(headers) if CODING not in headers else 0
@@ -162,22 +162,22 @@ def holding(scope: Scope, headers: Headers, max_bytes: int) -> Callable[[int], N
 
 
 def json_body_bytes(limits: Limits) -> int:
-    """Return how long a JSON body may be, the pictures inside of it included."""
+    """Return how long a JSON body may be, including the pictures inside it."""
     with_pictures = limits.max_json_bytes + 4 * -(-limits.max_inline_bytes // 3)
     return max(limits.max_json_bytes, min(limits.max_upload_bytes, with_pictures))
 
 
 def announced_bytes(headers: Headers) -> int:
-    """Return the body's length as it is announced, 0 where it is not. What is no number counts as none."""
+    """Return the announced length of the body, or 0 if there is none or it is not a number."""
     announced = headers.get("content-length", "")
     return int(announced) if announced.isascii() and announced.isdecimal() and len(announced) < 20 else 0
 
 
 class Bodiless:
-    """The layer before everything that takes no body. A small one, which some clients send, is let go.
+    """Middleware for methods that take no body. A small body, which some clients send, is ignored.
 
-    It runs behind what checks keys and counts requests, since it may wait for the end of a body; for one
-    of a health check, which is not counted, it does not wait.
+    It runs behind the middlewares that check keys and count requests, since it may wait for the end of a
+    body. It does not wait for the body of a health check, which is not counted.
     """
 
     def __init__(self, app: ASGIApp, timeout_s: float) -> None:
@@ -202,7 +202,7 @@ class Bodiless:
         await self._app(scope, receive, send)
 
     async def _read(self, receive: Receive) -> Receive:
-        """Wait for the end of a body of unknown length, and return what the application receives."""
+        """Wait for the end of a body of unknown length, and return the application's `receive`."""
         received = 0
         message: Message = {"more_body": True}
         try:
@@ -224,6 +224,6 @@ class Bodiless:
 
 
 def _announced(headers: Headers) -> int:
-    """Return the largest of the lengths that are given; what is no number is for the server to refuse."""
+    """Return the largest announced length. The server refuses lengths that are not numbers."""
     given = headers.getlist("content-length")
     return max((int(each[:20]) for each in given if each.isdecimal()), default=0)

@@ -1,7 +1,7 @@
 """uvicorn's HTTP protocol with limits: header bytes, header time, connections, pipelines, stalled peers.
 
-uvicorn's own, over httptools, joins whatever it is sent until a header ends, which takes memory and, growing
-with its square, the event loop of all others.
+uvicorn's own protocol, over httptools, concatenates whatever it receives until a header ends. That takes
+memory, and time of the shared event loop that grows with the square of the header's length.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from .stalled_writes import StalledWrites
 from .tls_handshake import shake_hands
 
 MOST_PIPELINED = 16
-"""Requests of one connection that wait for the answer to an earlier one; later ones are not even parsed."""
+"""Requests of one connection that may wait for an earlier one's answer. Later ones are not parsed yet."""
 PROBES = (b"/healthz", b"/readyz", b"/-/healthz", b"/-/routes")
 BUSY = Refusal(429, "overloaded", "all connections of this service are in use", retry_after_s=1)
 TOO_LATE = Refusal(408, "request_timeout", "the request's header did not arrive in time")
@@ -36,7 +36,7 @@ class BoundedProtocol(LingeringProtocol):
     def __init__(self, *arguments: Any, **more: Any) -> None:
         super().__init__(*arguments, **more)
         self._made_of = arguments, more
-        self.ws_protocol_class = None  # There are no WebSockets here, and uvicorn's know no limits.
+        self.ws_protocol_class = None  # There are no WebSockets here, and uvicorn's have no limits.
         self._usual_app = self.app
         self._bounds = RequestBounds(self._limits)
         self._protocol_known = False
@@ -72,7 +72,7 @@ class BoundedProtocol(LingeringProtocol):
             transport.abort()
         else:
             self._begin(secured)
-            if self._unread:  # Came with the end of the handshake.
+            if self._unread:  # It came with the end of the handshake.
                 data = bytes(self._unread)
                 self._unread.clear()
                 self.data_received(data)
@@ -105,7 +105,7 @@ class BoundedProtocol(LingeringProtocol):
             self._parse()
 
     def _choose_protocol(self) -> bool:
-        """Look at the first line, and hand a connection of HTTP/1.0 over once its header is whole."""
+        """Read the first line, and hand over an HTTP/1.0 connection once its header is complete."""
         over = len(self._unread) > self._limits.header_bytes
         one_zero = is_one_zero(self._unread)
         if one_zero is None and not over:
@@ -147,7 +147,7 @@ class BoundedProtocol(LingeringProtocol):
             try:
                 self.parser.feed_data(piece)
             except httptools.HttpParserUpgrade:
-                pass  # Answered as if without Upgrade, which HTTP allows; it says nothing more.
+                pass  # The request is answered as if it had no Upgrade, which HTTP allows.
             except httptools.HttpParserError:
                 self._refuse(self._bounds.refusal())
                 return
@@ -169,7 +169,7 @@ class BoundedProtocol(LingeringProtocol):
         self._bounds.count_header(len(name) + len(value) + 4)
         self._bounds.count_field()
         if self._bounds.in_head:
-            super().on_header(name, value)  # Trailers are counted and let go.
+            super().on_header(name, value)  # Trailers are counted and dropped.
 
     def on_headers_complete(self) -> None:
         self._bounds.end_header()
@@ -195,7 +195,7 @@ class BoundedProtocol(LingeringProtocol):
         if self.transport.is_closing():
             self._writes.watch()
         elif self._discarded_responded() and not self.pipeline:
-            self._linger()  # Its body goes on after the answer.
+            self._linger()  # Its body is still arriving after the answer.
         else:
             if self.cycle.response_complete:
                 self._rest()
@@ -212,7 +212,7 @@ class BoundedProtocol(LingeringProtocol):
             self.flow.resume_reading()
 
     def _rest(self) -> None:
-        """Wait for the next request: uvicorn's own timer bounds how long, ours what has already begun."""
+        """Wait for the next request. uvicorn's timer bounds the wait, ours a request that has begun."""
         self.table.wait(self._connection)
         self._clear_deadline()
         if self._bounds.raw_bytes or self._unread:
@@ -224,19 +224,19 @@ class BoundedProtocol(LingeringProtocol):
             )
 
     def _may_begin(self, method: bytes, target: bytes) -> bool:
-        """Return whether the request may be worked on.
+        """Return whether the request may be processed.
 
-        Where all places are taken only health checks may, which wait for nothing and bring no body.
+        If all places are taken, only health checks may: they wait for nothing and have no body.
         """
         probes = method in (b"GET", b"HEAD") and target.partition(b"?")[0].endswith(PROBES)
         return self.table.begin(self._connection) or probes
 
     def _discarded_responded(self) -> bool:
-        """Return whether the body that arrives belongs to a request that has its answer."""
+        """Return whether the arriving body belongs to a request that has been answered."""
         return not self._bounds.in_head and self.cycle is not None and self.cycle.response_complete
 
     def _late(self) -> None:
-        """Refuse a late request. Close a connection that never sent a byte of one without a word."""
+        """Refuse a late request. Close a connection without an answer if it sent no part of a request."""
         if self._bounds.is_request or self._unread.strip(b"\r\n"):
             self._refuse(TOO_LATE)
         else:

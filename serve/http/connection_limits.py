@@ -1,6 +1,6 @@
-"""The limits of one caller of the process that listens: header bytes, header time, connections.
+"""The limits of a listening process for its callers: header bytes, header time, connections.
 
-Set in the environment of every node, since they count before any configuration file does.
+They are set in the environment of every node, since they apply before any configuration file is read.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_address, ip_netw
 from typing import Any, Self
 
 SPARE_FILES = 512
-"""File descriptors that a proxy needs for Ray, its logs and what it has just accepted."""
+"""File descriptors that a proxy needs for Ray, its logs and connections that it has just accepted."""
 LARGEST = 1_000_000
 
 
@@ -29,7 +29,7 @@ def _networks(text: str) -> tuple[str, ...]:
 class ConnectionLimits:
     """`connections` may work at once; `health_connections` more are answered if they request health checks.
 
-    `connections_per_address` counts an IPv6 /64 as one address, and neither loopback nor
+    `connections_per_address` counts an IPv6 /64 as one address, and does not count loopback or
     `trusted_proxies` (networks); 0 switches it off.
     """
 
@@ -45,7 +45,7 @@ class ConnectionLimits:
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str]) -> Self:
-        """Read the documented names. Raises ValueError naming the wrong one."""
+        """Read the documented variables. Raises ValueError naming the invalid one."""
         given: dict[str, Any] = {}
         for field, (name, read, least, most) in NAMES.items():
             text = environment.get(name, "").strip()
@@ -57,7 +57,7 @@ class ConnectionLimits:
                     raise ValueError
             except ValueError:
                 wanted = (
-                    "addresses or networks with commas between them, such as 10.0.0.7, 10.1.0.0/16"
+                    "addresses or networks separated by commas, such as 10.0.0.7, 10.1.0.0/16"
                     if least is None
                     else f"a number from {least:g} to {most:g}"
                 )
@@ -66,7 +66,7 @@ class ConnectionLimits:
         return cls(**given)
 
     def source_of(self, address: str) -> str | None:
-        """Return what counts as one caller of `connections_per_address`; None where it does not count."""
+        """Return the key by which `connections_per_address` counts an address; None if it is not counted."""
         if not self.connections_per_address:
             return None
         try:
@@ -82,15 +82,15 @@ class ConnectionLimits:
         return str(parsed)
 
     def make_room_for_files(self) -> None:
-        """Raise this process's limit of open files as far as it takes. Raises RuntimeError."""
+        """Raise this process's limit of open files as far as needed. Raises RuntimeError."""
         needed = self.connections + self.health_connections + SPARE_FILES
         soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
         if soft == resource.RLIM_INFINITY or soft >= needed:
             return
         if hard != resource.RLIM_INFINITY and hard < needed:
             raise RuntimeError(
-                f"SCENEWRIGHT_MAX_CONNECTIONS={self.connections} takes {needed} open files, and this machine"
-                f" allows {hard} (ulimit -n): set fewer"
+                f"SCENEWRIGHT_MAX_CONNECTIONS={self.connections} needs {needed} open files, but this machine"
+                f" allows only {hard} (ulimit -n): set a lower number"
             )
         resource.setrlimit(resource.RLIMIT_NOFILE, (needed, hard))
 

@@ -1,8 +1,8 @@
-"""The connections of one listening process: which wait, which work, and which are closed when too many.
+"""The connections of one listening process: which wait, which work, and which to close if there are too many.
 
-One that waits (it has sent no whole header, or is kept alive between two requests) costs others nothing to
-lose; so where all places are taken, the one that has waited longest makes room. Silent connections therefore
-never keep a caller out, however many there are.
+A waiting connection (it has sent no complete header, or is kept alive between two requests) can be closed
+without losing any work. So if all places are taken, the one that has waited longest is closed. Silent
+connections therefore never keep a caller out, however many there are.
 """
 
 from __future__ import annotations
@@ -15,14 +15,14 @@ from itertools import islice
 from .connection_limits import ConnectionLimits
 
 LOOKED_AT = 64
-"""How many of the longest waiting are checked for an answer or a request on its way."""
+"""How many of the longest-waiting connections are checked for an answer or a request in transit."""
 
 
 @dataclass(eq=False)
 class Connection:
-    """`drop` ends it at once; `is_busy` says whether bytes are on their way, in or out.
+    """`drop` closes it at once; `is_busy` returns whether bytes are in transit, in or out.
 
-    `busy`: whether it has a request under way, as the table knows.
+    `busy`: whether the table counts it as having a request under way.
     """
 
     address: str
@@ -48,7 +48,7 @@ class ConnectionTable:
         return len(self._working)
 
     def enter(self, connection: Connection) -> bool:
-        """Take a place for a new connection, and return whether there is one."""
+        """Take a place for a new connection. Return False if there is none."""
         limits = self.limits
         source = limits.source_of(connection.address)
         if source is not None and self._sources[source] >= limits.connections_per_address:
@@ -61,7 +61,7 @@ class ConnectionTable:
         return True
 
     def begin(self, connection: Connection) -> bool:
-        """Note that a request's header is whole; return whether there is room for work."""
+        """Record that a request's header is complete. Return whether there is room for its work."""
         if connection in self._waiting:
             del self._waiting[connection]
             self._working.add(connection)
@@ -69,14 +69,14 @@ class ConnectionTable:
         return len(self._working) <= self.limits.connections
 
     def wait(self, connection: Connection) -> None:
-        """Note that it has no request under way."""
+        """Record that a connection has no request under way."""
         if connection in self._working:
             self._working.remove(connection)
             self._waiting[connection] = None
             connection.busy = False
 
     def leave(self, connection: Connection) -> None:
-        """Free its place; more than once does no harm."""
+        """Free a connection's place. Repeated calls do no harm."""
         if connection not in self._waiting and connection not in self._working:
             return
         self._waiting.pop(connection, None)

@@ -1,6 +1,7 @@
 """Let pages of allowed origins read the answers (CORS, the Fetch standard).
 
-No cookie is ever taken, so a page has only what its script sends: a token (serve/auth/browser_tokens.py).
+Cookies are never accepted, so a page can use only a token that its script sends
+(serve/auth/browser_tokens.py).
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ SENT = (
     "Prefer",
     "X-Request-ID",
 )
-"""The headers that a page may send, besides those that every page may."""
+"""The headers that a page may send, besides the CORS-safelisted ones."""
 READ = (
     "ETag",
     "Idempotent-Replayed",
@@ -43,13 +44,13 @@ READ = (
     "X-Upscaled",
     "X-Usage",
 )
-"""The headers of an answer that a page may read, besides those that every page may."""
+"""The response headers that a page may read, besides the CORS-safelisted ones."""
 PREFLIGHT_S = 600
 OF_THE_BODY = ("content-length", "content-type")
 
 
 class Cors(CORSMiddleware):
-    """Starlette's layer, whose refusals have our shape. It stands before the keys: a preflight has none."""
+    """Starlette's middleware with our error format. It runs before the key check: a preflight has no key."""
 
     def __init__(self, app: ASGIApp, origins: Collection[str]) -> None:
         super().__init__(
@@ -58,7 +59,7 @@ class Cors(CORSMiddleware):
             allow_methods=METHODS,
             allow_headers=SENT,
             expose_headers=READ,
-            allow_private_network=True,  # A page of the web may reach a service in its reader's network.
+            allow_private_network=True,  # A public page may call a service in its reader's network.
             max_age=PREFLIGHT_S,
         )
 
@@ -70,9 +71,11 @@ class Cors(CORSMiddleware):
             return
         response = self.preflight_response(request_headers=headers)
         if response.status_code != 200:
-            message = "pages of this origin may not send this: see allowed_origins in the configuration"
+            message = (
+                "pages from this origin may not send this request: see allowed_origins in the configuration"
+            )
             if self.is_allowed_origin(headers["origin"]):
-                message = "a page may not send this method, or one of these headers"
+                message = "a page may not send a request with this method or one of these headers"
             kept = {name: value for name, value in response.headers.items() if name not in OF_THE_BODY}
             response = error_response(Request(scope), Refusal(403, "forbidden", message))
             response.headers.update(kept)

@@ -1,4 +1,4 @@
-"""Check at the start that the process that listens bounds what a stranger sends it."""
+"""Check at startup that the listening process limits what strangers send it."""
 
 from __future__ import annotations
 
@@ -15,16 +15,16 @@ RETRY_S = 0.2
 
 
 class Unbounded(Exception):
-    """Say what was answered instead of 431."""
+    """The header was not refused. The message gives the answer that came instead of 431."""
 
 
 def wait_until_bounded(
     url: str, tls: ssl.SSLContext | None, longest_s: float, check: Callable[[], None] = lambda: None
 ) -> None:
-    """Send the header to `url` again while who listens there dies and is replaced, for `longest_s`.
+    """Send the long header to `url`, retrying for `longest_s` while the listener dies and is replaced.
 
-    Raises Unbounded, OSError where nobody answered to the end, and what `check` raises, which it calls
-    before each try.
+    `check` is called before each try. Raises Unbounded, OSError if no try was answered, and what `check`
+    raises.
     """
     deadline = time.monotonic() + longest_s
     while True:
@@ -41,7 +41,7 @@ def wait_until_bounded(
 def refuses_long_headers(url: str, tls: ssl.SSLContext | None) -> None:
     """Send one header over the limit to `url`.
 
-    Raises Unbounded, ConnectionError where nobody listens or nothing is answered, and other OSErrors.
+    Raises Unbounded, ConnectionError if nothing listens or answers, and other OSErrors.
     """
     where = urlsplit(url)
     host, port = where.hostname or "", where.port or (443 if tls else 80)
@@ -49,13 +49,13 @@ def refuses_long_headers(url: str, tls: ssl.SSLContext | None) -> None:
     with socket.create_connection((host, port), LONGEST_S) as plain:
         connection = tls.wrap_socket(plain, server_hostname=host) if tls else plain
         with connection:
-            with suppress(ConnectionError):  # Refused before its end; the answer may be there all the same.
+            with suppress(ConnectionError):  # If it is refused before its end, the answer may still come.
                 connection.sendall(probe.encode())
             response = _first_line(connection)
     if not response:
         raise ConnectionResetError("the connection was closed without an answer")
     if response.split(" ")[1:2] != ["431"]:
-        raise Unbounded(f"a header of {TOO_MANY_BYTES} bytes was answered {response!r}, and not 431")
+        raise Unbounded(f"a header of {TOO_MANY_BYTES} bytes got the answer {response!r} instead of 431")
 
 
 def _first_line(connection: socket.socket) -> str:

@@ -1,4 +1,4 @@
-"""Every error as the one documented shape, and the one table from exceptions to HTTP."""
+"""Turn every error into the documented JSON, by a single table from exceptions to HTTP statuses."""
 
 from __future__ import annotations
 
@@ -74,7 +74,7 @@ class ClientGone(Exception):
 def error_response(request: Request, error: Exception) -> JSONResponse:
     """Return the answer to any exception.
 
-    What is not in the table is a 500 that says nothing of its cause.
+    An exception that is not in the table becomes a 500 that does not reveal its cause.
     """
     status, _, _, param, retry_after_s = _facts(error)
     headers = {"Retry-After": str(max(1, math.ceil(retry_after_s)))} if retry_after_s is not None else {}
@@ -100,7 +100,7 @@ async def refuse(error: Exception, scope: Scope, receive: Receive, send: Send) -
 
 
 def error_of(error: Exception, request_id: str) -> dict[str, Any]:
-    """Return the body alone, as it also is in a stream of events and beside a job's scene."""
+    """Return only the body of an error, as event streams and the scenes of a job contain it too."""
     status, code, message, param, _ = _facts(error)
     if status == 500:
         logger.error("request %s failed", request_id, exc_info=error)
@@ -120,28 +120,28 @@ def _facts(error: Exception) -> tuple[int, str, str, str | None, float | None]:
                 wait_s = 5.0
             return status, code, raised.message, raised.param, wait_s
     if isinstance(error, ClientGone):
-        # nginx's code for it; nobody reads this but our own logs.
+        # This is nginx's status for it. It appears only in our own logs.
         return 499, "client_closed_request", "the client went away", None, None
     if isinstance(error, Refusal):
         return error.status, error.code, error.message, error.param, error.retry_after_s
     if isinstance(error, InvalidJson):
         return 400, "invalid_json", str(error), None, None
     if isinstance(error, HTTPException):
-        messages = {404: "there is no such route", 405: "this route does not take that method"}
+        messages = {404: "there is no such route", 405: "this route does not support that method"}
         status = error.status_code
         message = messages.get(status, str(error.detail))
         return status, CODES.get(status, "invalid_request"), message, None, None
     return (
         500,
         "internal",
-        "something went wrong on our side; the request id finds it in the logs",
+        "an internal error occurred; search for the request id in the service's logs",
         None,
         None,
     )
 
 
 def first_fault(error: ValidationError) -> InvalidRequest:
-    """Name the first field at fault by its dotted path, in a sentence. Later ones are mostly consequences."""
+    """Name the first field at fault by its dotted path, in a sentence. Later faults mostly follow from it."""
     fault = error.errors(include_url=False, include_context=False)[0]
     param = ".".join(str(part) for part in fault["loc"])[:MAX_ECHO_CHARS] or "body"
     param = param.encode("ascii", "replace").decode()
@@ -149,7 +149,7 @@ def first_fault(error: ValidationError) -> InvalidRequest:
         return InvalidRequest(f"{param} is not a known field", param)
     if fault["type"] == "missing" or (fault["loc"] and fault["input"] is None):
         return InvalidRequest(f"{param} is required", param)
-    if fault["type"] == "model_type":  # pydantic's own words name our class.
+    if fault["type"] == "model_type":  # pydantic's own message names our class.
         return InvalidRequest(f"{param} must be an object", param)
     message = fault["msg"].removeprefix("Value error, ")
     return InvalidRequest(f"{param}: {message[0].lower()}{message[1:]}", param)
@@ -165,5 +165,5 @@ def allowed_methods(request: Request) -> str:
         if any(route.matches(scope)[0] is Match.FULL for route in routes)
     }
     if "GET" in found:
-        found.add("HEAD")  # Answered by serve/http/paths.py, which the routes do not know of.
+        found.add("HEAD")  # serve/http/paths.py answers it, unknown to the routes.
     return ", ".join(sorted(found))

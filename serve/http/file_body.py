@@ -1,10 +1,10 @@
 """Answer with an open file, a piece at a time, and close it however the answer ends.
 
-A reader that takes nothing for a minute, or too little over all, loses its connection: it would hold the file
-for as long as it likes.
+A client that reads nothing for a minute, or too little overall, is disconnected. Otherwise it could hold the
+file for as long as it likes.
 
-Ray Serve's own proxy takes all pieces at once, and holds what its reader has not taken. So the answer ends
-only when the proxy says that nothing is left (http.disconnect), and the file counts as under way until then.
+Ray Serve's own proxy takes all pieces at once, and buffers what its client has not read. So the answer ends
+only when the proxy reports that nothing is left (http.disconnect). Until then the file counts as being sent.
 """
 
 from __future__ import annotations
@@ -21,9 +21,9 @@ from .body import hang_up
 
 PIECE_BYTES = 256 << 10
 PIECE_S = 60.0
-"""The time in which a piece is taken."""
+"""The longest time for sending one piece."""
 LEAST_BYTES_S = 64 << 10
-"""The bytes that a reader takes in a second at least, after the first PIECE_S."""
+"""The fewest bytes that a client must read per second, after the first PIECE_S."""
 
 
 class FileBody(Response):
@@ -39,7 +39,7 @@ class FileBody(Response):
                 await self._send(send)
                 await hang_up(receive)
         except TimeoutError:
-            logger.warning("a reader took too little of a file of %d bytes, and is cut off", self._size)
+            logger.warning("a client read a file of %d bytes too slowly, and was disconnected", self._size)
         finally:
             self._file.close()
 

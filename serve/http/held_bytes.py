@@ -1,4 +1,4 @@
-"""Count what a request holds besides its body among the bytes of that: pictures it reads, a file it sends."""
+"""Count what a request holds besides its body, with the body's bytes: pictures it reads, a file it sends."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from .body_limits import STATE, BodyShare
 
 
 def hold_more(scope: Scope, more_bytes: int) -> None:
-    """Count bytes of pictures that a request reads or unpacks among those of its body.
+    """Add the bytes of pictures that a request reads or unpacks to those of its body.
 
-    Raises Overloaded, and Refusal 413 where the request's own bytes would never fit.
+    Raises Overloaded, and Refusal 413 if the request's own bytes would never fit.
     """
     share: BodyShare | None = scope.get("state", {}).get(STATE)
     if share is not None:
@@ -21,7 +21,7 @@ def hold_more(scope: Scope, more_bytes: int) -> None:
 
 
 def hold_answer(scope: Scope, answer_bytes: int) -> None:
-    """Count the bytes of a kept file that is the answer, until it is sent. A large one is sent alone.
+    """Count the bytes of a kept file until it is sent as the answer. A large one is sent alone.
 
     Raises Overloaded.
     """
@@ -32,7 +32,7 @@ def hold_answer(scope: Scope, answer_bytes: int) -> None:
 
 @contextmanager
 def holding_more(scope: Scope, more_bytes: int) -> Iterator[None]:
-    """Count such bytes while the block lasts. Raises what hold_more raises."""
+    """Count such bytes for the duration of the block. Raises what hold_more raises."""
     hold_more(scope, more_bytes)
     try:
         yield

@@ -1,8 +1,8 @@
-"""Check the host that a request names, and whose page it is from where no key is needed for a change.
+"""Check the host that a request names and, if changes need no key, the site of the page that sent it.
 
-A page on another site can point its own name at 127.0.0.1 (DNS rebinding): the browser then takes this
-service for a part of that site, and sends `Host` with its name. Or it sends requests here without being able
-to read the answers (CSRF): the browser then says so in `Sec-Fetch-Site` or `Origin`. No page can forge these.
+Another site can point its own name at 127.0.0.1 (DNS rebinding): the browser then treats this service as a
+part of that site, and sends that name as `Host`. Or its page sends requests here without being able to read
+the answers (CSRF): the browser then says so in `Sec-Fetch-Site` or `Origin`. No page can forge these headers.
 """
 
 from __future__ import annotations
@@ -28,17 +28,17 @@ from .serve_routes import OTHER_HOST
 
 SAFE_METHODS = ("GET", "HEAD", "OPTIONS")
 PAINTS = re.compile(r"/v1/cast/[^/]+/sheet/?")
-"""Paths at which GET takes the devices, as a POST elsewhere: a page could have it sent by an image."""
+"""Paths at which GET paints, as only POST does elsewhere. A page could send it with an image tag."""
 PROBES = ("/healthz", "/readyz")
-"""A kubelet and load balancers call these by the address of the pod, `scenewright serve` by its own."""
+"""Kubelets and load balancers call these at the pod's address, and `scenewright serve` at its own."""
 DEFAULT_PORTS = {"http": "80", "https": "443"}
 
 
 class Hosts:
-    """The layer that refuses what is sent to another name, or by another site's page.
+    """Middleware that refuses requests to another host name, or from another site's page.
 
-    `allowed` are the `allowed_hosts`. Where keys are required, the names are checked only if there are
-    `allowed` ones, and those alone count. Pages of the `allowed_origins` are not another site's.
+    `allowed` are the `allowed_hosts`. If keys are required, names are checked only if any are `allowed`, and
+    only those count. Pages of the `allowed_origins` do not count as another site's.
     """
 
     def __init__(
@@ -64,7 +64,7 @@ class Hosts:
         changes = scope["type"] == "websocket" or scope["method"] not in SAFE_METHODS
         changes = changes or bool(scope["method"] != "OPTIONS" and PAINTS.fullmatch(route_path(scope)))
         if changes and not needs_key and self._is_from_another_site(headers):
-            return Refusal(403, "forbidden", "a page of another site may not send this request")
+            return Refusal(403, "forbidden", "a page from another site may not send this request")
         return None
 
     def _allows(self, scope: Scope, headers: Headers, needs_key: bool) -> bool:
@@ -72,7 +72,7 @@ class Hosts:
         if "*" in self._allowed:
             return True
         if not given:
-            # Only an old client that is no browser: since HTTP/1.1 each request has a Host.
+            # Only an old client, which is no browser, may omit it: HTTP/1.1 requires a Host.
             return scope.get("http_version") == "1.0"
         host = host_of(given[0]) if len(given) == 1 else None
         if host is None:
@@ -90,13 +90,13 @@ class Hosts:
         sites = headers.getlist("sec-fetch-site")
         if sites:
             return any(site.strip().lower() not in ("same-origin", "none") for site in sites)
-        # Browsers leave it out over plain HTTP, except on loopback; older ones always.
+        # Browsers omit Sec-Fetch-Site over plain HTTP, except on loopback. Older ones always omit it.
         return not all(self._is_own(origin.strip(), headers) for origin in origins)
 
     def _is_own(self, origin: str, headers: Headers) -> bool:
         """Return whether the origin is this service.
 
-        X-Forwarded-Host may count here: a page cannot add it without a CORS preflight.
+        X-Forwarded-Host can be trusted here: a page cannot add it without a CORS preflight.
         """
         try:
             parts = urlsplit(origin)
@@ -104,7 +104,7 @@ class Hosts:
             return False
         there, default = parsed(parts.netloc), DEFAULT_PORTS.get(parts.scheme)
         if there is None or default is None:
-            return False  # `null` too: a page whose site the browser hides.
+            return False  # This includes `null`: a page whose site the browser hides.
         name = normalised(there.host)
         forwarded = headers.get("x-forwarded-host", "").partition(",")[0]
         for here in (parsed(headers.get("host", "")), parsed(forwarded)):
@@ -114,6 +114,6 @@ class Hosts:
 
 
 def _reached_at(scope: Scope) -> str | None:
-    """Return the address at which another machine connected. A name can be rebound, an address cannot."""
+    """Return the address to which another machine connected. A name can be rebound, an address cannot."""
     client, server = (str((scope.get(end) or ("",))[0]) for end in ("client", "server"))
     return normalised(server) if is_address(server) and not is_loopback(client) else None

@@ -1,6 +1,6 @@
 """Record each answer as metrics, and each request as a span in the trace that its `traceparent` names.
 
-The metrics read the status, Server-Timing and X-Degraded that callers get too, so they know no route.
+The metrics come from the status, Server-Timing and X-Degraded that callers get, so they depend on no route.
 """
 
 from __future__ import annotations
@@ -26,9 +26,9 @@ TIMING = re.compile(r"([\w-]+);dur=([\d.]+)")
 LAYER_STAGES = ("queue", "encode", "denoise", "decode")
 NO_ROOM = (429, 503, 507)
 UNCOUNTED = ("/healthz", "/readyz", "/-/healthz", "/-/routes")
-"""Machines call these every few seconds: they would drown the rest."""
+"""Probes call these every few seconds, and would drown out the rest."""
 PROPAGATOR = TraceContextTextMapPropagator()
-"""W3C's propagator, and no baggage: that would let callers write into our traces."""
+"""W3C's propagator without baggage, which would let callers write into our traces."""
 CARRIERS = ("traceparent", "tracestate")
 
 
@@ -42,7 +42,7 @@ class HttpMetrics:
             await self._app(scope, receive, send)
             return
         began_at = time.monotonic()
-        status, headers = 499, Headers()  # As nginx calls a client that left before the answer.
+        status, headers = 499, Headers()  # nginx's status for a client that left before the answer.
 
         async def passing(message: Message) -> None:
             nonlocal status, headers
@@ -70,7 +70,7 @@ class HttpMetrics:
             return
         self._recorder.observe(metrics.LATENCY, took_s, route=route)
         declared = filter(None, headers.get("x-degraded", "").split(", "))
-        if not all(how.endswith(CACHED_GUIDANCE) for how in declared):  # That is as requested.
+        if not all(how.endswith(CACHED_GUIDANCE) for how in declared):  # Such an answer is as requested.
             self._recorder.add(metrics.DEGRADED, route=route)
         timings = {name: float(ms) / 1e3 for name, ms in TIMING.findall(headers.get("server-timing", ""))}
         self._recorder.observe_stages(
@@ -81,13 +81,13 @@ class HttpMetrics:
 
 
 def route_of(scope: Scope) -> str:
-    """Return the route's own path and never the caller's: ids and guesses would make a series each."""
+    """Return the route's template, never the caller's path: each id or guess would create a series."""
     route = scope.get("route")
     return str(getattr(route, "path", "")) or "unknown"
 
 
 def _skew_s(timings: dict[str, float]) -> float:
-    """Return what the first of a scene's layers waited for the last, 0 where none was painted."""
+    """Return how long a scene's first layer waited for its last; 0 if none was painted."""
     took: defaultdict[str, float] = defaultdict(float)
     for name, seconds in timings.items():
         layer, _, stage = name.rpartition("-")
@@ -104,7 +104,7 @@ class HttpTracing:
         if scope["type"] != "http" or route_path(scope) in UNCOUNTED:
             await self._app(scope, receive, send)
             return
-        status = 499  # As nginx calls a client that left before the answer.
+        status = 499  # nginx's status for a client that left before the answer.
 
         async def passing(message: Message) -> None:
             nonlocal status
@@ -130,7 +130,7 @@ class HttpTracing:
 def _callers_trace(headers: Headers) -> Context | None:
     """Return the caller's trace.
 
-    None where it gives none, or two; an empty one where what it gives is not well-formed.
+    Return None if it sends none, or several; an empty context if what it sends is malformed.
     """
     said = {name: headers.getlist(name) for name in CARRIERS}
     if len(said["traceparent"]) != 1:

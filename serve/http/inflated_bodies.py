@@ -1,4 +1,4 @@
-"""Inflate compressed bodies (RFC 9110, 8.4) a piece at a time, and never more at once."""
+"""Inflate compressed bodies (RFC 9110, 8.4), never more than one piece at a time."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class Inflated:
         self._inflating = zlib.decompressobj(GZIP) if coding == "gzip" else None
 
     def feed(self, sent: bytes) -> Iterator[bytes]:
-        """Inflate into pieces."""
+        """Yield the inflated body in pieces."""
         if self._inflating is None:
             self._head += sent
             if len(self._head) < 2:
@@ -31,28 +31,31 @@ class Inflated:
             self._inflating = zlib.decompressobj(ZLIB if _has_zlib_header(sent) else RAW)
         inflating = self._inflating
         if inflating.eof and sent:
-            raise self._refused("goes on after its end")
+            raise self._refused("has data after its end")
         while True:
             try:
                 piece = inflating.decompress(sent, PIECE_BYTES)
             except zlib.error:
-                raise self._refused("is not what that names") from None
+                raise self._refused("is not valid in that encoding") from None
             if piece:
                 yield piece
             sent = inflating.unconsumed_tail
             if not sent and len(piece) < PIECE_BYTES:
                 break
         if inflating.unused_data:
-            raise self._refused("goes on after its end")
+            raise self._refused("has data after its end")
 
     def finish(self) -> None:
-        """Refuse what was cut short."""
+        """Refuse a body that was cut short."""
         if self._inflating is None or not self._inflating.eof:
             raise self._refused("is cut short")
 
     def _refused(self, fault: str) -> Refusal:
         return Refusal(
-            400, "invalid_request", f"the body's Content-Encoding is {self._coding}, and it {fault}", CODING
+            400,
+            "invalid_request",
+            f"the body is sent with Content-Encoding: {self._coding}, but {fault}",
+            CODING,
         )
 
 

@@ -1,7 +1,7 @@
-"""Take the pictures inside of a JSON body out of it, before it is parsed.
+"""Take the pictures out of a JSON body before it is parsed.
 
-A picture in base64 is a string of megabytes. JSON's parser would hold the interpreter for as long as it reads
-one, so a token stands for it meanwhile. All is done in pieces of 64 kB, as in strict_json.py.
+A picture in base64 is a string of megabytes. The JSON parser would hold the interpreter for as long as it
+reads one, so a token replaces it meanwhile. All work is done in pieces of 64 kB, as in strict_json.py.
 """
 
 from __future__ import annotations
@@ -18,15 +18,15 @@ KEY = b'"b64_json"'
 BEFORE_VALUE = re.compile(rb'[ \t\r\n]{0,100}:[ \t\r\n]{0,100}"')
 BASE64 = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/="
 LEAST_BYTES = AT_ONCE_BYTES
-"""A shorter one stays where it is."""
+"""A shorter picture stays in the body."""
 MOST_KEYS = 10_000
-"""As many as a job of a thousand scenes has pictures. What comes after them stays where it is."""
+"""As many pictures as a job of a thousand scenes has. Later ones stay in the body."""
 
 
 def without_pictures(body: Body) -> tuple[Body, Mapping[str, str]]:
     """Return the body with a token in place of each long picture, and the pictures by their tokens.
 
-    What is not base64 stays where it is: the parser and its bounds see it.
+    A value that is not base64 stays in the body, where the parser and its limits see it.
     """
     prefix, pictures = secrets.token_hex(16), dict[str, str]()
     parts: list[Body] = []
@@ -42,19 +42,19 @@ def without_pictures(body: Body) -> tuple[Body, Mapping[str, str]]:
 
 
 def may_hold_pictures(body: Body) -> bool:
-    """Return whether the beginning of a body names a picture."""
+    """Return whether the beginning of a body has the key of a picture."""
     return KEY in body
 
 
 def file_bytes(pictures: Mapping[str, str]) -> int:
-    """Return how many bytes of files the pictures are."""
+    """Return the bytes of the pictures' files, decoded."""
     return sum(3 * len(text) // 4 - text[-2:].count("=") for text in pictures.values())
 
 
 def decode_base64(text: str) -> bytes:
-    """Decode base64 in pieces. Raises ValueError for what is none."""
+    """Decode base64 in pieces. Raises ValueError if the text is not base64."""
     if "=" in text[:-2]:
-        raise binascii.Error("it goes on after its end")
+        raise binascii.Error("there is data after the padding")
     starts = range(0, len(text), WINDOW_BYTES)
     return b"".join(base64.b64decode(text[at : at + WINDOW_BYTES], validate=True) for at in starts)
 
@@ -77,7 +77,7 @@ def _values(body: Body) -> Iterator[tuple[int, int]]:
 
 
 def _find(body: Body, wanted: bytes, start: int) -> int:
-    """Return where the body has these bytes, -1 for nowhere."""
+    """Return the index of these bytes in the body, or -1."""
     for at in range(start, len(body), WINDOW_BYTES):
         found = body.find(wanted, at, at + WINDOW_BYTES + len(wanted) - 1)
         if found >= 0:
@@ -86,11 +86,11 @@ def _find(body: Body, wanted: bytes, start: int) -> int:
 
 
 def _base64(body: Body, start: int, end: int) -> str | None:
-    """Return a string's text if it is base64; some encoders of JSON write each slash as `\\/`."""
+    """Return a string's text if it is base64. Some JSON encoders write each slash as `\\/`."""
     pieces: list[Body] = []
     while start < end:
         stop = min(start + WINDOW_BYTES, end)
-        stop += body[stop - 1 : stop] == b"\\" and stop < end  # An escape is not taken apart.
+        stop += body[stop - 1 : stop] == b"\\" and stop < end  # Do not split an escape.
         piece = body[start:stop].replace(b"\\/", b"/")
         if piece.translate(None, BASE64):
             return None

@@ -20,11 +20,11 @@ from .raw_refusals import bytes_of
 from .stalled_writes import WatchedWrites
 
 LINGER_BYTES = 1 << 20
-"""The bytes that may still come after an answer that did not wait for the body."""
+"""The most bytes that may still come after an answer that did not wait for the body."""
 
 
 class HeldFlow(FlowControl):
-    """Read on only when all that was read has been parsed."""
+    """Flow control that resumes reading only when all that was read has been parsed."""
 
     def __init__(self, transport: asyncio.Transport, unread: bytearray) -> None:
         super().__init__(transport)
@@ -36,9 +36,9 @@ class HeldFlow(FlowControl):
 
 
 class LingeringProtocol(WatchedWrites, HttpToolsProtocol):
-    """One connection. `table` is that of all connections of this process.
+    """One connection. `table` holds all connections of this process.
 
-    `_unread` is what was received and not parsed yet. One deadline runs at a time.
+    `_unread` is what was received and not parsed yet. Only one deadline runs at a time.
     """
 
     table: ClassVar[ConnectionTable] = ConnectionTable(ConnectionLimits())
@@ -61,7 +61,7 @@ class LingeringProtocol(WatchedWrites, HttpToolsProtocol):
                 self._drop()
                 return
             cycle.disconnected = True
-            cycle.waiting_for_100_continue = False  # Nothing is written any more.
+            cycle.waiting_for_100_continue = False  # Write nothing more.
             cycle.message_event.set()
         self._discards = True
         self._linger()
@@ -71,14 +71,14 @@ class LingeringProtocol(WatchedWrites, HttpToolsProtocol):
         self.flow.resume_reading()
 
     def _linger(self) -> None:
-        """Let the rest of an answered request come, within bounds, while there is room."""
+        """Receive the rest of an answered request, within limits, while there is room."""
         self._discarded_bytes = 0
         self.table.wait(self._connection)
         self._unset_keepalive_if_required()
         self._set_deadline(self._limits.linger_s, self._drop)
 
     def _discard(self, received: int) -> bool:
-        """Count bytes that nobody reads. Return whether more may come."""
+        """Count discarded bytes. Return whether more may come."""
         self._discarded_bytes += received
         if self._discarded_bytes > LINGER_BYTES:
             self._drop()
@@ -89,7 +89,7 @@ class LingeringProtocol(WatchedWrites, HttpToolsProtocol):
         self.transport.abort()
 
     def _is_busy(self) -> bool:
-        """Return whether an answer is still being sent, or bytes have come that are not read yet."""
+        """Return whether an answer is still being sent, or received bytes are still unread."""
         if self.transport.get_write_buffer_size():
             return True
         found = self.transport.get_extra_info("socket")

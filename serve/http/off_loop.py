@@ -1,8 +1,8 @@
-"""Work that holds the interpreter for longer than others should wait: one piece of it at a time, in a thread.
+"""Run work that would hold the interpreter for too long: one piece at a time, in a thread.
 
-One thread, not a pool: the event loop takes turns with it, and with two it would wait twice as long for its
-own. Another process would cost each replica of the edge its memory, and to hand the values over takes as long
-as parsing.
+There is one thread, not a pool: the event loop takes turns with it, and with two it would wait twice as long
+for its turn. Another process would cost memory in each replica of the edge, and transferring the values takes
+as long as parsing.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from typing import TypeVar
 Result = TypeVar("Result")
 
 SWITCH_S = 0.001
-"""How long a thread of Python keeps the interpreter from the event loop; Python's own default is 5 ms."""
+"""How long a Python thread keeps the interpreter from the event loop; Python's own default is 5 ms."""
 
 
 async def off_loop(work: Callable[[], Result]) -> Result:
@@ -28,15 +28,15 @@ async def off_loop(work: Callable[[], Result]) -> Result:
 
 
 def shorten_thread_slices() -> None:
-    """Let the event loop wait less for what runs beside it, in this process for as long as it lives."""
+    """Shorten the event loop's waits for other threads, for the lifetime of this process."""
     sys.setswitchinterval(SWITCH_S)
 
 
 def _uncollected(work: Callable[[], Result]) -> Result:
-    """Keep the collector out: what is parsed has no cycles, and makes it look through all of the process.
+    """Run `work` without the cycle collector: parsing makes no cycles, but makes it scan the whole process.
 
-    Where the work raises, what it has made is freed here. Else the event loop would do that for milliseconds,
-    when it is done with the error, which holds its frames.
+    If the work raises, what it has made is freed here. Otherwise the event loop would spend milliseconds on
+    that once it has handled the error, which holds the work's frames.
     """
     collects = gc.isenabled()
     gc.disable()

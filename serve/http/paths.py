@@ -1,7 +1,7 @@
-"""Read a request's path as the routes see it, and as the caller does, under any prefix; answer HEAD as GET.
+"""Translate paths between routes and callers, whatever prefix precedes them, and answer HEAD as GET.
 
-Two can precede the routes: `http_options.root_path` and an application's `route_prefix`. Both are in
-`scope["path"]`, and in `scope["root_path"]` too. A reverse proxy may cut another off before we see it.
+Two prefixes can precede the routes: `http_options.root_path` and an application's `route_prefix`. Both are in
+`scope["path"]`, and in `scope["root_path"]` too. A reverse proxy may strip another one before we see it.
 """
 
 from __future__ import annotations
@@ -23,20 +23,20 @@ WAS_HEAD = "scenewright.head"
 
 
 def route_path(scope: Scope) -> str:
-    """Return the path without its prefix, by the function that Starlette's own routes are matched with."""
+    """Return the path without its prefix, by the function with which Starlette matches its own routes."""
     return get_route_path(scope)
 
 
 def is_head(request: Request) -> bool:
-    """Return whether a GET is a HEAD, for a route whose answer is dear to make."""
+    """Return whether a GET was sent as HEAD, for a route whose answer is expensive to make."""
     return WAS_HEAD in request.scope
 
 
 def link(request: Request, path: str) -> str:
-    """Return the address, without its host, at which the caller finds one of our paths.
+    """Return the path, without the host, at which the caller reaches one of our paths.
 
-    A prefix that a reverse proxy cut off is known by X-Forwarded-Prefix alone. Anybody may send that, and
-    misleads nobody but itself.
+    A prefix that a reverse proxy stripped is known only from X-Forwarded-Prefix. Any caller may send that
+    header, but can mislead only itself.
     """
     prefix = str(request.scope.get("root_path", "")).rstrip("/")
     if not prefix:
@@ -46,10 +46,10 @@ def link(request: Request, path: str) -> str:
 
 
 def address(request: Request, path: str, base_url: str | None = None) -> str:
-    """Return the whole address of one of our paths: below `base_url`, else as the request names the service.
+    """Return the absolute URL of one of our paths: below `base_url`, else as the request names the service.
 
-    What a proxy says of itself counts: X-Forwarded-Proto and X-Forwarded-Host. Anybody may send those, and
-    misleads nobody but itself.
+    X-Forwarded-Proto and X-Forwarded-Host, which a proxy sends, are respected. Any caller may send them, but
+    can mislead only itself.
     """
     if base_url is not None:
         return base_url + path
@@ -66,7 +66,7 @@ def address(request: Request, path: str, base_url: str | None = None) -> str:
 
 
 class SlashAfterPrefix:
-    """Redirect /paint to /paint/, below which the page's relative addresses are."""
+    """Redirect /paint to /paint/, to which the page's relative URLs refer."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
@@ -75,16 +75,16 @@ class SlashAfterPrefix:
         if scope["type"] != "http" or scope["method"] not in ("GET", "HEAD") or route_path(scope):
             await self._app(scope, receive, send)
             return
-        # Relative: whatever precedes it, a proxy's prefix or TLS, stays.
+        # A relative target keeps whatever precedes it, such as a proxy's prefix or TLS.
         query = scope.get("query_string", b"").decode("latin-1")
         target = f"./{scope['path'].rpartition('/')[2]}/" + (f"?{query}" if query else "")
         await RedirectResponse(target)(scope, receive, send)
 
 
 class HeadAsGet:
-    """Calls the application as GET would, passes on how its answer begins, and stops it there.
+    """Calls the application as for GET, passes on the headers of its answer, and stops it there.
 
-    A stream of events ends with its headers. Routes need not know: a new GET route answers HEAD too.
+    A stream of events ends with its headers too. Routes need no code for it: a new GET route answers HEAD.
     """
 
     def __init__(self, app: ASGIApp) -> None:
@@ -111,7 +111,7 @@ class HeadAsGet:
                 answering.result()
         finally:
             if "route" in requested:
-                scope["route"] = requested["route"]  # The layers outside of this one count by it.
+                scope["route"] = requested["route"]  # Outer middlewares label metrics with it.
             for task in (answering, beginning):
                 task.cancel()
             await asyncio.gather(answering, beginning, return_exceptions=True)

@@ -1,9 +1,9 @@
-"""Refuse headers that Ray Serve would stumble over, or obey, before the application sees them.
+"""Refuse headers that Ray Serve would fail on, or obey, before the application sees them.
 
 Serve's proxy, and the edge's replicas behind HAProxy, decode some headers as UTF-8 and answer a plain 500
-where they cannot. HTTP allows other bytes in a value (RFC 9110, 5.5), so this layer runs before Serve's own
-code: the hook of proxy_hook.py puts it there. With two others a client would set Serve's own time limit,
-whose answer is in no form of ours, or have its work go on without it.
+if they cannot. HTTP allows other bytes in a value (RFC 9110, 5.5), so this middleware runs before Serve's own
+code: the hook of proxy_hook.py puts it there. With two other headers a client could set Serve's own time
+limit, whose answer is not in our format, or keep its work running after it disconnects.
 """
 
 from __future__ import annotations
@@ -36,14 +36,14 @@ DECODED = frozenset(
         ),
     )
 )
-"""The headers whose values Serve reads."""
+"""The headers whose values Serve decodes."""
 CONTROL = frozenset((SERVE_HTTP_REQUEST_TIMEOUT_S_HEADER, SERVE_HTTP_REQUEST_DISCONNECT_DISABLED_HEADER))
 TRACING = (b"traceparent", b"tracestate")
-"""Serve reads them where its own tracing is on. They are ASCII (W3C Trace Context): others are left out."""
+"""Serve reads them if its own tracing is on. They must be ASCII (W3C Trace Context); others are dropped."""
 
 
 class PlainHeaders:
-    """The layer before Serve's own."""
+    """Middleware that runs before Serve's own code."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
@@ -60,12 +60,12 @@ class PlainHeaders:
 
 
 def _refusal(scope: Scope) -> Refusal | None:
-    if not scope["path"].startswith("/"):  # As in `OPTIONS *`. Serve's own 404 is in no form of ours.
-        return Refusal(400, "invalid_request", "a request's target has to be a path")
+    if not scope["path"].startswith("/"):  # As in `OPTIONS *`. Serve's own 404 is not in our format.
+        return Refusal(400, "invalid_request", "the request's target must be a path")
     for name, value in scope["headers"]:
         shown = name.decode("latin-1")
         if not name.isascii():
-            return Refusal(400, "invalid_header", "a header's name is not ASCII")
+            return Refusal(400, "invalid_header", "the name of a header is not ASCII")
         if shown.lower() in CONTROL:
             return Refusal(400, "invalid_header", f"the header {shown} is not accepted here", shown)
         if _normalised(shown) in DECODED and not _is_utf_8(value):
@@ -74,7 +74,7 @@ def _refusal(scope: Scope) -> Refusal | None:
 
 
 def _is_broken(name: bytes, value: bytes) -> bool:
-    """Return whether Serve must not see the header; an answer would get an empty id, too."""
+    """Return whether Serve must not see the header. It would copy an empty request id to the answer."""
     if name.lower() == SERVE_HTTP_REQUEST_ID_HEADER.encode():
         return not value.strip()
     return name.lower() in TRACING and not value.isascii()

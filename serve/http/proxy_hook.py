@@ -1,8 +1,8 @@
-"""Put our limits into every process of Ray Serve's that listens for HTTP.
+"""Install our limits in every Ray Serve process that listens for HTTP.
 
-Ray Serve has one hook into them, called before uvicorn chooses its protocol, at each start of each proxy:
-`RAY_SERVE_HTTP_PROXY_CALLBACK_IMPORT_PATH`. Where it raises, the proxy does not start, and so neither does
-the service.
+Ray Serve has one hook for these, called before uvicorn chooses its protocol, at each start of each proxy:
+`RAY_SERVE_HTTP_PROXY_CALLBACK_IMPORT_PATH`. If it raises, the proxy does not start, and so neither does the
+service.
 """
 
 from __future__ import annotations
@@ -32,11 +32,11 @@ NEEDED = (
     *("on_message_begin", "on_url", "on_header", "on_headers_complete", "on_body", "on_message_complete"),
     *("on_response_complete", "_unset_keepalive_if_required"),
 )
-"""Methods of uvicorn's protocol that ours has its limits in."""
+"""Methods of uvicorn's protocol that ours needs to apply its limits."""
 
 
 def install() -> list[Middleware]:
-    """Let uvicorn speak by our protocol; return what the hook puts before Serve's own code.
+    """Make uvicorn use our protocol. Return the middlewares for the hook to put before Serve's own code.
 
     Raises RuntimeError.
     """
@@ -47,12 +47,12 @@ def install() -> list[Middleware]:
     uvicorn_config.HTTP_PROTOCOLS["auto"] = f"{BoundedProtocol.__module__}:{BoundedProtocol.__name__}"
     if Server.startup is not _startup:
         Server.startup = _startup  # type: ignore[method-assign]
-    # Each runs before those that are named before it.
+    # Each runs before those listed before it.
     return [Middleware(DocumentedErrors), Middleware(CheckedHosts), Middleware(PlainHeaders)]
 
 
 def missing_setting(environment: Mapping[str, str]) -> str | None:
-    """Return the setting without which those who listen in a Ray of this environment have no limits."""
+    """Return the setting whose absence leaves listeners in this environment without limits, if any."""
     settings = HOOK
     if environment.get("RAY_SERVE_ENABLE_HA_PROXY") == "1":
         settings = {**HOOK, "RAY_SERVE_HAPROXY_BINARY_PATH": haproxy_launcher.SCRIPT}
@@ -63,8 +63,10 @@ def missing_setting(environment: Mapping[str, str]) -> str | None:
 
 
 def limits_here(environment: Mapping[str, str]) -> ConnectionLimits:
-    """Return the limits of this process. Behind HAProxy callers all have HAProxy's address, which it counts
-    by itself."""
+    """Return the limits of this process.
+
+    Behind HAProxy all callers have HAProxy's address, so HAProxy itself counts them by address.
+    """
     given = dict(environment)
     if given.get("RAY_SERVE_ENABLE_HA_PROXY") == "1":
         given["SCENEWRIGHT_MAX_CONNECTIONS_PER_ADDRESS"] = "0"
@@ -75,23 +77,25 @@ def limits_here(environment: Mapping[str, str]) -> ConnectionLimits:
 
 
 def check_uvicorn() -> None:
-    """Raise RuntimeError where this uvicorn is not the one that our protocol extends."""
+    """Raise RuntimeError if this uvicorn lacks what our protocol extends."""
     missing = [name for name in NEEDED if name not in vars(HttpToolsProtocol)]
     if "auto" not in uvicorn_config.HTTP_PROTOCOLS:
         missing.append("HTTP_PROTOCOLS['auto']")
     if "sockets" not in inspect.signature(Server.startup).parameters:
         missing.append("Server.startup(sockets)")
     if missing:
-        raise RuntimeError(f"this uvicorn cannot be bounded: it has no {', '.join(missing)}")
+        raise RuntimeError(
+            f"this version of uvicorn does not support the connection limits: it has no {', '.join(missing)}"
+        )
 
 
 _uvicorn_startup = Server.startup
 
 
 async def _startup(self: Server, sockets: list[socket.socket] | None = None) -> None:
-    """Listen without TLS, which our protocol then speaks.
+    """Listen without TLS, which our protocol adds to each connection.
 
-    A connection counts before its handshake.
+    So a connection is counted before its handshake.
     """
     config = self.config
     if not config.loaded:

@@ -1,4 +1,4 @@
-"""Errors of the documented shape for what is refused before any application runs."""
+"""Errors in the documented format for requests that are refused before any application runs."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ Header = tuple[bytes, bytes]
 
 
 def parts_of(refusal: Refusal) -> tuple[list[Header], bytes]:
-    """Return its headers, which end the connection, and its body, both with a new request id."""
+    """Return a refusal's headers, which close the connection, and body, both with a new request id."""
     request_id = uuid.uuid4().hex
     body = json.dumps(error_of(refusal, request_id)).encode()
     headers = [
@@ -40,7 +40,7 @@ def bytes_of(refusal: Refusal) -> bytes:
 
 
 def answering(refusal: Refusal) -> ASGIApp:
-    """Return an application that answers everything with it."""
+    """Return an application that answers every request with this refusal."""
 
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
         headers, body = parts_of(refusal)
@@ -53,7 +53,7 @@ def answering(refusal: Refusal) -> ASGIApp:
 async def refuse_before_the_application(
     refusal: Refusal, request_id: str, scope: Scope, receive: Receive, send: Send
 ) -> None:
-    """Refuse what the application never sees, under the request's id, or a new one where it has none."""
+    """Refuse a request that the application never sees, under its own id, or a new one if it has none."""
     request_id = request_id or uuid.uuid4().hex
     scope["state"] = {**scope.get("state", {}), "request_id": request_id}
 

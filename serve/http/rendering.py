@@ -1,4 +1,4 @@
-"""Render JSON that holds pictures, which takes too long for the event loop where they are large."""
+"""Render JSON that holds pictures, which takes too long for the event loop if they are large."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ Body = Callable[[], dict[str, Any]]
 
 
 class JsonResponse(Response):
-    """A JSON answer that is made when it is sent: off the event loop where its pictures are large."""
+    """A JSON answer. If its pictures are large, it is rendered when it is sent, off the event loop."""
 
     media_type = "application/json"
 
@@ -41,16 +41,16 @@ class JsonResponse(Response):
 
 
 def later(body: Body, size_bytes: int) -> dict[str, Any] | Body:
-    """Make a body now if its pictures are small; else give back what makes it."""
+    """Make a body now if its pictures are small; else return the function that makes it."""
     return body if size_bytes > LARGE_BYTES else body()
 
 
 def render(body: dict[str, Any]) -> bytes:
-    """Encode in steps, each a string or less: the encoder in C takes all in one."""
+    """Encode JSON in steps of at most one string: the C encoder would take one step for everything."""
     return b"".join(piece.encode() for piece in ENCODER.iterencode(body))
 
 
 def base64_of(data: bytes) -> str:
-    """Encode in steps."""
+    """Encode to base64 in steps."""
     starts = range(0, len(data), CHUNK_BYTES)
     return "".join(base64.b64encode(data[at : at + CHUNK_BYTES]).decode("ascii") for at in starts)

@@ -1,4 +1,4 @@
-"""Count what a request sends beside its body, against the limits of its header and of its framing."""
+"""Count what a request sends besides its body, against the limits of its header and of its framing."""
 
 from __future__ import annotations
 
@@ -6,22 +6,22 @@ from .connection_limits import ConnectionLimits
 from .error_responses import Refusal
 
 PIECE_BYTES = 4 << 10
-"""The bytes parsed at once: what a piece holds too much is known before the next one."""
+"""The bytes parsed at once. An excess in one piece is noticed before the next."""
 FRAMING_TO_BODY = 16
-"""Bytes of chunk sizes, extensions and trailers for each byte of a body: clients that send single bytes in
-chunks have six."""
+"""The most bytes of chunk sizes, extensions and trailers for each byte of a body. Clients that send chunks of
+one byte have six."""
 MALFORMED = Refusal(400, "invalid_request", "this is not an HTTP request")
 
 
 class HeaderTooLarge(Exception):
-    """Refusal, raised in a parser's callback."""
+    """Raised in a parser's callback to stop the parser."""
 
 
 class RequestBounds:
     """Count the requests of one connection, one after the other.
 
     `in_head`: a header is expected or arriving. `between`: a request has just ended and no other has begun.
-    `is_request`: some of one has arrived. `raw_bytes`: what a header has so far, as the parser was given it.
+    `is_request`: part of a request has arrived. `raw_bytes`: the bytes of a header that the parser has got.
     """
 
     def __init__(self, limits: ConnectionLimits) -> None:
@@ -33,7 +33,7 @@ class RequestBounds:
         self._framing_bytes = self._body_bytes = self._piece_body_bytes = 0
 
     def begin_piece(self) -> None:
-        """Note that the parser is given the next bytes."""
+        """Record that the parser is about to get the next bytes."""
         self._piece_body_bytes, self.between = 0, False
 
     def begin_request(self) -> None:
@@ -65,9 +65,9 @@ class RequestBounds:
         self.between, self.is_request = True, False
 
     def end_piece(self, received: int) -> Refusal | None:
-        """Count what the parser keeps in silence: a header or a chunk's extension without end.
+        """Count what the parser buffers without a callback: an endless header or chunk extension.
 
-        Return the refusal where it is too much.
+        Return the refusal if it is too much.
         """
         if self.between:
             return None  # A request ended with these bytes and no other has begun.
@@ -80,7 +80,7 @@ class RequestBounds:
         return MALFORMED if over else None
 
     def refusal(self) -> Refusal:
-        """Return the refusal of what the parser did not take."""
+        """Return the refusal of input that the parser rejected."""
         return self.header_too_large() if self._header_is_too_large else MALFORMED
 
     def header_too_large(self) -> Refusal:

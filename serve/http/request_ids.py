@@ -1,4 +1,4 @@
-"""The outermost layer of the edge: every request has an id, and no client steers Serve itself."""
+"""The edge's outermost middleware: every request gets an id, and no client can control Serve itself."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ SERVE_CONTROL_HEADERS = ("x-request-timeout-seconds", "x-request-disconnect-disa
 
 
 class RequestIds:
-    """Take the request's X-Request-ID: the caller's, or the one that Serve's proxy made.
+    """Use the request's X-Request-ID: the caller's, or the one that Serve's proxy made.
 
-    The proxy stamps the answer with it too, whatever it is, so an id that is not plain has to be refused.
+    The proxy copies it to the answer too, unchecked, so an id with other characters has to be refused.
     """
 
     def __init__(self, app: ASGIApp) -> None:
@@ -39,7 +39,7 @@ class RequestIds:
         if refusal:
             await error_response(Request(scope), refusal)(scope, receive, send)
             return
-        # Starlette answers a fault with our 500 and then raises it again, for a server that logs; ours has.
+        # After answering with our 500, Starlette raises the error again for the server to log. We did log it.
         with contextlib.suppress(Exception):
             await self._app(scope, receive, send)
 
@@ -50,6 +50,6 @@ def _refusal(headers: Headers, plain: bool) -> Refusal | None:
         if name in headers:
             return Refusal(400, "invalid_header", f"the header {name} is not accepted here", name)
     if "x-request-id" in headers and not plain:
-        message = "x-request-id takes up to 128 letters, digits and . _ : / = + @ -"
+        message = "x-request-id must be 1 to 128 letters, digits or characters from . _ : / = + @ -"
         return Refusal(400, "invalid_header", message, "x-request-id")
     return None

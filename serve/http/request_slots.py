@@ -25,19 +25,19 @@ from .paths import route_path
 HEALTH = ("/healthz", "/readyz")
 HEALTH_SLOTS = 32
 SHARE = 4
-"""A tenant may hold so many times as many slots as are free, so that some are left for another tenant
+"""A tenant may hold up to this many slots per free slot, so that some are left for another tenant
 (Choudhury and Hahne 1998, dynamic queue length thresholds)."""
 PUBLIC = "(public)"
 RETRY_S = 2.0
 HELD = "held"
-"""The key of a request's state that holds what it gives back when it becomes a stream."""
+"""The key of a request's state that lists what to release when it becomes a stream."""
 
 
 class RequestSlots:
-    """The layer that counts. `most` requests are under way at once; beyond them the answer is 429 at once.
+    """Middleware that counts requests. If `most` are under way, the answer to any more is 429 at once.
 
-    Health checks are not counted. Where a request has a tenant, its tenant's share is bounded too; what is
-    public, as the page is, has the share of one tenant.
+    Health checks are not counted. If a request has a tenant, that tenant's share is bounded too. Public
+    requests, such as those for the page, count as one tenant's.
     """
 
     def __init__(
@@ -57,7 +57,7 @@ class RequestSlots:
             tenant = PUBLIC
         free = self._most - self._in_use.total()
         if free <= 0 or (tenant and self._in_use[tenant] >= SHARE * free):
-            message = "too many requests are under way here; come back shortly"
+            message = "too many requests are in progress here; try again shortly"
             await refuse(Overloaded(message, retry_after_s=RETRY_S), scope, receive, send)
             return
         with ExitStack() as held:
@@ -73,12 +73,12 @@ class RequestSlots:
 
 
 def hold(scope: Scope, held: ExitStack) -> None:
-    """Note what a request gives back at its end, or already when it becomes a stream."""
+    """Register what a request releases at its end, or earlier if it becomes a stream."""
     scope.setdefault("state", {}).setdefault(HELD, []).append(held)
 
 
 def give_back(scope: Scope) -> None:
-    """Give back what a request holds: from now on it is a stream, which is counted elsewhere."""
+    """Release what a request holds: from now on it is a stream, which is counted elsewhere."""
     for held in scope.get("state", {}).get(HELD, ()):
         held.close()
 
@@ -89,7 +89,7 @@ def slots_of(config: ServiceConfig) -> int:
 
 
 def within(config: ServiceConfig, slots: int) -> ServiceConfig:
-    """Divide fewer slots in the same proportions: one in eight, and one at least, is for health checks."""
+    """Divide fewer slots in the same proportions: one in eight, and at least one, is for health checks."""
     wanted = slots_of(config)
     if slots >= wanted:
         return config
@@ -101,7 +101,7 @@ def within(config: ServiceConfig, slots: int) -> ServiceConfig:
 
 
 def fitted(config: ServiceConfig) -> ServiceConfig:
-    """Divide the slots that this replica really has: `deployments` of a Serve file may set them, too."""
+    """Divide the slots that this replica really has, since a Serve file's `deployments` may set them too."""
     try:
         context = serve.get_replica_context()
     except RayServeException:

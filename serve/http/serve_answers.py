@@ -1,8 +1,8 @@
-"""Give the errors that Ray Serve answers by itself, without the application, the documented shape.
+"""Translate the errors that Ray Serve answers by itself, without the application, to the documented format.
 
-Serve answers in plain text where a request takes longer than `http_options.request_timeout_s` (408), where
-its queue is full (429 or 503), where nothing is at a path (404), and where a replica fails (500). It gives
-them no length, as applications do; another application of the same Serve may well answer in plain text.
+Serve answers in plain text if a request takes longer than `http_options.request_timeout_s` (408), if its
+queue is full (429 or 503), if nothing is at a path (404), and if a replica fails (500). These answers have no
+Content-Length. Those of applications do, and another application of the same Serve may answer in plain text.
 """
 
 from __future__ import annotations
@@ -19,24 +19,24 @@ from .serve_routes import is_serves_own
 READ_BYTES = 4 << 10
 """The bytes of Serve's own answer that are read."""
 PLAIN = (404, 408, 429, 503)
-"""The statuses that Serve writes itself; a 500 in plain text is no documented error."""
+"""The statuses that Serve writes itself. A plain-text 500 is never a documented error."""
 ROUTELESS = b"Route table is not populated yet."
-"""The health that Serve's proxy reports until it has known a route for the first time."""
+"""The answer of Serve's health check until its proxy first knows a route."""
 NO_ROUTES = Refusal(
     503,
     "not_ready",
-    "the service has just started; come back shortly",
+    "the service has just started; try again shortly",
     retry_after_s=1.0,
 )
 NOT_FOUND = Refusal(404, "not_found", "there is no such route")
-TOO_LATE = Refusal(504, "deadline_exceeded", "the answer took longer than this service allows")
+TOO_LATE = Refusal(504, "deadline_exceeded", "the request took longer than this service allows")
 INTERNAL = Refusal(
-    500, "internal", "something went wrong on our side; the request id finds it in the logs of Ray Serve"
+    500, "internal", "an internal error occurred; search for the request id in the logs of Ray Serve"
 )
 
 
 class DocumentedErrors:
-    """The layer around Serve's own code that translates its errors."""
+    """Middleware around Serve's own code that translates its errors."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
@@ -49,12 +49,12 @@ class DocumentedErrors:
         try:
             await self._app(scope, receive, response.send)
         finally:
-            # Serve says nothing of a failed replica, and uvicorn would answer instead.
+            # Serve sends no answer for a failed replica, and uvicorn would then send its own.
             await response.end()
 
 
 class _Response:
-    """One answer on its way: passed on as it is, or held until all of it is there to be translated."""
+    """One answer: passed on unchanged, or held back until it is complete and can be translated."""
 
     def __init__(self, app: ASGIApp, scope: Scope, receive: Receive, send: Send) -> None:
         self._app, self._scope, self._receive, self._send = app, scope, receive, send
@@ -82,7 +82,7 @@ class _Response:
         return plain and (written_by_serve or self._status == 500)
 
     async def end(self) -> None:
-        """Answer instead of Serve, unless its answer went on as it was."""
+        """Answer in place of Serve, unless its answer was passed on unchanged."""
         if self._begun:
             return
         self._begun = True
@@ -95,7 +95,7 @@ class _Response:
 
 
 async def knows_no_route_yet(app: ASGIApp, scope: Scope) -> bool:
-    """Ask Serve's proxy itself: it listens before its controller has told it of any application."""
+    """Probe Serve's proxy itself: it listens before its controller has sent it any route."""
     said = bytearray()
 
     async def receive() -> Message:
@@ -111,7 +111,7 @@ async def knows_no_route_yet(app: ASGIApp, scope: Scope) -> bool:
 
 
 def translated(status: int, body: str, headers: Headers) -> Refusal:
-    """Return the error of ours that a plain one of Serve's is."""
+    """Return our error for a plain-text one of Serve's."""
     after = headers.get("retry-after", "")
     retry_after_s = float(after) if after.isdecimal() else None
     if status == 404:
@@ -119,9 +119,9 @@ def translated(status: int, body: str, headers: Headers) -> Refusal:
     if status == 408:
         return TOO_LATE
     if status == 429 or (status == 503 and "backpressure" in body):
-        message = "the service has more requests than it can take; come back shortly"
+        message = "the service has more requests than it can handle; try again shortly"
         return Refusal(status, "overloaded", message, retry_after_s=retry_after_s or 1.0)
     if status == 503:
-        message = "no replica of the service can be reached; come back shortly"
+        message = "no replica of the service can be reached; try again shortly"
         return Refusal(503, "not_ready", message, retry_after_s=retry_after_s or 5.0)
     return INTERNAL

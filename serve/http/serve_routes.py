@@ -28,7 +28,7 @@ def is_serves_own(scope: Scope) -> bool:
 
 
 class CheckedHosts:
-    """The layer before Serve's own code that refuses these routes to another name."""
+    """Middleware before Serve's own code that refuses requests for these routes under another host name."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app

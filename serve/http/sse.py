@@ -1,4 +1,4 @@
-"""Server-Sent Events: an answer written while the work goes on; the work ends when nobody reads."""
+"""Server-Sent Events: an answer written while the work goes on. The work ends if the client leaves."""
 
 from __future__ import annotations
 
@@ -20,16 +20,16 @@ from .request_slots import give_back
 from .stream_budget import OpenStream
 
 HEARTBEAT_S = 10.0
-"""Proxies give up on a connection that says nothing, mostly after a minute."""
+"""Proxies give up on a silent connection, mostly after a minute."""
 LEAVES_WITHIN_S = 5.0
-"""The seconds in which a stream that has to end may still write what its reader has not taken."""
+"""How long a stream that has to end may still write what its client has not read."""
 HEARTBEAT = b": still at it\n\n"
 EVENTS = "text/event-stream"
 
 
 @dataclass(frozen=True)
 class Event:
-    """`id`: what a client that connects again sends as `Last-Event-ID`; one line, or None.
+    """`id`: one line that a client sends as `Last-Event-ID` when it reconnects, or None.
 
     `data` that takes long to make is a function, which is called off the event loop.
     """
@@ -45,14 +45,14 @@ class Event:
 
 
 EventProducer = Callable[[Callable[[Event], None]], Coroutine[Any, Any, None]]
-"""Sends its events as they come to be. The work itself bounds how many there can be."""
+"""Sends its events as they occur. The work itself bounds how many there can be."""
 
 
 class EventStream(Response):
-    """Answer a fault before the first event with its own status; a later one becomes an event.
+    """Answer an error before anything is written with its own status; a later one becomes an event.
 
-    `place`: counts a stream that waits more than it works, in place of the slot that its request holds. When
-    it is recalled, the stream ends as if its time were over.
+    `place` counts a stream that waits more than it works, instead of the slot that its request holds. If the
+    place is recalled, the stream ends as if its time were over.
     """
 
     media_type = EVENTS
@@ -96,7 +96,7 @@ class EventStream(Response):
             if not writing.done():
                 raise ClientGone
             writing.result()
-        except OSError:  # A server that finds the connection closed while it writes.
+        except OSError:  # The server found the connection closed while writing.
             raise ClientGone from None
         finally:
             for task in tasks:
@@ -126,7 +126,7 @@ class EventStream(Response):
             if event is None:
                 break
             await write(await off_loop(event.encode) if callable(event.data) else event.encode())
-            await asyncio.sleep(0)  # Of a job that has ended, a thousand may come at once.
+            await asyncio.sleep(0)  # A job that has ended may send a thousand events at once.
         fault = None if working.cancelled() else working.exception()
         if isinstance(fault, Exception):
             if not started:
@@ -136,9 +136,9 @@ class EventStream(Response):
 
 
 async def _end(place: OpenStream, working: asyncio.Future[None], writing: asyncio.Future[None]) -> None:
-    """Return when a stream whose time is over, or whose place another tenant gets, has to be gone.
+    """End a stream when its time is over or another tenant gets its place. Return when it has to be gone.
 
-    Its work ends, and with it the stream; one whose reader takes nothing is not waited for.
+    Cancelling its work ends the stream. A client that reads nothing is not waited for.
     """
     with suppress(TimeoutError):
         async with asyncio.timeout(place.lasts_s):

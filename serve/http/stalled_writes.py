@@ -1,4 +1,4 @@
-"""End a connection whose other side does not read: what is written to it waits in our memory."""
+"""End a connection whose peer does not read: what is written to it stays in our memory."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import asyncio
 
 
 class StalledWrites:
-    """Look at one transport from time to time, while it has something left to send."""
+    """Check one transport at intervals, while it has something left to send."""
 
     def __init__(self, transport: asyncio.Transport, stalled_after_s: float) -> None:
         self._transport = transport
@@ -15,7 +15,7 @@ class StalledWrites:
         self._left = 0
 
     def watch(self) -> None:
-        """Drop the connection unless what is left becomes less from now on."""
+        """Drop the connection unless the unsent bytes decrease from now on."""
         if self._timer is None:
             self._left = self._transport.get_write_buffer_size()
             loop = asyncio.get_running_loop()
@@ -36,7 +36,7 @@ class StalledWrites:
 
 
 class WatchedWrites(asyncio.Protocol):
-    """Added to a protocol of uvicorn's: watch a connection as soon as its other side stops reading."""
+    """Mixin for uvicorn's protocols: watch a connection as soon as its peer stops reading."""
 
     _writes: StalledWrites
 

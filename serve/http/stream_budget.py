@@ -1,7 +1,7 @@
-"""Budget streams that may stay open for long: in all, and for each tenant, in max-min fairness.
+"""Limit streams that may stay open for long: in total, and per tenant, with max-min fairness.
 
-A stream that waits costs little, but each holds one of the slots that Ray Serve gives a replica. So there are
-at most so many, and a request for one more is refused at once, with 429.
+A stream that waits costs little, but each holds one of the slots that Ray Serve gives a replica. So their
+number is limited, and a request for one more is refused at once, with 429.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from .error_responses import Refusal
 
 LONGEST_RETRY_S = 30.0
 MOST_LEAVING = 16
-"""The streams that may have lost their place and not ended yet, since their readers take nothing."""
+"""The most streams that may have lost their place and not ended yet, since their clients read nothing."""
 LEAVING_S = 2.0
 
 
@@ -36,11 +36,11 @@ class OpenStream:
 class StreamBudget:
     """The streams of one process.
 
-    `most` streams are open at once, `most_per_tenant` of them one tenant's.
+    At most `most` streams are open at once, and `most_per_tenant` of one tenant.
 
-    Where all are taken, a tenant with fewer streams than another gets the place of that one's oldest stream.
-    So no number of tenants that came earlier keeps a new one out. Callers without a tenant's name, where no
-    key is needed, may have all of them. `lasts_s`: no stream is open for longer.
+    If all are taken, a tenant with at least two streams fewer than another gets the place of the other's
+    oldest stream. So a new tenant is let in as long as another has two. Callers without a tenant name, if no
+    key is required, may have all of them. `lasts_s`: the longest that a stream is open.
     """
 
     def __init__(
@@ -58,20 +58,20 @@ class StreamBudget:
         self._leaving = 0
 
     def check(self, tenant: str) -> OpenStream | None:
-        """Return whose place a new stream would get, if another's. Raises Refusal 429 where it gets none."""
+        """Return the stream whose place a new one would take, if any. Raises Refusal 429 if it gets none."""
         mine = self._open.get(tenant, [])
         if tenant and len(mine) >= self._most_per_tenant:
-            message = f"this key's tenant may have {self._most_per_tenant} streams open at once"
+            message = f"this key's tenant may have {self._most_per_tenant} event streams open at once"
             raise Refusal(429, "rate_limited", message, retry_after_s=self._frees_in_s(mine))
         if sum(map(len, self._open.values())) < self._most:
             return None
         most = max(self._open.values(), key=len)
         if len(most) < len(mine) + 2:
             every = [stream for streams in self._open.values() for stream in streams]
-            message = f"all {self._most} streams are taken; come back shortly"
+            message = f"all {self._most} event streams are in use; try again shortly"
             raise Refusal(429, "overloaded", message, retry_after_s=self._frees_in_s(every))
         if self._leaving >= MOST_LEAVING:
-            message = "streams are making room for others; come back shortly"
+            message = "other event streams are being closed to make room; try again shortly"
             raise Refusal(429, "overloaded", message, retry_after_s=LEAVING_S)
         return most[0]
 

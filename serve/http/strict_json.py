@@ -1,11 +1,11 @@
-"""Decode JSON that means one thing: UTF-8, finite numbers, no duplicate keys, no lone surrogates; digest it.
+"""Decode and digest unambiguous JSON: UTF-8, finite numbers, no duplicate keys, no lone surrogates.
 
-The standard parser takes NaN and lets the last of two equal keys win; both end as a 500, or as a picture that
-no caller requested.
+The standard parser accepts NaN and lets the last of two equal keys win. Both end in a 500, or in a picture
+that no caller requested.
 
-Before it is parsed, what the body can hold is bounded: values, depth, and the lengths of strings and numbers.
-A body is looked at in pieces of 64 kB, by operations on bytes alone: a few milliseconds for eight megabytes,
-and never so long at once that other threads notice.
+Before parsing, the body is checked against limits: values, depth, and the lengths of strings and numbers. It
+is scanned in pieces of 64 kB, only with operations on bytes. That takes a few milliseconds for eight
+megabytes, and never so long at once that other threads notice.
 """
 
 from __future__ import annotations
@@ -23,10 +23,10 @@ from typing import Any, Never
 WINDOW_BYTES = 64 << 10
 MAX_DEPTH = 64
 MAX_STRING_BYTES = 1_250_000
-"""The length as written: 100,000 letters, the most that a field takes, as pairs of `\\uXXXX`, and more."""
+"""The length as written: 100,000 characters, the most that a field takes, as pairs of `\\uXXXX`, and more."""
 MAX_NUMBER_CHARS = 1_000
 MAX_BLANK_WINDOWS = 32
-"""The windows in a row: two megabytes of white space."""
+"""The most windows in a row that are blank: two megabytes of white space."""
 BRACKETS = b"[]{}"
 NOT_BRACKETS = bytes(set(range(256)) - set(BRACKETS))
 NUMBER = b"+-.0123456789Ee"
@@ -34,15 +34,15 @@ AS_DIGITS = bytes(48 if byte in NUMBER else 32 for byte in range(256))
 LONG_NUMBER = b"0" * (MAX_NUMBER_CHARS + 1)
 MAX_VALUES = 25_000
 MAX_KEYS = 1_000
-"""The keys of one object: no valid request has a tenth of it."""
+"""The most keys of one object. No valid request has a tenth of that."""
 MAX_DIGITS = 300
-"""No integer that passes is too large to be a float."""
+"""No integer with this many digits is too large to be a float."""
 EXACT = 2**53
 """The largest number up to which a float holds every integer."""
 AT_ONCE_BYTES = 16 << 10
-"""So much is parsed by C in a millisecond or two, during which no other thread runs. More of it by Python."""
+"""C parses this much in a millisecond or two, during which no other thread runs. Python parses any more."""
 LONG_CHARS = 100_000
-"""No text but a picture's is longer."""
+"""Only the text of a picture is longer."""
 
 Body = bytes | bytearray
 
@@ -53,7 +53,7 @@ class InvalidJson(ValueError):
 
 @dataclass
 class _Strings:
-    """The state after the last piece: inside of a string or not, and how long that string is so far."""
+    """The state after the last piece: whether inside a string, and how long that string is so far."""
 
     inside: bool = False
     length: int = 0
@@ -62,7 +62,7 @@ class _Strings:
 def check_structure(body: Body, max_values: int) -> None:
     """Check the bounds of a body.
 
-    Raises InvalidJson. A body that is not JSON may pass: the parser says what is wrong with it.
+    Raises InvalidJson. A body that is not JSON may pass: the parser then says what is wrong with it.
     """
     values, depth, blank = 0, 0, 0
     for outside in _outside_of_strings(body):
@@ -75,24 +75,24 @@ def check_structure(body: Body, max_values: int) -> None:
         for bracket in outside.translate(None, NOT_BRACKETS):
             depth += 1 if bracket in b"[{" else -1
             if depth > MAX_DEPTH:
-                raise InvalidJson(f"nested deeper than {MAX_DEPTH}")
+                raise InvalidJson(f"the body is nested deeper than {MAX_DEPTH} levels")
             if depth < 0:
                 return
         if values > max_values:
-            raise InvalidJson(f"the body holds more than {max_values} values")
+            raise InvalidJson(f"the body contains more than {max_values} values")
 
 
 def _outside_of_strings(body: Body) -> Iterator[bytes]:
-    """Yield the body in pieces, without its strings. Raises InvalidJson for one that is too long."""
+    """Yield the body in pieces, without its strings. Raises InvalidJson if a string is too long."""
     state, start = _Strings(), 0
     while start < len(body):
         end = min(start + WINDOW_BYTES, len(body))
         piece = bytes(body[start:end])
-        if (len(piece) - len(piece.rstrip(b"\\"))) % 2:  # An escape is not taken apart.
+        if (len(piece) - len(piece.rstrip(b"\\"))) % 2:  # Do not split an escape.
             end = min(end + 1, len(body))
             piece = bytes(body[start:end])
         start = end
-        # An escaped quote ends no string. Pairs of backslashes first: one of them escapes the other.
+        # An escaped quote ends no string. Replace pairs of backslashes first: one escapes the other.
         parts = piece.replace(b"\\\\", b"  ").replace(b'\\"', b"  ").split(b'"')
         outside = parts[state.inside :: 2]
         _measure(parts, state)
@@ -112,7 +112,7 @@ def _measure(parts: list[bytes], state: _Strings) -> None:
 def decode(body: Body, max_values: int = MAX_VALUES, texts: Mapping[str, str] | None = None) -> Any:
     """Decode UTF-8 with or without a byte order mark. Raises InvalidJson.
 
-    `texts`: strings that are not in the body, by the tokens that stand for them.
+    `texts`: the strings that tokens replace in the body, by token.
     """
     try:
         text = body.decode("utf-8-sig")
@@ -130,10 +130,10 @@ def decode(body: Body, max_values: int = MAX_VALUES, texts: Mapping[str, str] | 
 
 
 def digest_of(body: Any) -> str:
-    """Return a digest that is equal for equal bodies, however written.
+    """Return a digest that is equal for equal bodies, however they are written.
 
-    In steps: the encoder in C takes all in one. Of a long text, which is a picture, the digest is taken: the
-    encoder would hold the interpreter for all of it.
+    The body is encoded in steps, for which the C encoder would take only one. A long text, which is a
+    picture, is replaced by its digest: the encoder would hold the interpreter for all of it.
     """
     digest = hashlib.sha256()
     for piece in json.JSONEncoder(sort_keys=True).iterencode(_with_digests(body)):
@@ -157,7 +157,7 @@ def _unique(pairs: list[tuple[str, Any]], texts: Mapping[str, str] | None = None
     made = dict(pairs)
     if len(made) < len(pairs):
         repeated = Counter(key for key, _ in pairs).most_common(1)[0][0]
-        raise InvalidJson(f"the key {repeated[:60]!a} stands twice in one object")
+        raise InvalidJson(f"the key {repeated[:60]!a} appears twice in one object")
     if texts:
         return {key: texts.get(each, each) if isinstance(each, str) else each for key, each in made.items()}
     return made
@@ -170,7 +170,7 @@ def _refuse_constant(name: str) -> Never:
 def _finite(literal: str) -> float:
     """Return a finite number.
 
-    Whole numbers are ints however they are written: JSON Schema takes 42.0 for an integer too. Raises
+    Whole numbers become ints however they are written: in JSON Schema 42.0 is an integer too. Raises
     InvalidJson.
     """
     value = float(literal)
@@ -193,7 +193,7 @@ def _check_unicode(value: Any) -> None:
             try:
                 item.encode("utf-8")
             except UnicodeEncodeError:
-                raise InvalidJson("a string holds half of a surrogate pair") from None
+                raise InvalidJson("a string contains half of a surrogate pair") from None
         elif isinstance(item, dict):
             pending += [*item.keys(), *item.values()]
         elif isinstance(item, list):
@@ -201,7 +201,7 @@ def _check_unicode(value: Any) -> None:
 
 
 class _InSlices(json.JSONDecoder):
-    """The standard library's parser in Python: slower, and others get to run between any two values."""
+    """The standard library's parser in Python: slower, but other threads can run between any two values."""
 
     def __init__(self, **hooks: Any) -> None:
         super().__init__(**hooks)

@@ -1,4 +1,4 @@
-"""Speak TLS on a connection that was accepted without, so that it counts before its handshake, not after."""
+"""Start TLS on a connection that was accepted without it, so that it is counted before its handshake."""
 
 from __future__ import annotations
 
@@ -14,16 +14,16 @@ async def shake_hands(
     timeout_s: float,
     early: bytearray,
 ) -> asyncio.Transport | None:
-    """Return the transport that `protocol` speaks by from now on; None where the handshake failed.
+    """Do the handshake. Return the transport that `protocol` uses from now on, or None if it failed.
 
-    `early` is what `protocol` was given before the event loop knew better: uvloop reads as soon as a
-    connection is made, and its start_tls has no place for it.
+    `early` is what `protocol` received before TLS was started: uvloop reads as soon as a connection is made,
+    and its start_tls does not accept those bytes.
     """
     loop = asyncio.get_running_loop()
     handshake = loop.create_task(
         loop.start_tls(transport, protocol, context, server_side=True, ssl_handshake_timeout=timeout_s)
     )
-    await asyncio.sleep(0)  # Now TLS's own protocol is in its place, and nothing has been read for it yet.
+    await asyncio.sleep(0)  # Now TLS's own protocol is installed, and nothing has been read for it yet.
     if early:
         loop.call_soon(_hand, transport.get_protocol(), bytes(early))
         early.clear()
@@ -34,7 +34,7 @@ async def shake_hands(
 
 
 def _hand(protocol: Any, data: bytes) -> None:
-    """Give data to the protocol as an event loop does to any asyncio.BufferedProtocol."""
+    """Pass data to the protocol as an event loop does for any asyncio.BufferedProtocol."""
     while data:
         buffer = protocol.get_buffer(len(data))
         count = min(len(buffer), len(data))

@@ -1,4 +1,4 @@
-"""Run the tasks of a job worker again and again, through failures of its database and its disk."""
+"""Run the tasks of a job worker repeatedly, through failures of its database and its disk."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from sqlalchemy.exc import SQLAlchemyError
 from ..telemetry.logs import logger
 
 TOO_OFTEN = 10
-"""Failures in a row that neither the database nor a disk explains: a new worker may fare better."""
+"""The limit on consecutive failures with no database or disk error: a new worker may do better."""
 
 
 async def again_and_again(act: Callable[[], Awaitable[None]], rest: Callable[[], Awaitable[None]]) -> None:
-    """Act and rest, for ever.
+    """Call `act` and then `rest`, forever.
 
-    Raises what neither the database nor the disk explains, once it happens often.
+    Raises an error that neither the database nor the disk explains after TOO_OFTEN of them in a row.
     """
     failures = 0
     while True:
@@ -25,8 +25,8 @@ async def again_and_again(act: Callable[[], Awaitable[None]], rest: Callable[[],
             await act()
             failures = 0
         except (SQLAlchemyError, OSError):
-            logger.exception("jobs cannot be worked off at present")
-        except Exception:  # A fault of ours is logged, and ends the replica once it happens often.
+            logger.exception("the job worker could not use its database or picture store; it tries again")
+        except Exception:  # A bug is logged, and ends the replica once it happens often.
             failures += 1
             if failures == TOO_OFTEN:
                 raise
@@ -41,4 +41,4 @@ def sleeping(seconds: float) -> Callable[[], Awaitable[None]]:
 def log_error(task: asyncio.Task[None]) -> None:
     """Log why a task ended: nobody awaits it, so its error would be lost."""
     if not task.cancelled() and (error := task.exception()):
-        logger.error("a task of the job worker has ended", exc_info=error)
+        logger.error("a task of the job worker ended with an error", exc_info=error)

@@ -1,6 +1,6 @@
-"""Paint a story's page again whose heroes do not look like themselves: alone, a few times, the best is kept.
+"""Repaint single pages of a story whose heroes do not look like themselves, and keep the best of a few tries.
 
-The seeds of another attempt follow from those of the first, so that any later run paints the same pictures.
+The seeds of later attempts follow from those of the first, so that any later run paints the same pictures.
 """
 
 from __future__ import annotations
@@ -24,9 +24,9 @@ from ..telemetry.logs import logger
 MOST_REPAINTS = 3
 PLACEHOLDER = "placeholder"
 STEP = 0x9E3779B97F4A7C15 % SEEDS
-"""Seeds of attempts lie far from each other, and from their neighbours."""
+"""The distance between the seeds of attempts, which keeps them away from neighbouring seeds too."""
 INCONSISTENT = "inconsistent"
-"""The word in `degraded` of a figure that stayed below the least consistency."""
+"""The word in `degraded` for a figure that stayed below the minimum consistency."""
 
 
 async def consistent(
@@ -36,9 +36,9 @@ async def consistent(
     first: SceneResult,
     paint: Callable[[SceneJob], Awaitable[SceneResult]],
 ) -> tuple[SceneResult, list[str]]:
-    """Return the most consistent of a few paintings, and what is to be declared of it.
+    """Return the most consistent of a few paintings, and its new entries for `degraded`.
 
-    Scenes of jobs that are no stories are returned as they are. Raises SQLAlchemyError.
+    Scenes of jobs that are not stories are returned unchanged. Raises SQLAlchemyError.
     """
     if not first.consistency:
         return first, []
@@ -48,7 +48,7 @@ async def consistent(
         wrong = below(best, least)
         if not wrong:
             break
-        # The others keep the seeds of the best: what has become right stays.
+        # The other layers keep the seeds of the best painting, so that what is right stays right.
         another = best_job.map_layers(_seeds_of(other_seeds(job, wrong, attempt), wrong))
         try:
             painted = await paint(another)
@@ -61,22 +61,22 @@ async def consistent(
 
 
 def least_consistency(engine: Engine, job_id: str) -> float:
-    """Return what a story's heroes must have at least; 0 for a job that is no story."""
+    """Return the minimum consistency of a story's heroes; 0 for a job that is not a story."""
     this = select(stories.c.consistency_min).where(stories.c.job_id == job_id)
     with reading(engine) as connection:
         return float(connection.execute(this).scalar_one_or_none() or 0.0)
 
 
 def below(scene: SceneResult, least: float) -> list[str]:
-    """Return the paths of the figures that do not look enough like themselves.
+    """Return the paths of the figures whose consistency is below `least`.
 
-    A placeholder is none of them: it is declared as what it is, and there was no room to paint it.
+    Placeholders are left out: they are declared as such, and there was no room to paint them.
     """
     return [path for path, found in _measured(scene).items() if found < least]
 
 
 def other_seeds(job: SceneJob, paths: list[str], attempt: int) -> SceneJob:
-    """Return the job with other seeds for the layers at these paths."""
+    """Return the job with new seeds for the layers at these paths."""
 
     def change(layer: LayerJob) -> LayerJob:
         if layer.path not in paths:
@@ -87,13 +87,13 @@ def other_seeds(job: SceneJob, paths: list[str], attempt: int) -> SceneJob:
 
 
 def _seeds_of(job: SceneJob, paths: list[str]) -> Callable[[LayerJob], LayerJob]:
-    """Return what gives the layers at these paths the seeds that they have in a job."""
+    """Return a function that gives the layers at these paths the seeds that they have in `job`."""
     seeds = {layer.path: layer.seed for layer in job.layers if layer.path in paths}
     return lambda layer: replace(layer, seed=seeds.get(layer.path, layer.seed))
 
 
 def _measured(scene: SceneResult) -> dict[str, float]:
-    """Return how consistent the figures are that were painted and compared."""
+    """Return the consistency of each figure that was painted and compared, by its path."""
     return {
         path: layer.consistency
         for path, layer in scene.named_layers
@@ -102,9 +102,9 @@ def _measured(scene: SceneResult) -> dict[str, float]:
 
 
 def _rank(scene: SceneResult, least: float) -> tuple[int, int, list[float]]:
-    """Rank a painting: by how many figures are known to be right, then by the worst, and so on.
+    """Rank a painting by how many figures were compared, how many reach `least`, then the worst, and so on.
 
-    One with a placeholder, or with a figure that could not be compared, ranks below any without.
+    A painting with a placeholder, or with a figure that could not be compared, ranks below any without.
     """
     found = sorted(_measured(scene).values())
     return len(found), sum(each >= least for each in found), found

@@ -1,7 +1,7 @@
-"""Kept pictures that are damaged: each is painted again from its scene's own words and seeds, or given up.
+"""Handle damaged kept pictures: paint each again from its scene's own words and seeds, or give it up.
 
-The scene waits for a worker again, as it did at first: what is painted then has the same bytes, where the
-model is `exact` and its weights are those of before. Else it is kept under its new hash, and says so.
+The scene waits for a worker again, as it did at first. The new picture has the same bytes if the model is
+`exact` and its weights are unchanged. Otherwise it is kept under its new hash and declared as repainted.
 """
 
 from __future__ import annotations
@@ -23,22 +23,22 @@ from .states import ENDED, SceneState
 
 Outcome = Literal["repainted", "gone"]
 OTHER = "picture: repainted"
-"""The word in `degraded` of a picture that was painted again and is not the same."""
+"""The entry in `degraded` for a picture that was painted again and came out different."""
 WAIT_S = 5.0
 
 
 def paint_again(
     engine: Engine, job_id: str, seen: SceneState, how: str, most: int, now: float | None = None
 ) -> Outcome | None:
-    """Have a scene painted again whose picture is damaged, as often as `most`, or give it up.
+    """Requeue a scene whose picture is damaged, at most `most` times, or give it up.
 
-    All in one transaction. None where the scene is no longer as it was seen: another reader was first, or
-    its job is removed. `how`: what was found. Raises SQLAlchemyError.
+    This is one transaction. Returns None if the scene is no longer as it was `seen`: another reader was
+    first, or its job was removed. `how` describes what was found. Raises SQLAlchemyError.
     """
     same = and_(
         scenes.c.job_id == job_id,
         scenes.c.number == seen.number,
-        scenes.c.status.in_(ENDED),  # A page that could not be painted again has its old picture.
+        scenes.c.status.in_(ENDED),  # A page that could not be repainted has its old picture.
         scenes.c.picture == seen.picture,
         scenes.c.repaints == seen.repaints,
     )
@@ -48,13 +48,13 @@ def paint_again(
         ).first()
         if kept is None:
             return None
-        # Another scene may have the same picture: its last scene is found as for any other.
+        # Another scene may have the same picture, so it is only noted as loose, like any other.
         loose.leave(connection, secrets.token_hex(16), kept.picture)
         why = None
         if seen.repaints >= most:
-            why = f"it has been painted again {most} times"
+            why = f"it has already been painted again {most} times"
         elif not can_be_painted(kept.job):
-            why = "the words that it was painted from are no longer there"
+            why = "the request that it was painted from is no longer kept"
         if why is None:
             changes = {
                 "status": "queued",
@@ -67,7 +67,7 @@ def paint_again(
                 "first_painted": func.coalesce(scenes.c.first_painted, scenes.c.picture),
             }
         else:
-            message = f"the kept picture was found {how}, and cannot be made again: {why}"
+            message = f"the kept picture was found {how}, and cannot be painted again: {why}"
             error = {"code": "gone", "message": message, "param": None}
             changes = {"status": "failed", "error": json.dumps(error), "ended_at": now_of(connection, now)}
             changes["picture_bytes"] = 0
@@ -76,7 +76,7 @@ def paint_again(
 
 
 def refuse(scene: SceneState | None) -> None:
-    """Refuse a scene that had a picture and has none. Raises NotReady, and Refusal 410 where it is gone."""
+    """Refuse a scene that has lost its picture. Raises NotReady, or Refusal 410 if the picture is gone."""
     if scene is None or scene.picture is not None or not scene.was_kept:
         return
     if scene.status in ("queued", "running"):

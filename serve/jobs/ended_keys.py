@@ -1,8 +1,8 @@
-"""Settle the jobs of a key that ended: their scenes are held, cancelled, or painted after all.
+"""Settle the jobs of a key that has ended: hold them, cancel them, or let them be painted anyway.
 
-A held job keeps its scenes as they are and is given to no worker, until its tenant or an admin releases or
-cancels it. Each key's jobs are settled once, by the worker that first sees that it ended; none comes later,
-since a key that ended submits no job (store.py).
+A held job keeps its scenes unchanged and goes to no worker until its tenant or an admin releases or cancels
+it. Each key's jobs are settled once, by the worker that first sees that the key has ended. No job comes
+later, since a key that has ended cannot submit one (job_admission.py).
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from .stored_bytes import cancel_scenes
 
 
 def settle(engine: Engine, policy: EndedWork, now: float | None = None) -> int:
-    """Deal with the jobs of keys that ended since. Return how many keys. Raises SQLAlchemyError."""
+    """Settle the jobs of newly ended keys, and return the number of keys. Raises SQLAlchemyError."""
     with reading(engine) as connection:
         now = now_of(connection, now)
         unsettled = and_(keys.c.settled_at.is_(None), ended(now))
@@ -37,19 +37,19 @@ def settle(engine: Engine, policy: EndedWork, now: float | None = None) -> int:
 
 
 def ended(now: float) -> ColumnElement[bool]:
-    """Return the condition for keys that may not be used any more."""
+    """Return the condition for keys that may no longer be used."""
     expired = and_(keys.c.expires_at.is_not(None), keys.c.expires_at <= now)  # Never null: it is negated too.
     return or_(keys.c.revoked_at.is_not(None), expired)
 
 
 def hold(connection: Connection, which: ColumnElement[bool], now: float) -> None:
-    """Keep the waiting scenes of jobs from being painted."""
+    """Hold jobs, so that their waiting scenes are not painted."""
     waiting = and_(which, jobs.c.held_at.is_(None), jobs.c.id.in_(_open()))
     connection.execute(update(jobs).where(waiting).values(held_at=now))
 
 
 def cancel(connection: Connection, which: ColumnElement[bool], now: float) -> None:
-    """Cancel the scenes of jobs that have not ended."""
+    """Cancel the open scenes of jobs."""
     found = list(connection.execute(select(jobs.c.id).where(which, jobs.c.id.in_(_open()))).scalars())
     for job_id in found:
         cancel_scenes(connection, job_id, now)
@@ -57,14 +57,14 @@ def cancel(connection: Connection, which: ColumnElement[bool], now: float) -> No
 
 
 def give_up(engine: Engine, held_s: float, now: float | None = None) -> None:
-    """Cancel what was held for so long that nobody will want it. Raises SQLAlchemyError."""
+    """Cancel jobs that were held for longer than `held_s`, which nobody will want. Raises SQLAlchemyError."""
     with engine.begin() as connection:
         now = now_of(connection, now)
         cancel(connection, and_(jobs.c.held_at < now - held_s, jobs.c.cancelled_at.is_(None)), now)
 
 
 def _open_with(key_id: str) -> ColumnElement[bool]:
-    """Return the condition for jobs of which a scene waits that this key asked for, or asked for again."""
+    """Return the condition for jobs with an open scene that this key requested, or requested again."""
     asked = or_(scenes.c.key_id == key_id, and_(scenes.c.key_id.is_(None), jobs.c.key_id == key_id))
     waiting = scenes.c.status.in_(("queued", "running"))
     return jobs.c.id.in_(select(scenes.c.job_id).select_from(scenes.join(jobs)).where(asked, waiting))

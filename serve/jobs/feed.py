@@ -1,7 +1,7 @@
-"""Report to all open event streams how their jobs change: one database query for all of them.
+"""Report changes of jobs to all open event streams, with one database query for all of them.
 
-A scene that ends leaves the waiting and the running ones for good, so a job whose counts of those two stay as
-they were has nothing new to report. Only a job whose counts changed is read, once for all of its streams.
+A scene that ends is neither queued nor running any more, so a job has nothing new to report while those two
+counts stay the same. Only a job whose counts changed is read, once for all of its streams.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ class FeedEntry:
     changed: asyncio.Event = field(default_factory=asyncio.Event)
 
     async def after(self, seen: JobState) -> JobState:
-        """Return the next state that is not the one that was `seen`. Raises what reading it raised."""
+        """Wait for a state other than `seen`, and return it. Raises what reading it raised."""
         while self.state is seen:
             if self.fault is not None:
                 raise self.fault
@@ -38,14 +38,14 @@ class FeedEntry:
         return self.state
 
     def update(self, state: JobState | None, fault: Exception | None = None) -> None:
-        """Wake every reader."""
+        """Store the new state or fault, and wake every reader."""
         self.state, self.fault = state or self.state, fault
         self.changed.set()
         self.changed = asyncio.Event()
 
 
 class JobFeed:
-    """Poll as long as a stream reads. `look` finds the open jobs of owners, `load` reads one job whole."""
+    """Poll while any stream reads. `look` finds the open jobs of owners, `load` reads one whole job."""
 
     def __init__(
         self,
@@ -61,7 +61,7 @@ class JobFeed:
 
     @contextmanager
     def following(self, first: JobState) -> Iterator[FeedEntry]:
-        """Follow a job of which `first` was just read."""
+        """Follow a job whose state was just read as `first`."""
         entry = self._entries.setdefault(first.id, FeedEntry(first.owner, first))
         if _reported(entry.state) != _reported(first):
             entry.update(first)

@@ -1,4 +1,4 @@
-"""Read the files that a job's scene is painted from, when its time has come."""
+"""Read the files that a job's scene is painted from, when it is about to be painted."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from .single_layers import SingleLayer
 
 
 def read_files(pictures: Pictures, job: SceneJob | SingleLayer) -> dict[str, bytes]:
-    """Return the files that a scene's layers name, by their names.
+    """Return the files that a scene's layers name, by name.
 
-    Raises Refusal 410 where one is damaged, and OSError where the store is not there.
+    Raises Refusal 410 if one is damaged, and OSError if the store is not available.
     """
     files: dict[str, bytes] = {}
     for layer in job.layers:
@@ -22,6 +22,6 @@ def read_files(pictures: Pictures, job: SceneJob | SingleLayer) -> dict[str, byt
             try:
                 files[name] = pictures.get(name)
             except Damaged as damage:
-                message = f"the picture that {layer.path} is painted from was found {damage.how}"
+                message = f"the input picture of {layer.path} was found {damage.how}"
                 raise Refusal(410, "gone", message, f"{layer.path}.{param}") from None
     return files

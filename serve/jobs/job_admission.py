@@ -1,4 +1,4 @@
-"""Admit a job: look for an earlier one with its key, and refuse one that is over its tenant's limits."""
+"""Admit a job: find an earlier job with the same idempotency key, or refuse one over its tenant's limits."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ from .job_rows import open_scenes, worked_off_in_s
 
 IDEMPOTENCY_S = 86_400.0
 UNKNOWN_S = 30.0
-"""The seconds until some scenes are done, where none was lately."""
+"""The Retry-After in seconds if none of the owner's scenes has ended lately."""
 
 
 class TooManyWaiting(Exception):
-    """The owner has as many scenes waiting as one may have; None where none of them was done lately."""
+    """The owner has as many waiting scenes as allowed; `retry_after_s` is None if none ended lately."""
 
     def __init__(self, retry_after_s: float | None) -> None:
         super().__init__(retry_after_s)
@@ -32,15 +32,15 @@ class TooManyWaiting(Exception):
 
 
 class KeyEnded(Exception):
-    """The key was revoked or expired since it was looked at."""
+    """The key was revoked or expired since it was checked."""
 
 
 class PicturesGone(Exception):
-    """A picture that a scene starts from is not there any more."""
+    """A picture that a scene starts from no longer exists."""
 
 
 class BudgetSpent(Exception):
-    """The token has fewer megapixel-steps left."""
+    """The token has fewer megapixel-steps left than the job costs, which is `amount`."""
 
     def __init__(self, amount: float) -> None:
         super().__init__(amount)
@@ -48,31 +48,31 @@ class BudgetSpent(Exception):
 
 
 class OtherBody(Exception):
-    """The idempotency key was used for another body."""
+    """The idempotency key was used before with another body."""
 
 
 @contextmanager
 def refusals_in_words(max_waiting: int) -> Iterator[None]:
-    """Raise what is refused here in the words of an answer. `max_waiting`: the scenes that may wait."""
+    """Turn the exceptions of admission into HTTP errors. `max_waiting` is the limit on waiting scenes."""
     try:
         yield
     except StorageFull as full:
         raise Refusal(507, "insufficient_storage", str(full), retry_after_s=ROOM_S) from None
     except KeyEnded:
-        raise Refusal(401, "unauthenticated", "this key has ended") from None
+        raise Refusal(401, "unauthenticated", "this key has expired or was revoked") from None
     except PicturesGone:
-        message = "a picture that this job starts from has just expired or was removed"
+        message = "an input picture of this job has just expired or been removed: upload it again"
         raise InvalidRequest(message, "scenes") from None
     except OtherBody:
         message = "this Idempotency-Key was used for another body in the last 24 hours"
         raise InvalidRequest(message, "Idempotency-Key") from None
     except TooManyWaiting as full:
-        message = f"at most {max_waiting} scenes may wait at once; come back when some are done"
+        message = f"at most {max_waiting} scenes may wait at once; try again when some are done"
         raise Overloaded(message, retry_after_s=full.retry_after_s or UNKNOWN_S) from None
 
 
 class Beside(Protocol):
-    """Row kept with a job, in the transaction that keeps it. `bytes`: of the tenant's storage."""
+    """Row stored with a job, in the same transaction. `bytes` counts towards the tenant's storage."""
 
     @property
     def bytes(self) -> int: ...
@@ -92,9 +92,9 @@ def admit_job(
     budget: StorageBudget | None,
     more_bytes: int = 0,
 ) -> str | None:
-    """Return the id of an earlier job with the same key.
+    """Return the id of an earlier job with the same key, or None if a new job may be stored.
 
-    Raises OtherBody, KeyEnded, TooManyWaiting and StorageFull where a new one is refused.
+    Raises OtherBody, KeyEnded, TooManyWaiting or StorageFull if a new job is refused.
     """
     check_key(connection, key_id, now)
     if earlier := earlier_job(connection, owner, key, body_hash, now):
@@ -128,7 +128,7 @@ def earlier_job(
 
 
 def check_key(connection: Connection, key_id: str | None, now: float) -> None:
-    """Raise KeyEnded where the key has. It does not end while the transaction lasts."""
+    """Raise KeyEnded if the key has ended. Otherwise it cannot end before the transaction does."""
     if key_id is None:
         return
     this = select(keys.c.id).where(keys.c.id == key_id, not_(ended(now))).with_for_update(read=True)

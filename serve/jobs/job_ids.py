@@ -19,14 +19,14 @@ NO_JOB = "there is no such job"
 
 
 def new_job_id() -> str:
-    """Return 128 random bits, which nobody guesses."""
+    """Return 128 random bits in hex, which nobody can guess."""
     return secrets.token_hex(16)
 
 
 def check_job_id(job_id: str) -> None:
-    """Refuse an id that no job has.
+    """Raise Refusal 404 for a string that cannot be a job's id.
 
-    Not every string may be in a database query: PostgreSQL's texts hold no NUL.
+    Not every string may go into a database query: PostgreSQL's text cannot hold NUL.
     """
     if not JOB_ID.fullmatch(job_id):
         raise Refusal(404, "not_found", NO_JOB)
@@ -49,4 +49,6 @@ def place_of(cursor: str) -> tuple[float, str]:
             return float(created_at), job_id
         raise ValueError(job_id)
     except (binascii.Error, ValueError):
-        raise InvalidRequest("after is not a cursor of this list", "after") from None
+        raise InvalidRequest(
+            "after is not a cursor of this list: send the `next` of the page before", "after"
+        ) from None

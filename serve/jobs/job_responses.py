@@ -1,4 +1,4 @@
-"""Jobs on the wire, and the events of one."""
+"""Convert jobs to wire responses, and stream a job's events."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from .job_schema import (
 from .states import ENDED, JobState, SceneState
 
 LONGEST_S = 900.0
-"""A stream holds one of the edge's slots, also where its reader has vanished without a word."""
+"""The longest that a stream stays open: it holds a request slot, even if its reader silently vanished."""
 
 
 def accepted(job: JobState) -> JobAccepted:
@@ -43,7 +43,7 @@ def summary(job: JobState, with_tenant: bool = False) -> JobSummary:
 
 
 def whole(job: JobState, address: str, with_tenant: bool = False) -> JobResponse:
-    """Return the whole job as its response. `address` is the job's own, as its caller reaches it."""
+    """Return the response for a whole job. `address` is the job's URL as its caller reaches it."""
     return JobResponse(
         **summary(job, with_tenant).model_dump(),
         ahead=job.ahead,
@@ -71,11 +71,11 @@ def _scene(scene: SceneState, address: str) -> JobScene:
 
 
 def already_sent(job: JobState, last_event_id: str) -> int:
-    """Read which scenes' ends an event's id says were sent.
+    """Return a bit mask of the scenes whose ends were already sent, read from an event's id.
 
     It has one bit for each scene, so that order and clocks do not matter.
 
-    None were, by an id of another job, or one that names a scene that has not ended.
+    It is 0 if the id belongs to another job, or names a scene that has not ended.
     """
     job_id, _, bits = last_event_id.partition(".")
     if job_id != job.id or not re.fullmatch(f"[0-9a-f]{{1,{job.total // 4 + 1}}}", bits):
@@ -85,10 +85,10 @@ def already_sent(job: JobState, last_event_id: str) -> int:
 
 
 def job_events(feed: JobFeed, first: JobState, address: str, sent: int = 0) -> EventProducer:
-    """Stream `job.progress` with the counts, `scene.ended` for each scene that has, then `job.ended`.
+    """Stream `job.progress` with the counts, `scene.ended` for each ended scene, then `job.ended`.
 
-    A new stream sends all that has ended so far and was not sent before, so that nothing is missed by
-    connecting again, as a client does when the stream ends without `job.ended`: after a while it does.
+    A new stream sends every end that was not `sent` before, so a client misses nothing by reconnecting. It
+    must reconnect when a stream ends without `job.ended`, as every stream does after LONGEST_S.
     """
 
     async def produce(on_event: Callable[[Event], None]) -> None:

@@ -1,4 +1,4 @@
-"""Read and write the rows of jobs and scenes, inside of a transaction of the caller's."""
+"""Read and write the rows of jobs and scenes, within the caller's transaction."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def open_scenes(owner: str) -> ColumnElement[bool]:
 
 
 def worked_off_in_s(connection: Connection, owner: str, count: int, now: float) -> float | None:
-    """Return the seconds for so many of the owner's scenes, at the pace of the last minutes."""
+    """Return the seconds for `count` of the owner's scenes at the recent rate; None if none ended lately."""
     since = now - LATELY_S
     done = select(func.count()).select_from(scenes.join(jobs))
     lately = connection.execute(done.where(jobs.c.owner == owner, scenes.c.ended_at > since)).scalar_one()
@@ -57,7 +57,7 @@ def worked_off_in_s(connection: Connection, owner: str, count: int, now: float) 
 def scenes_ahead(connection: Connection, owner: str, created_at: float) -> int:
     """Count the open scenes of the owner's earlier jobs.
 
-    They come first, since of each caller the oldest job does (serve/jobs/leases.py).
+    They come first, since each owner's oldest job does (serve/jobs/leases.py).
     """
     earlier = select(func.count()).select_from(scenes.join(jobs))
     return connection.execute(earlier.where(open_scenes(owner), jobs.c.created_at < created_at)).scalar_one()

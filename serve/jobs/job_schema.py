@@ -20,15 +20,15 @@ class Webhook(Wire):
 
 
 class JobRequest(Wire):
-    """Scenes to be painted when there is room; a `deadline_s` counts from when its painting begins."""
+    """Scenes to paint when there is capacity; each `deadline_s` counts from when its painting begins."""
 
-    # Only the first fault is reported: to collect those of a thousand scenes takes a second.
+    # Only the first fault is reported: collecting those of a thousand scenes takes a second.
     scenes: list[SceneRequest] = Field(min_length=1, max_length=MAX_SCENES, fail_fast=True)
     webhook: Webhook | None = None
 
 
 class JobAccepted(Wire):
-    """Description of a job once it is kept for good."""
+    """A job that has been stored."""
 
     id: str
     status: Status
@@ -73,7 +73,7 @@ class WebhookState(Wire):
 
 
 class JobResponse(JobSummary):
-    """`failed` as soon as all scenes have ended and one has failed; the others' pictures are there."""
+    """A job: `failed` once all scenes have ended and any of them failed; the others keep their pictures."""
 
     ahead: int = Field(description="scenes of your earlier jobs that have not ended: they come first")
     webhook: WebhookState | None = None

@@ -1,4 +1,4 @@
-"""Serve jobs to their callers: admit, keep, look up. What blocks runs in threads."""
+"""Serve jobs to their callers: admit, keep, look up. Blocking work runs in threads."""
 
 from __future__ import annotations
 
@@ -40,16 +40,16 @@ from .states import ENDED, JobState, NewScene, SceneState
 
 @dataclass(frozen=True)
 class Alone:
-    """Work of one request, as a job that is answered before it is painted."""
+    """The work of one request as a job, which is answered before it is painted."""
 
     scenes: Sequence[SceneRequest | SingleLayerRequest]
     webhook: None = None
 
 
 class JobService:
-    """Open the jobs' database at the first job: an edge without jobs needs no folder.
+    """The jobs of a service. Its database opens with the first job: an edge without jobs needs no folder.
 
-    Raises NotReady where that fails.
+    Methods raise NotReady if that fails.
 
     An owner of None is an admin, who lists, sees, ends and releases all jobs.
     """
@@ -67,7 +67,7 @@ class JobService:
 
     @cached_property
     def kept_scenes(self) -> KeptScenes:
-        """Return the reader of kept pictures. Raises what opening a store raises, so it is for threads."""
+        """Return the reader of kept pictures. Call it in a thread: opening a store blocks and may raise."""
         return KeptScenes(self._store, self._pictures, self._config.jobs.max_repaints)
 
     @cached_property
@@ -85,12 +85,12 @@ class JobService:
         beside: Beside | None = None,
         budget: TokenBudget | None = None,
     ) -> JobState:
-        """Submit a job, kept for good when this returns.
+        """Submit a job. It is stored durably when this returns.
 
-        `pictures`: those that its scenes start from. `beside`: what is kept with it.
+        `pictures` are those that its scenes start from, `beside` is a row to store with it, and `budget`
+        belongs to the token that it was submitted with.
 
-        `budget`: of the token that it was submitted with. Raises InvalidRequest, Overloaded, and Refusal 401,
-        429 and 507.
+        Raises InvalidRequest, Overloaded, and Refusal 401, 429 and 507.
         """
         job_id, url = new_job_id(), self._webhook_url(requested)
         scenes = await _admitting(requested)(
@@ -101,7 +101,7 @@ class JobService:
         most = self._config.jobs.max_waiting_scenes
 
         def keep() -> JobState:
-            _ = self._pictures  # Where none can be kept, no job is taken.
+            _ = self._pictures  # If no picture can be kept, accept no job.
             to_keep = scenes, None, digest, key, most, key_id, self.budget(), url, names, beside, token_id
             state = self._store.counts(owner, self._store.submit(job_id, owner, *to_keep))
             assert state is not None  # noqa: S101 (it was committed a line ago)
@@ -123,9 +123,9 @@ class JobService:
         key_id: str | None,
         pictures: Collection[PictureInput],
     ) -> JobState | None:
-        """Refuse a job that submit would refuse whatever its pictures are, before any of them is read.
+        """Refuse a job that `submit` would refuse whatever its pictures are, before any of them is read.
 
-        Return the earlier job with the same key and body, if there is one. Raises what submit raises.
+        Returns the earlier job with the same key and body, if there is one. Raises what `submit` raises.
         """
         self._webhook_url(requested)
         scenes = await _admitting(requested)(
@@ -151,7 +151,7 @@ class JobService:
             return await self.in_thread(look)
 
     def _webhook_url(self, requested: JobRequest | Alone) -> str | None:
-        """Return where a job's end is told. Raises InvalidRequest where it must not be told there."""
+        """Return the URL that a job's end is reported to. Raises InvalidRequest if it is not allowed."""
         if requested.webhook is None:
             return None
         try:
@@ -161,7 +161,7 @@ class JobService:
         return requested.webhook.url
 
     def budget(self) -> StorageBudget:
-        """Return what one tenant may keep."""
+        """Return the storage budget of one tenant."""
         settings = self._config.jobs
         return StorageBudget(settings.max_stored_bytes, settings.max_stored_scenes, self._disk.left_bytes())
 
@@ -171,7 +171,7 @@ class JobService:
         return found_job(await self.in_thread(lambda: self._store.job(owner, job_id)))
 
     async def check_reach(self, owner: str, job_id: str, key_id: str) -> None:
-        """Raise Refusal 404 for a job that no token of this key submitted."""
+        """Raise Refusal 404 unless a token of this key submitted the job."""
         check_job_id(job_id)
         if not await self.in_thread(lambda: self._store.is_of_tokens(owner, job_id, key_id)):
             raise Refusal(404, "not_found", NO_JOB)
@@ -181,12 +181,12 @@ class JobService:
         return await self.in_thread(lambda: open_jobs(self._store.engine, owners))
 
     async def release(self, owner: str | None, job_id: str) -> JobState:
-        """Let a job be painted that is held since its key ended. Raises Refusal 404."""
+        """Release a job that is held because its key has ended. Raises Refusal 404."""
         check_job_id(job_id)
         return found_job(await self.in_thread(lambda: self._store.release(owner, job_id)))
 
     async def end(self, owner: str | None, job_id: str) -> JobState:
-        """Cancel a job, or remove one that has ended, its pictures too. Raises Refusal 404."""
+        """Cancel a job, or remove one that has ended with its pictures. Raises Refusal 404."""
         check_job_id(job_id)
         return found_job(await self.in_thread(lambda: self._end(owner, job_id)))
 
@@ -194,7 +194,7 @@ class JobService:
         found = self._store.counts(owner, job_id)
         if found is None or found.status not in ENDED:
             return self._store.cancel(owner, job_id)
-        # The pictures first: where a store fails, the job is still there for another request.
+        # The pictures first: if the store fails, the job still exists for another request.
         noted = self._store.note_pictures(owner, job_id)
         try:
             for token in noted:
@@ -202,10 +202,10 @@ class JobService:
         except OSError:
             loose.forget(self._store.engine, noted)
             raise
-        # Once more: what was about to be kept for another scene meanwhile, and then was not.
+        # Once more, for pictures that were about to be kept for another scene, and then were not.
         removed = self._store.remove(owner, job_id)
         for token in removed or ():
-            with suppress(OSError):  # Its note stays, and a worker finds it.
+            with suppress(OSError):  # The note stays, and a worker finds it.
                 loose.tidy(self._store.engine, token, self._pictures.drop)
         return None if removed is None else found
 
@@ -216,7 +216,7 @@ class JobService:
         after: str | None,
         among: Select[tuple[str]] | None = None,
     ) -> tuple[list[JobState], str | None]:
-        """Return a page, and the cursor of the next one. `among` selects the ids of the jobs meant."""
+        """Return a page of jobs and the cursor of the next one. `among` limits it to the ids it selects."""
         place = None if after is None else place_of(after)
         found = await self.in_thread(lambda: self._store.page(owner, limit + 1, place, among))
         page = found[:limit]
@@ -230,16 +230,16 @@ class JobService:
 
     @property
     def engine(self) -> Engine:
-        """Return the database. Raises what opening it raises, so it is for threads."""
+        """Return the database. Call it in a thread: opening the database blocks and may raise."""
         return self._store.engine
 
     async def in_thread(self, work: Callable[[], Result]) -> Result:
-        """Do what blocks. Raises NotReady and Refusal 507."""
+        """Run blocking work in a thread. Raises NotReady and Refusal 507."""
         return await in_thread(work, "jobs")
 
 
 def _admitting(
     requested: JobRequest | Alone,
 ) -> Callable[[Callable[[], list[NewScene]]], Awaitable[list[NewScene]]]:
-    """Return what runs an admission beside the event loop. A LoRA's file may take it long."""
+    """Return the function that runs an admission off the event loop. A LoRA's file may take long."""
     return with_lora_files if name_loras(requested.scenes) else off_loop

@@ -1,7 +1,7 @@
 """Keep jobs for their callers: submit, look up, cancel.
 
-Every method is one transaction. Without `now`, in seconds since 1970, it is whatever time the database has.
-All of them raise SQLAlchemyError.
+Every method is one transaction and raises SQLAlchemyError. `now` is in seconds since 1970, and defaults to
+the database's time.
 """
 
 from __future__ import annotations
@@ -49,8 +49,9 @@ from .stored_bytes import cancel_scenes
 
 
 class JobStore:
-    """`owner` is the caller's own name among tenants. Nobody sees another's jobs, but for an admin: where the
-    owner may be None, that means any.
+    """The stored jobs. `owner` is the caller's tenant, which sees only its own jobs.
+
+    Methods that allow None as the owner take it for an admin, who sees all jobs.
     """
 
     def __init__(self, engine: Engine) -> None:
@@ -72,14 +73,14 @@ class JobStore:
         beside: Beside | None = None,
         token_id: str | None = None,
     ) -> str:
-        """Return the job's id, kept for good when this returns.
+        """Store a job durably, and return its id.
 
-        That of an earlier job with the same key, if there is one.
+        If there is an earlier job with the same key, return that job's id instead.
 
-        `key` is the idempotency key, `key_id` the API key that it was submitted with, `webhook_url` where its
-        end is told, `pictures` those that it holds until it has ended, `beside` what is kept with it,
-        `token_id` the token whose budget it takes. Raises OtherBody, TooManyWaiting, KeyEnded, StorageFull,
-        PicturesGone and BudgetSpent.
+        `key` is the idempotency key, `key_id` the API key that it was submitted with, `webhook_url` where to
+        report its end, `pictures` those that it holds until it has ended, `beside` a row to store with it,
+        `token_id` the token whose budget it spends. Raises OtherBody, TooManyWaiting, KeyEnded,
+        StorageFull, PicturesGone and BudgetSpent.
         """
         rows = [scene_row(job_id, number, scene) for number, scene in enumerate(new)]
         if token_id is not None:
@@ -108,7 +109,7 @@ class JobStore:
                 if beside is not None:
                     beside.add(connection, job_id, owner, now)
         except IntegrityError:
-            # The same key, committed by another replica since we looked (PostgreSQL; SQLite lets one write).
+            # Another replica has committed the same key since we looked (PostgreSQL; SQLite has one writer).
             with self.engine.begin() as connection:
                 if earlier := earlier_job(connection, owner, key, body_hash, now_of(connection, now)):
                     return earlier
@@ -125,9 +126,9 @@ class JobStore:
         key_id: str | None = None,
         budget: StorageBudget | None = None,
     ) -> str | None:
-        """Return the id of the earlier job with the same key, None where this would be a new one.
+        """Return the id of the earlier job with the same key, or None if this would be a new one.
 
-        Raises what submit would raise, but for the pictures.
+        Raises what `submit` would raise, except PicturesGone and BudgetSpent.
         """
         rows = [scene_row("", number, scene) for number, scene in enumerate(new)]
         with self.engine.begin() as connection:
@@ -184,7 +185,7 @@ class JobStore:
     ) -> list[JobState]:
         """Return jobs, newest first.
 
-        `after` is the (created_at, id) of the last one seen, `among` selects the ids of those meant.
+        `after` is the (created_at, id) of the last job seen. `among` limits them to the ids it selects.
         """
         where: ColumnElement[bool] = true() if owner is None else jobs.c.owner == owner
         if among is not None:
@@ -202,15 +203,15 @@ class JobStore:
         return [job_state(row, counted[row.id]) for row in found]
 
     def release(self, owner: str | None, job_id: str) -> JobState | None:
-        """Let a job that is held be painted. One that is not stays as it was."""
+        """Release a held job. A job that is not held stays unchanged."""
         with self.engine.begin() as connection:
             connection.execute(update(jobs).where(this_job(owner, job_id)).values(held_at=None))
         return self.counts(owner, job_id)
 
     def cancel(self, owner: str | None, job_id: str, now: float | None = None) -> JobState | None:
-        """Cancel what has not ended, here and at once. A job that had ended stays as it was.
+        """Cancel a job's open scenes immediately. A job that has ended stays unchanged.
 
-        Of a cancelled scene the receipt is kept, and not its words.
+        A cancelled scene keeps its receipt, but not its words.
         """
         with self.engine.begin() as connection:
             found = connection.execute(
@@ -224,15 +225,15 @@ class JobStore:
         return self.counts(owner, job_id)
 
     def note_pictures(self, owner: str | None, job_id: str) -> list[str]:
-        """Note that a job is about to be done with its pictures. Return the notes' tokens."""
+        """Note that a job is about to give up its pictures. Return the notes' tokens."""
         with self.engine.begin() as connection:
             return _note_pictures(connection, owner, job_id, now_of(connection))
 
     def remove(self, owner: str | None, job_id: str) -> list[str] | None:
-        """Delete a job and its scenes. Return its pictures' notes; None where there is no job."""
+        """Delete a job and its scenes. Return the tokens of its pictures' notes; None if there is no job."""
         mine = select(jobs.c.id).where(this_job(owner, job_id))
         with self.engine.begin() as connection:
-            connection.execute(mine.with_for_update())  # First, as all others that change a job do.
+            connection.execute(mine.with_for_update())  # Lock the job first, as all other changes of it do.
             tokens = _note_pictures(connection, owner, job_id, 0.0)
             connection.execute(delete(scenes).where(scenes.c.job_id.in_(mine)))
             gone = connection.execute(delete(jobs).where(this_job(owner, job_id))).rowcount == 1

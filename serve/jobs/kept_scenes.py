@@ -1,6 +1,6 @@
-"""Write and read the kept file of a job's scene: its picture, or its whole answer where it has layers.
+"""Write and read the kept file of a job's scene: its picture, or its whole answer if it has layers.
 
-Both are one file. An answer is JSON, which begins with a brace; no picture does.
+Either way there is one file. An answer is JSON, which begins with a brace; no picture does.
 """
 
 from __future__ import annotations
@@ -25,13 +25,13 @@ from .single_layers import Painted
 from .states import SceneState
 
 BRACE = b"{"
-NO_SCENE = "this job has no such scene, or no picture of it"
+NO_SCENE = "this job has no such scene, or the scene has no picture"
 OnDamage = Callable[[Outcome], None]
-"""Called by the first that finds a kept picture damaged, with what becomes of it."""
+"""Called by the first reader that finds a kept picture damaged, with the outcome."""
 
 
 def kept_file(scene: Painted, request_id: str, degraded: Sequence[str] = ()) -> bytes:
-    """Return the bytes to keep of a scene. `degraded`: what is to be declared of it besides its own."""
+    """Return the bytes to keep for a scene. `degraded` holds entries to add to the scene's own."""
     if not scene.layers:
         return scene.picture.data
     body = scene.body(request_id)
@@ -40,7 +40,7 @@ def kept_file(scene: Painted, request_id: str, degraded: Sequence[str] = ()) -> 
 
 
 def painted(scene: Painted) -> str:
-    """Return what is equal for scenes with equal pictures; whole answers never are, for the times in them."""
+    """Return a hash that is equal for equal pictures. Whole answers are never equal: they have timings."""
     if not scene.layers:
         return hashlib.sha256(scene.picture.data).hexdigest()
     digest = hashlib.sha256()
@@ -57,16 +57,16 @@ def picture_in(kept: bytes) -> bytes:
 
 
 def response_in(kept: bytes) -> bytes | None:
-    """Return the JSON of a kept file, or None where only the picture was kept."""
+    """Return the JSON of a kept file, or None if only the picture was kept."""
     return kept if kept.startswith(BRACE) else None
 
 
 def ignore(outcome: Outcome) -> None:
-    """Do nothing about a damaged picture but what is done anyway."""
+    """Take no further action on a damaged picture."""
 
 
 class KeptScenes:
-    """Read the kept pictures of scenes. All of it blocks. `max_repaints`: of one that is damaged."""
+    """Read the kept pictures of scenes. All methods block. `max_repaints` limits repaints of a picture."""
 
     def __init__(self, store: JobStore, pictures: Pictures, max_repaints: int) -> None:
         self._store = store
@@ -76,12 +76,12 @@ class KeptScenes:
     def read(
         self, owner: str, job_id: str, number: int, whole: bool, on_damage: OnDamage = ignore
     ) -> tuple[SceneState, bytes, PictureFormat | None]:
-        """Return a scene's picture and format.
+        """Return a scene with its picture and format.
 
-        Where `whole`, its answer as JSON and None, if it was kept.
+        If `whole`, return its answer as JSON instead, and None as the format, if the answer was kept.
 
-        Raises Refusal 404 where there is none, or none yet. Where it is damaged: NotReady while it is painted
-        again, Refusal 410 where it cannot be.
+        Raises Refusal 404 if there is no picture, or none yet. If the picture is damaged, raises NotReady
+        while it is painted again, or Refusal 410 if it cannot be.
         """
         check_job_id(job_id)
         scene = self._store.scene(owner, job_id, number)
@@ -95,19 +95,19 @@ class KeptScenes:
     def input_file(self, holder: str, owner: str, picture_id: str) -> bytes:
         """Return a picture that `holder` holds. Raises Refusal 410.
 
-        All tenants' files are in one place, so that an id alone opens none.
+        All tenants' files are in one store, so an id alone gives no access.
         """
         found = PICTURE_ID.fullmatch(picture_id)
         if found is None or not holds(self._store.engine, holder, owner, found[1]):
-            raise Refusal(410, "gone", "a picture that this starts from is kept no more: upload it again")
+            raise Refusal(410, "gone", "an input picture is no longer kept: upload it again")
         try:
             return self._pictures.get(found[1])
         except Damaged as damage:
-            message = f"a picture that this starts from was found {damage.how}: upload it again"
+            message = f"an input picture was found {damage.how}: upload it again"
             raise Refusal(410, "gone", message) from None
 
     def _intact(self, owner: str, job_id: str, scene: SceneState, picture: str, on_damage: OnDamage) -> bytes:
-        for last in (False, True):  # Twice: not every store behind fsspec puts a whole file at once.
+        for last in (False, True):  # Twice: not every fsspec store writes a file atomically.
             try:
                 return self._pictures.get(picture)
             except Damaged as damage:

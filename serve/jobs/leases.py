@@ -1,8 +1,8 @@
-"""Lease scenes to workers: claim one, keep it, end it.
+"""Lease scenes to workers: claim a scene, renew its lease, end it.
 
-Only the holder of a scene's lease works on it. Each claim makes a new lease, and a scene is ended only by
-the lease that it has: a worker that was taken for dead and comes back changes nothing. Execution is at least
-once, the result exactly once.
+Only the holder of a scene's lease works on it. Each claim makes a new lease, and only a scene's current lease
+can end it, so a worker that was presumed dead and comes back changes nothing. Scenes are executed at least
+once, and results are kept exactly once.
 """
 
 from __future__ import annotations
@@ -28,15 +28,15 @@ from .token_budgets import give_back_scenes
 
 NOTHING: Mapping[Who, Used] = MappingProxyType({})
 KEPT_BYTES = case((scenes.c.picture.is_(None), 0), else_=scenes.c.picture_bytes)
-"""The bytes of a picture that a failed scene keeps: a page that was painted before still has its picture."""
+"""The bytes of the picture that a failed scene keeps: a page that was painted before has its old picture."""
 LONGEST_WAIT_S = 3_600.0
-"""Nothing waits longer for its next attempt: a time beyond it was written before the clock was set back."""
+"""The longest wait for another attempt: a later `not_before` was written before the clock was set back."""
 
 
 class Leases:
-    """Every method is one transaction. All of them raise SQLAlchemyError.
+    """The leases of scenes. Every method is one transaction and raises SQLAlchemyError.
 
-    Without `now`, it is whatever time the database has: workers on several machines agree on no other clock.
+    `now` defaults to the database's time, the only clock that workers on several machines share.
     """
 
     def __init__(self, engine: Engine, lease_s: float, max_attempts: int, max_losses: int) -> None:
@@ -46,9 +46,9 @@ class Leases:
         self._max_losses = max_losses
 
     def claim(self, now: float | None = None) -> Claim | None:
-        """Take the next scene.
+        """Lease the next waiting scene.
 
-        Of the caller with the fewest under way, its oldest job's first that waits.
+        The owner with the fewest running scenes comes first, then its oldest job, then the first scene there.
         """
         with self._engine.begin() as connection:
             now = now_of(connection, now)
@@ -103,9 +103,9 @@ class Leases:
         return list(connection.execute(in_turn).scalars())
 
     def renew(self, leases: Iterable[str], now: float | None = None) -> set[str]:
-        """Renew leases, and return those that still hold.
+        """Renew leases, and return those that are still valid.
 
-        The others' scenes were cancelled, or given to another worker.
+        The scenes of the others were cancelled, or given to another worker.
         """
         mine = scenes.c.lease.in_(list(leases))
         with self._engine.begin() as connection:
@@ -114,12 +114,12 @@ class Leases:
             return set(connection.execute(select(scenes.c.lease).where(mine)).scalars())
 
     def recover(self, now: float | None = None) -> int:
-        """Give back the scenes of workers that are gone. How many there were.
+        """Requeue the scenes of workers that are gone, and return how many there were.
 
-        That a worker died says little against its scene, so it costs no attempt; but one under which worker
-        after worker dies is given up in the end.
+        A worker's death says little about its scene, so it costs no attempt. But a scene that loses worker
+        after worker fails in the end.
         """
-        error = {"code": "generation_failed", "message": "its workers were lost, again and again"}
+        error = {"code": "generation_failed", "message": "the workers that painted it were lost too often"}
         with self._engine.begin() as connection:
             now = now_of(connection, now)
             # A lease is never that long: it was given before the clock was set back, and not renewed since.
@@ -134,9 +134,9 @@ class Leases:
             return connection.execute(again).rowcount + failed.rowcount
 
     def begin_keeping(self, lease: str, picture: str, now: float | None = None) -> bool:
-        """Note that a picture is about to be kept for a scene. False where the lease is lost: do not then.
+        """Note that a scene's picture is about to be kept.
 
-        Raises BeingDropped.
+        Returns False if the lease was lost: the picture must not be kept then. Raises BeingDropped.
         """
         with self._engine.begin() as connection:
             held = connection.execute(select(scenes.c.lease).where(scenes.c.lease == lease)).first()
@@ -156,12 +156,12 @@ class Leases:
         used: Mapping[Who, Used] = NOTHING,
         cost: float = 0.0,
     ) -> bool:
-        """Keep the result as the scene's, and with it what was `used` for it and what it `cost`.
+        """Record a scene's result, together with what was `used` for it and what it `cost`.
 
-        Returns False where the lease was lost, and the picture stays loose. One that it had before has no
-        owner from now on.
+        Returns False if the lease was lost; the picture then stays loose. The scene's previous picture, if it
+        had another one, becomes loose.
 
-        `painted` distinguishes paintings, where the name of their file does not (kept_scenes.py).
+        `painted` identifies the painting if the name of its file does not (kept_scenes.py).
         """
         first = func.coalesce(scenes.c.first_painted, painted or picture)
         values = {
@@ -172,7 +172,7 @@ class Leases:
             "changed": first != (painted or picture),
             "picture_bytes": picture_bytes,
         }
-        mine = update(scenes).where(scenes.c.lease == lease).values(token_steps=None)  # They are paid for.
+        mine = update(scenes).where(scenes.c.lease == lease).values(token_steps=None)  # They are now spent.
         with self._engine.begin() as connection:
             ended = _end("succeeded", now_of(connection, now))
             old = connection.execute(select(scenes.c.picture).where(scenes.c.lease == lease)).scalar()
@@ -189,7 +189,7 @@ class Leases:
     def fail(
         self, lease: str, error: dict[str, Any], retry_in_s: float | None, now: float | None = None
     ) -> bool:
-        """Count an attempt. The scene waits `retry_in_s` for the next, or has failed: if None at once."""
+        """Count a failed attempt. Retry after `retry_in_s`, unless that is None or it was the last."""
         with self._engine.begin() as connection:
             mine = scenes.c.lease == lease
             attempts = connection.execute(select(scenes.c.attempts).where(mine)).scalar_one_or_none()
@@ -205,16 +205,16 @@ class Leases:
             return connection.execute(update(scenes).where(mine).values(**values, **counted)).rowcount == 1
 
     def put_back(self, lease: str, wait_s: float, now: float | None = None) -> bool:
-        """Return a scene to the queue for later, without counting an attempt: there was no room for it."""
+        """Requeue a scene for later without counting an attempt, since there was no room for it."""
         mine = update(scenes).where(scenes.c.lease == lease)
         with self._engine.begin() as connection:
             values = _back(now_of(connection, now) + wait_s)
             return connection.execute(mine.values(**values)).rowcount == 1
 
     def forget(self, retention_s: float, limit: int = 100, now: float | None = None) -> int:
-        """Delete jobs whose last scene ended so long ago: how many. Their pictures are loose from then on.
+        """Delete jobs whose last scene ended more than `retention_s` ago, and return how many.
 
-        A job stays while its webhook is still to be delivered.
+        Their pictures become loose. A job stays while its webhook is still to be delivered.
         """
         with self._engine.begin() as connection:
             before = now_of(connection, now) - retention_s

@@ -15,7 +15,7 @@ UNDER_WAY = ("queued", "running")
 
 @dataclass(frozen=True)
 class OpenJob:
-    """A job that has not ended, by how many of its scenes wait and are painted. `held`: states.py."""
+    """A job that has not ended, with its counts of queued and running scenes. states.py explains `held`."""
 
     owner: str
     created_at: float
@@ -25,7 +25,7 @@ class OpenJob:
 
 
 def open_jobs(engine: Engine, owners: Collection[str]) -> dict[str, OpenJob]:
-    """Return the jobs of these owners that have not ended, by their id. Raises SQLAlchemyError.
+    """Return the jobs of these owners that have not ended, by id. Raises SQLAlchemyError.
 
     The scenes are counted in the index `scenes_by_status` alone, before their jobs are looked up.
     """

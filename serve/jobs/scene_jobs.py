@@ -1,4 +1,4 @@
-"""A job's scenes as they are kept: resolved at submission, so that any later run paints the same picture."""
+"""Resolve a job's scenes at submission, so that any later run paints the same picture."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def admit_all(
 
 
 def name_loras(scenes: Iterable[SceneRequest | SingleLayerRequest]) -> bool:
-    """Return whether a layer of these names LoRAs, whose files are looked at when it is admitted."""
+    """Return whether any layer names LoRAs, whose files are checked when it is admitted."""
     layers = chain.from_iterable(
         (each.requested,)
         if isinstance(each, SingleLayerRequest)
@@ -67,13 +67,13 @@ def admit_one(
 ) -> NewScene:
     """Resolve one scene. Raises InvalidRequest with the parameter's path, as `scenes.3.seed`."""
     if scene.output.sent_as == "url":
-        message = "a job keeps its pictures as it is: each of its scenes has a url once it is painted"
+        message = "leave out output.as: each scene of a job is kept, and has a url once it is painted"
         raise InvalidRequest(message, f"scenes.{number}.output.as")
     try:
         job = admit_scene(scene, config, f"{job_id}-{number}", None, owner, pictures)
     except InvalidRequest as error:
         raise type(error)(error.message, f"scenes.{number}.{error.param}") from None
-    # Its deadline is of this process's clock, and means nothing to the one that paints it.
+    # The deadline is on this process's clock, and means nothing to the process that paints.
     kept = job.with_layers(priority="batch", deadline_at=0.0)
     requested = iter((*(scene.characters or filter(None, (scene.character,))), scene.background))
     kept = kept.map_layers(
@@ -99,7 +99,7 @@ def _admit_layer(
 
 
 def expected_bytes(job: SceneJob) -> int:
-    """Return what is expected of the file that is kept of a scene: its picture, or that and its layers."""
+    """Return the expected bytes of a scene's kept file: its picture, or the picture and its layers."""
     *figures_px, place_px = (layer.width_px * layer.height_px for layer in job.layers)
     if job.merge.layers:
         return LAYERS_BYTES_A_PX * written_px(job.merge, figures_px, place_px)
@@ -108,7 +108,7 @@ def expected_bytes(job: SceneJob) -> int:
 
 
 def can_be_painted(kept: str | None) -> bool:
-    """Return whether a kept scene still has all that it was to be painted from."""
+    """Return whether a kept scene still has everything needed to paint it."""
     try:
         KEPT.validate_json(kept or "")
     except ValidationError:
@@ -117,7 +117,7 @@ def can_be_painted(kept: str | None) -> bool:
 
 
 def ready_to_paint(kept: str, deadline_s: float, config: ServiceConfig) -> SceneJob | SingleLayer:
-    """Return a kept scene's job. The deadline counts from when the painting begins: a batch may wait."""
+    """Return a kept scene's job. Its deadline counts from now, as painting begins: a batch may wait."""
     deadline_at = time.monotonic() + deadline_s
     job = KEPT.validate_json(kept).map_layers(lambda layer: replace(layer, deadline_at=deadline_at))
     served = job.map_layers(lambda layer: _as_served(layer, config.layers[layer.kind]))
@@ -125,9 +125,9 @@ def ready_to_paint(kept: str, deadline_s: float, config: ServiceConfig) -> Scene
 
 
 def _named(layer: LayerSettings, requested: Layer) -> str:
-    """Return the id of the model that a request names, empty where it names none.
+    """Return the id of the model that a request names, or an empty string if it names none.
 
-    Which model is a layer's first may have changed by the time a job is painted.
+    A layer's first model may be a different one by the time the job is painted.
     """
     found = find_model(layer, requested.model)
     return model_id(found[1]) if requested.model is not None and found is not None else ""

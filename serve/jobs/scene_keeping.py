@@ -1,4 +1,4 @@
-"""Keep a painted scene's picture, note why one failed, and drop a picture that no scene has."""
+"""Keep a painted scene's picture, record why a scene failed, and drop a picture that no scene has."""
 
 from __future__ import annotations
 
@@ -35,13 +35,13 @@ def keep_scene(
     cost: float,
     written: threading.Event,
 ) -> None:
-    """Keep a scene's picture, and leave none behind where the scene was cancelled meanwhile.
+    """Keep a scene's picture, and leave none behind if the scene was cancelled meanwhile.
 
-    `written` is set once it was kept, and what was used for it with it. `missed`: what is to be declared of
-    it, besides what its layers say.
+    `written` is set once the picture is kept, together with its usage. `missed` holds entries for `degraded`
+    besides those of its layers.
 
-    All in one thread: a cancel of the task that waits for it parts none of this. Raises OSError and
-    SQLAlchemyError.
+    It all runs in one thread, so that cancelling the task that waits for it cannot interrupt it halfway.
+    Raises OSError and SQLAlchemyError.
     """
     print_ = painted(scene)
     degraded = [*missed, *([OTHER] if claim.first_painted not in (None, print_) else [])]
@@ -76,7 +76,7 @@ def keep_scene(
 
 
 def fail_scene(claim: Claim, leases: Leases, error: Exception, retry_s: float) -> None:
-    """Note why a scene failed. It is tried again after `retry_s`, unless its request is at fault."""
+    """Record why a scene failed. It is tried again after `retry_s`, unless its request is at fault."""
     hopeless = isinstance(error, InvalidRequest | Refusal)
     if not isinstance(error, ScenewrightError | Refusal):
         logger.error("scene %d of job %s failed", claim.number, claim.job_id)
@@ -86,8 +86,8 @@ def fail_scene(claim: Claim, leases: Leases, error: Exception, retry_s: float) -
 
 
 def drop_picture(engine: Engine, pictures: Pictures, token: str) -> None:
-    """Drop a picture. One that cannot be dropped now stays noted, and is dropped later."""
+    """Drop a picture. If it cannot be dropped now, its note stays and it is dropped later."""
     try:
         loose.tidy(engine, token, pictures.drop)
     except (SQLAlchemyError, OSError) as error:
-        logger.warning("a picture that no scene has could not be dropped yet: %s", error)
+        logger.warning("an unused picture could not be deleted yet: %s", error)

@@ -1,4 +1,4 @@
-"""Paint the scenes of jobs, and keep their pictures; rest where none can be kept."""
+"""Paint the scenes of jobs and keep their pictures; pause while none can be kept."""
 
 from __future__ import annotations
 
@@ -35,11 +35,11 @@ from .states import Claim
 
 RETRY_S = 1.0
 LONGEST_REST_S = 60.0
-"""The pause before painting again where no picture could be kept: by then its disk or bucket may be back."""
+"""The longest pause after a picture could not be kept: by then its disk or bucket may be back."""
 
 
 class ScenePainter:
-    """Paint claimed scenes over one graph. Not for several event loops."""
+    """Paint claimed scenes over one graph, on a single event loop."""
 
     def __init__(self, config: ServiceConfig, graph: Graph, usage: UsageRecorder) -> None:
         self._config = config
@@ -51,7 +51,7 @@ class ScenePainter:
 
     @property
     def rests(self) -> bool:
-        """Return whether nothing should be painted now, since no picture could be kept."""
+        """Return whether painting is paused because no picture could be kept."""
         return time.monotonic() < self._resting_until
 
     async def keep_all(self) -> None:
@@ -61,7 +61,7 @@ class ScenePainter:
     async def paint(self, claim: Claim, leases: Leases, pictures: Pictures, engine: Engine) -> None:
         """Paint a scene and keep it.
 
-        On a fault that is not noted the lease runs out, and the scene is tried again.
+        If a fault cannot be recorded, the lease runs out and the scene is tried again.
         """
         try:
             job = ready_to_paint(claim.job, claim.deadline_s, self._config)
@@ -77,9 +77,9 @@ class ScenePainter:
                         result = of_scene(scene)
                     else:
                         result = await paint_layer(graph, job)
-                    used = bill.taken_off()  # It is written down once: with the picture, or without.
+                    used = bill.taken_off()  # It is recorded once: with the picture, or without.
                     took = {claim.who: Used(1, used.usage)}
-                    cost = cost_of(job) * used.pictures  # Each painting costs, and one of them is kept.
+                    cost = cost_of(job) * used.pictures  # All paintings cost, though one is kept.
                     keep = partial(keep_scene, claim, result, missed, leases, pictures, engine, took, cost)
                     await asyncio.shield(self._keep_in_thread(keep, claim.who, used.usage))
             self._unkept = 0
@@ -90,14 +90,14 @@ class ScenePainter:
             wait_s = getattr(error, "retry_after_s", None) or RETRY_S
             await asyncio.to_thread(leases.put_back, claim.lease, wait_s)
         except SQLAlchemyError:
-            logger.exception("a scene of job %s could not be written down", claim.job_id)
+            logger.exception("the outcome of a scene of job %s could not be recorded", claim.job_id)
         except Exception as error:
             await asyncio.to_thread(fail_scene, claim, leases, error, RETRY_S)
 
     def _keep_in_thread(
         self, keep: Callable[[threading.Event], None], who: Who, took: Usage
     ) -> asyncio.Task[None]:
-        """Keep a picture in a thread, which no cancel stops. Charge for one that is not kept all the same."""
+        """Keep a picture in a thread, which no cancellation stops. Charge for it even if it is not kept."""
 
         async def keep_or_charge() -> None:
             kept = threading.Event()
@@ -113,12 +113,12 @@ class ScenePainter:
         return task
 
     async def _repaint(self, graph: Graph, claim: Claim, job: SceneJob) -> SceneResult:
-        """Paint a scene once more, with as much time as it had at first."""
+        """Paint a scene once more, with the same time limit as at first."""
         deadline_at = time.monotonic() + claim.deadline_s
         return await render(graph, replace(job.with_layers(deadline_at=deadline_at), deadline_at=deadline_at))
 
     def _rest(self, error: OSError) -> None:
-        """Paint nothing for a while that doubles: where no picture can be kept, it would be for nothing."""
+        """Pause painting, twice as long each time: while no picture can be kept, painting is wasted."""
         if not isinstance(error, loose.BeingDropped):
             rest_s = min(LONGEST_REST_S, RETRY_S * 2 ** min(self._unkept, 30))
             self._unkept += 1

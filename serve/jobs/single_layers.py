@@ -1,4 +1,4 @@
-"""Layers alone as a job's work: what is requested, what is kept of it, and how it is painted."""
+"""Single layers as the work of a job: the request, what is kept of it, and how it is painted."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from ..graph.scene_job import SceneJob, SceneResult
 
 @dataclass(frozen=True)
 class SingleLayerRequest:
-    """A layer that is requested alone, and how its file is to be written."""
+    """A layer that is requested alone, and how to write its file."""
 
     kind: LayerKind
     requested: LayerRequest
@@ -27,13 +27,13 @@ class SingleLayerRequest:
 
     @property
     def cutout(self) -> bool:
-        """Return whether the figure alone is wanted."""
+        """Return whether the figure is to be cut out of its backdrop."""
         return bool(getattr(self.requested, "cutout", False))
 
 
 @dataclass(frozen=True)
 class SingleLayer:
-    """A layer alone in its resolved form. It has of a scene's job what the worker needs."""
+    """A resolved single layer. It offers the part of SceneJob's interface that the worker needs."""
 
     layer: LayerJob
     output: OutputOptions
@@ -41,19 +41,19 @@ class SingleLayer:
 
     @property
     def layers(self) -> tuple[LayerJob, ...]:
-        """Return the layer."""
+        """Return the layer, as a tuple of one."""
         return (self.layer,)
 
     def map_layers(self, change: Callable[[LayerJob], LayerJob]) -> SingleLayer:
-        """Return it with the layer changed."""
+        """Return a copy with the layer changed."""
         return replace(self, layer=change(self.layer))
 
 
 @dataclass(frozen=True)
 class Painted:
-    """Result of a job's work: the picture, the headers of its answer, and the answer's whole JSON.
+    """The result of painting: the picture, the headers of its answer, and the answer's whole JSON.
 
-    `layers` are there where a scene's request wants them.
+    `body` makes that JSON for a request id. `layers` is filled only if the scene's request wants them.
     """
 
     picture: Picture
@@ -63,7 +63,7 @@ class Painted:
 
 
 def cost_of(job: SceneJob | SingleLayer) -> float:
-    """Return what it costs, in megapixel-steps: the steps of its layers, and the pictures that it writes."""
+    """Return a job's cost in megapixel-steps: the steps of its layers, and the pictures that it writes."""
     steps = sum(layer.megapixel_steps for layer in job.layers)
     if isinstance(job, SceneJob):
         return steps + scene_megapixels(job)
@@ -71,13 +71,13 @@ def cost_of(job: SceneJob | SingleLayer) -> float:
 
 
 def of_scene(scene: SceneResult) -> Painted:
-    """Return what was painted of a whole scene."""
+    """Return the painted result of a whole scene."""
     merged = scene.merged
     return Painted(merged.picture, scene_headers(scene), lambda name: scene_body(name, scene), merged.layers)
 
 
 async def paint_layer(graph: Graph, job: SingleLayer) -> Painted:
-    """Paint a layer alone. Raises what deployments.errors draws."""
+    """Paint a layer alone. Raises the errors of deployments.errors."""
     render_alone = render_cutout if job.cutout else render_layer
     layer, picture = await render_alone(graph, job.layer, job.output)
     headers = layer_headers(layer) | picture_headers(picture)

@@ -1,4 +1,4 @@
-"""A job and its scenes as reported: the request, how far it is, and its result."""
+"""A job and its scenes as reported: the request, its progress and its result."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ ENDED = ("succeeded", "failed", "cancelled")
 
 @dataclass(frozen=True)
 class NewScene:
-    """A scene in its resolved form, as JSON: nothing of it is decided later, its seeds least of all.
+    """A resolved scene, as JSON: nothing about it is decided later, not even its seeds.
 
-    `picture_bytes`: what its picture is expected to take; `megapixel_steps`: what it costs a token's budget.
+    `picture_bytes` is the expected size of its picture, `megapixel_steps` its cost in a token's budget.
     """
 
     job: str
@@ -29,7 +29,11 @@ class NewScene:
 
 @dataclass(frozen=True)
 class SceneState:
-    """`repaints`: how often its kept picture was damaged and painted again; `changed`: it is another now."""
+    """The state of a scene.
+
+    `repaints` counts how often its kept picture was damaged and painted again. `changed` is true if the
+    picture then came out different.
+    """
 
     number: int
     status: SceneStatus
@@ -42,7 +46,7 @@ class SceneState:
 
     @property
     def was_kept(self) -> bool:
-        """Return whether it had a picture once."""
+        """Return whether the scene has ever had a picture."""
         return self.picture is not None or self.repaints > 0 or (self.error or {}).get("code") == "gone"
 
 
@@ -50,9 +54,9 @@ class SceneState:
 class JobState:
     """The state of a job.
 
-    `scenes` are empty where only the counts were requested. `ahead`: how many scenes of the owner's earlier
-    jobs have not ended, where the job itself was requested. `held`: the key that it came with has ended, so
-    what waits of it is not painted until it is released.
+    `scenes` is empty if only the counts were requested. `ahead` is the number of scenes in the owner's
+    earlier jobs that have not ended, if the whole job was requested. `held` is true if the key that submitted
+    the job has ended: its waiting scenes are not painted until the job is released.
     """
 
     id: str
@@ -68,7 +72,7 @@ class JobState:
 
     @property
     def status(self) -> SceneStatus:
-        """Return the status; `failed` where any scene failed, once all have ended."""
+        """Return the status. Once all scenes have ended, it is `failed` if any of them failed."""
         if self.cancelled:
             return "cancelled"
         if sum(self.counts.get(status, 0) for status in ENDED) == self.total:
@@ -78,9 +82,10 @@ class JobState:
 
 @dataclass(frozen=True)
 class Claim:
-    """A scene to be painted, by this lease; `first_painted` where it was before (kept_scenes.py).
+    """A scene to paint under this lease.
 
-    `owner`: its job's. `key_id`: of the key that it was submitted with, or painted again.
+    `first_painted` identifies its first painting, if there was one (kept_scenes.py). `owner` is the job's
+    owner, `key_id` the key that submitted the scene or asked for its repaint.
     """
 
     lease: str
@@ -94,5 +99,5 @@ class Claim:
 
     @property
     def who(self) -> Who:
-        """Return the tenant whose scene it is, and the key that it was submitted with."""
+        """Return the tenant that owns the scene, and the id of the key that requested it."""
         return self.owner, self.key_id or ""

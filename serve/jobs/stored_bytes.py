@@ -1,7 +1,7 @@
-"""Count what the jobs of a tenant keep on the disk: rows, words and pictures.
+"""Count what the jobs of a tenant keep on disk: rows, words and pictures.
 
-A scene counts its words from when it is submitted, and its picture by what is expected until it is there. One
-that is cancelled keeps a row as its receipt, and nothing of its request.
+A scene's words count from its submission on. Its picture counts with its expected size until it exists. A
+cancelled scene keeps a row as its receipt, and nothing of its request.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from ..state.job_tables import scenes
 from .token_budgets import give_back_scenes
 
 ROW_BYTES = 1_000
-"""The bytes of a scene in the database beside its words, with indexes and a job of its own; measured 700."""
+"""The bytes of a scene in the database besides its words, with indexes and a job to itself; measured 700."""
 CANCELLED: dict[str, Any] = {
     "status": "cancelled",
     "lease": None,
@@ -24,14 +24,14 @@ CANCELLED: dict[str, Any] = {
     "words_bytes": ROW_BYTES,
     "picture_bytes": 0,
 }
-"""The values of a scene that is cancelled."""
+"""The column values of a cancelled scene."""
 
 
 def cancel_scenes(connection: Connection, job_id: str, now: float) -> int:
-    """Cancel whatever of a job has not ended. Return how many scenes.
+    """Cancel all scenes of a job that have not ended, and return how many there were.
 
-    They are deleted and added again: rows that shrink where they are leave SQLite's pages nearly empty, 4 kB
-    a scene.
+    Their rows are deleted and inserted again: rows that shrink in place leave SQLite's pages nearly empty, at
+    4 kB a scene.
     """
     give_back_scenes(connection, (scenes.c.job_id == job_id) & (scenes.c.status == "queued"))
     waiting = scenes.c.job_id == job_id, scenes.c.status.in_(("queued", "running"))
@@ -43,6 +43,6 @@ def cancel_scenes(connection: Connection, job_id: str, now: float) -> int:
 
 
 def _cancelled(row: Mapping[Any, Any], now: float) -> dict[str, Any]:
-    """Return a scene's row when it is cancelled. One that is painted again keeps the picture that it had."""
+    """Return the row of a cancelled scene. A scene that was being repainted keeps its old picture."""
     size = 0 if row["picture"] is None else row["picture_bytes"]
     return {**row, **CANCELLED, "picture_bytes": size, "ended_at": now}

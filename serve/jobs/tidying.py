@@ -1,4 +1,4 @@
-"""Forget what has been kept for long enough, and drop the pictures that are nobody's."""
+"""Delete rows that were kept for long enough, and drop pictures without an owner."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from .leases import Leases
 from .scene_keeping import drop_picture
 
 YOUNG_S = 3_600.0
-"""A younger note's process may still be about to keep the picture."""
+"""The least age of a note to act on: the process of a younger one may still be about to keep the picture."""
 
 
 async def tidy(leases: Leases, pictures: Pictures, engine: Engine, config: JobConfig) -> None:

@@ -1,4 +1,4 @@
-"""Give back to tokens what their jobs took of their budgets, for scenes of which nothing was made."""
+"""Give tokens back what their jobs took from their budgets for scenes that produced nothing."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from ..state.job_tables import jobs, scenes
 
 
 def give_back_scenes(connection: Connection, which: ColumnElement[bool]) -> None:
-    """Give back what was taken for these scenes, with the rest of the transaction, and once."""
+    """Give back what was taken for these scenes, once, as part of the caller's transaction."""
     taken = which & scenes.c.token_steps.is_not(None)
     owed = select(jobs.c.token_id, func.sum(scenes.c.token_steps)).select_from(scenes.join(jobs))
     found = connection.execute(owed.where(taken).group_by(jobs.c.token_id)).all()

@@ -1,7 +1,7 @@
-"""Say whether the database of jobs may hold work, without asking it again and again while it holds none.
+"""Check whether the jobs database may hold work, without querying it repeatedly while it holds none.
 
-SQLite says whether another connection has written since (`PRAGMA data_version`) without a query or a lock. No
-work comes of time alone: what is retried later, or was leased to a worker that is gone, is open work already.
+SQLite reports whether another connection has written (`PRAGMA data_version`) without a query or a lock. Time
+alone creates no work: a scene to retry later, or one leased to a worker that is gone, already counts as open.
 """
 
 from __future__ import annotations
@@ -24,7 +24,10 @@ VERSION = "PRAGMA data_version"
 
 
 class WorkGate:
-    """Its methods block, and may be called by several threads. Raises SQLAlchemyError."""
+    """A gate that is open while there may be work. Its methods block and are thread-safe.
+
+    They raise SQLAlchemyError.
+    """
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
@@ -33,14 +36,14 @@ class WorkGate:
         self._watcher: PoolProxiedConnection | None = None
 
     def may_have_work(self) -> bool:
-        """Say whether scenes or webhooks are open. PostgreSQL, which has no such count, is always asked."""
+        """Return whether scenes or webhooks may be open. Always True on PostgreSQL, which has no count."""
         with self._lock:
             version = self._version()
             if version is None:
                 return True
             if version == self._empty_at:
                 return False
-            # Counted before it is asked: what is written meanwhile counts as written since.
+            # The version was read before the query, so that a write in between counts as a later one.
             self._empty_at = None if self._has_work() else version
             return self._empty_at is None
 
@@ -54,19 +57,19 @@ class WorkGate:
         try:
             if self._watcher is None:
                 self._watcher = self._engine.raw_connection()
-                self._watcher.detach()  # The count is each connection's own.
+                self._watcher.detach()  # The count belongs to one connection.
             cursor = self._watcher.cursor()
             try:
                 version: int = cursor.execute(VERSION).fetchone()[0]
                 return version
             finally:
                 cursor.close()
-        except sqlite3.Error as error:  # The driver's own: SQLAlchemy wraps only what it executes itself.
+        except sqlite3.Error as error:  # The driver's error: SQLAlchemy wraps only those of its own calls.
             self._forget()
             raise OperationalError(VERSION, None, error) from error
 
     def _forget(self) -> None:
-        """Close the watcher, and forget what it counted: another's count may be the same by chance."""
+        """Close the watcher, and forget its count: another connection's may be equal by chance."""
         watcher, self._watcher, self._empty_at = self._watcher, None, None
         if watcher is not None:
             watcher.close()
@@ -79,7 +82,7 @@ class WorkGate:
 
 
 def when_open(gate: WorkGate, act: Act) -> Act:
-    """Return an `act` that does nothing while there is no work."""
+    """Return a version of `act` that does nothing while there is no work."""
 
     async def act_on_work() -> None:
         if await asyncio.to_thread(gate.may_have_work):

@@ -1,7 +1,7 @@
-"""Work jobs off: claim their scenes, and have them painted (scene_painting.py).
+"""Process jobs: claim their scenes, and have them painted (scene_painting.py).
 
-Any number of replicas may run. One that dies is noticed when its leases run out, and loses only its time.
-Leases are renewed by a task and a thread of their own, so that nothing else that takes long outlasts them.
+Any number of replicas may run. One that dies is noticed when its leases run out, and only its time is lost.
+Leases are renewed by a separate task and thread, so that they do not run out while something else is slow.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ GAUGE_EVERY_S = 2.0
 
 
 class JobWorker:
-    """Paint the scenes of jobs. It starts by itself; its health is that of its tasks."""
+    """Paint the scenes of jobs. It starts when constructed, and is healthy while its tasks run."""
 
     def __init__(
         self,
@@ -85,7 +85,7 @@ class JobWorker:
         clean_up()
 
     async def stop(self) -> None:
-        """Drop what is under way; its leases run out. Wait for a renewal that holds a database connection."""
+        """Drop the work under way; its leases run out. Wait for a renewal, which holds a connection."""
         tasks = [self._working, *self._painting.values()]
         for task in tasks:
             task.cancel()
@@ -95,7 +95,7 @@ class JobWorker:
         await asyncio.to_thread(self._renewals.shutdown)
 
     async def _run(self) -> None:
-        """Run the tasks; where one ends, all do."""
+        """Run the tasks. If one of them fails, all stop."""
         engine, leases, pictures, gate = await self._open()
         sender = WebhookSender(engine, self._webhooks, self._recorder)
         poll_s = self._config.poll_s
@@ -114,19 +114,19 @@ class JobWorker:
             await asyncio.to_thread(gate.close)
 
     async def _open(self) -> tuple[Engine, Leases, Pictures, WorkGate]:
-        """Open the database, trying until it is there.
+        """Open the database, and retry until it is available.
 
-        A missing one keeps jobs waiting, and nothing else of the service.
+        Without it jobs wait, and nothing else in the service does.
         """
         while True:
             try:
                 return await asyncio.to_thread(_open, self._config, self._state_dir)
             except (SQLAlchemyError, OSError, ValueError):
-                logger.exception("the database of jobs cannot be opened")
+                logger.exception("the job database cannot be opened; it is tried again")
                 await asyncio.sleep(OPEN_AGAIN_S)
 
     async def _rest(self) -> None:
-        """Wait until a scene has ended, or a while has passed."""
+        """Wait until a scene has ended, or `poll_s` has passed."""
         self._wake.clear()
         try:
             async with asyncio.timeout(self._config.poll_s):
@@ -157,7 +157,7 @@ class JobWorker:
                 self._painting[lease].cancel()
 
     async def _record_free_bytes(self) -> None:
-        """Record how much room there is. Ray shows a gauge only in the report after it was set."""
+        """Record the free disk space. Ray shows a gauge only in the first report after it was set."""
         with suppress(OSError):
             free = await asyncio.to_thread(self._disk.free_bytes)
             if free is not None:

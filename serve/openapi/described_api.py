@@ -1,6 +1,6 @@
-"""Describe the whole API: which errors each route has, what every answer carries, and this service's limits.
+"""Complete the OpenAPI page: each route's errors, the headers of every answer, and this service's limits.
 
-The wire format's own bounds (serve/api/wire.py) are those of any service. Callers meet narrower ones, so
+The wire format's own bounds (serve/api/wire.py) hold for any service. This service's limits are narrower, so
 the page states those.
 """
 
@@ -24,7 +24,7 @@ EVERYWHERE = {"400", "500"}
 WITH_A_KEY = {"401", "403", "429", "503"}
 WITH_A_BODY = {"408", "413", "415", "422"}
 WITHOUT_A_BODY = {"408", "413"}
-"""Small bodies of such requests are read and dropped, except at health checks (serve/http/body_limits.py)."""
+"""A small body sent anyway is read and dropped, except at health checks (serve/http/body_limits.py)."""
 PAINTED = {"502", "504"}
 FROM_PICTURES = {
     "/v1/scenes",
@@ -35,10 +35,10 @@ FROM_PICTURES = {
     STORIES,
     REPAINT,
 }
-"""Routes whose layers may start from an uploaded picture, whose file may be found damaged."""
+"""Routes whose layers may start from an uploaded picture, whose file may turn out to be damaged."""
 KEPT_FILES = ("/v1/jobs/{job_id}/scenes/{index}", "/v1/pictures/{picture_id}", PAGE, f"{SIGNED}{{name}}")
 KEEPING = FROM_PICTURES | {"/v1/merges", "/v1/pictures", "/v1/cast", STORIES, REPAINT}
-"""Routes that keep what they are sent, or what they answer where links to it are wanted."""
+"""Routes that keep what they receive, or the pictures of their answer if links to them are requested."""
 MEMBER = "/v1/cast/{name}"
 SHEET = "/v1/cast/{name}/sheet"
 
@@ -50,11 +50,11 @@ BODIES = {
     MEMBER: "member",
     SHEET: "character",
 }
-"""The description of a whole body, where it holds one thing."""
+"""The kind of the one part that a whole body describes."""
 
 
 class DescribedApi(FastAPI):
-    """FastAPI, whose page is completed at its first request."""
+    """A FastAPI application that completes its OpenAPI page when it is first requested."""
 
     def __init__(self, config: ServiceConfig, **options: Any) -> None:
         super().__init__(**options)

@@ -1,4 +1,4 @@
-"""Lay this service's own limits, defaults and models over the schemas of the wire format."""
+"""Add this service's own limits, defaults and models to the schemas of the wire format."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ PARTS = {name: name for name in ("character", "background", "merge")} | {
     "frame": "merge",
     "style": "style",
 }
-"""The fields that hold a layer, the merge or a style, and which."""
+"""The fields that hold a layer, the merge or a style, and the kind that each holds."""
 
 
 def narrow(schema: dict[str, Any], config: ServiceConfig, kind: str | None) -> None:
-    """Lay the service's own limits over a body's. `kind` is of the part that the object describes."""
+    """Add the service's own limits to a body's schema. `kind` says which part the object describes."""
     fields = schema.get("properties", {})
     is_layer = "num_inference_steps" in fields
     bounds, defaults = _bounds(config, kind, is_layer), _defaults(config, kind, is_layer)
@@ -40,7 +40,7 @@ def narrow(schema: dict[str, Any], config: ServiceConfig, kind: str | None) -> N
 
 
 def name_models(schema: dict[str, Any], config: ServiceConfig) -> None:
-    """Say what an OpenAI request may name as `model`."""
+    """Add the names that an OpenAI request may give as `model`."""
     sources = dict.fromkeys(model.generator.model.source for model in config.generators.values())
     served = dict.fromkeys(name for source in sources for name in _public_names(source))
     for option in _options(schema["properties"]["model"]):
@@ -49,7 +49,7 @@ def name_models(schema: dict[str, Any], config: ServiceConfig) -> None:
 
 
 def _public_names(source: str) -> list[str]:
-    """Return a model's names, without the place on this machine that it may be configured by."""
+    """Return a model's public names, without the local path that it may be configured by."""
     card = describe(source)
     return [card.id, *card.aliases]
 
@@ -78,7 +78,7 @@ def _bounds(config: ServiceConfig, kind: str | None, is_layer: bool) -> dict[str
         "deadline_s": {"exclusiveMinimum": 0, "maximum": limits.max_deadline_s},
     }
     if kind is not None:
-        bounds["prompt"] = words  # The OpenAI-compatible endpoint takes two in one.
+        bounds["prompt"] = words  # The OpenAI-compatible endpoint takes two prompts in one.
     if is_layer:
         bounds |= {
             "negative_prompt": words,
@@ -94,7 +94,7 @@ def _bounds(config: ServiceConfig, kind: str | None, is_layer: bool) -> dict[str
 
 
 def _defaults(config: ServiceConfig, kind: str | None, is_layer: bool) -> dict[str, Any]:
-    """Return what a field gets where a request is silent, as far as the operator sets it."""
+    """Return the defaults of the fields that a request may leave out, as far as the operator sets them."""
     if kind == "merge":
         merge = config.merge
         return {"mode": merge.mode, "position": merge.position, "width": merge.width, "height": merge.height}
@@ -111,7 +111,7 @@ def _defaults(config: ServiceConfig, kind: str | None, is_layer: bool) -> dict[s
 def _of_the_models(
     layer: LayerSettings, limits: Limits, bounds: dict[str, dict[str, Any]]
 ) -> dict[str, dict[str, Any]]:
-    """Return what every model of a layer bounds, whichever a request names."""
+    """Return the bounds that hold for every model of a layer, whichever one a request names."""
     models = [model.generator.model for model in layer.by_model.values()]
     factor = math.gcd(*map(latent_factor, layer.by_model.values()))
     side = {

@@ -1,4 +1,4 @@
-"""Parts that FastAPI cannot see for itself: bodies are read by hand (strict JSON), errors have one shape."""
+"""Describe what FastAPI cannot infer: bodies are read by hand (strict JSON), and errors have one shape."""
 
 from __future__ import annotations
 
@@ -13,23 +13,24 @@ from ..api.wire import ErrorResponse
 from ..http.sse import EVENTS
 
 REFUSALS = {
-    400: "not JSON, a header that is not accepted, or a Host that this service does not answer to",
-    401: "no key or token, or none that is known here",
-    403: "the key may not do this, a link was altered, or another site's page sent it where no key is needed",
-    404: "there is none, or it is another key's",
-    409: "there is another of that name",
-    410: "it was kept, and has expired or is damaged",
+    400: "the body is not JSON, a header is not accepted, or the service does not answer to this Host",
+    401: "no key or token was sent, or it is not known here",
+    403: "the key may not do this, a link was altered, or a page of another site sent the request where no "
+    "key is needed",
+    404: "it does not exist, or belongs to another key",
+    409: "the name is already taken",
+    410: "it was kept, but has expired or is damaged",
     412: "it has changed since the version that the request names",
-    408: "the body came too slowly",
+    408: "the body arrived too slowly",
     413: "the body is too large",
-    415: "the body, or a part of it, is of another media type than described",
+    415: "the body, or a part of it, has a media type other than those described",
     422: "a field is missing, unknown or out of range; `param` names it",
-    429: "overloaded, or over a quota or a token's budget; `Retry-After` says when to come back",
-    500: "our fault",
+    429: "overloaded, or over a quota or a token's budget; `Retry-After` says when to try again",
+    500: "a fault of the service",
     502: "no attempt gave a usable picture",
     503: "not ready, or out of memory",
-    504: "the deadline passed, or the operator's own limit for an answer",
-    507: "no room for what would be kept: remove jobs that have ended, or uploaded pictures",
+    504: "the request's deadline passed, or the operator's time limit for an answer",
+    507: "there is no room to keep it: remove jobs that have ended, or uploaded pictures",
 }
 COMPONENTS = "#/components/schemas/{model}"
 ERRORS: dict[int | str, dict[str, Any]] = {
@@ -41,37 +42,39 @@ ERRORS: dict[int | str, dict[str, Any]] = {
     }
     for status, text in REFUSALS.items()
 }
-"""Named, not given as a model: FastAPI would build a validator of it for each error of each route."""
+"""The schema is a reference, not a model: FastAPI would build a validator for each error of each route."""
 HEADERS = {
-    "X-Request-ID": "the caller's own, or a new one",
-    "X-Seed": "the seed that was used; of a scene `character=42; background=123`, of several "
+    "X-Request-ID": "the caller's own id, or a new one",
+    "X-Seed": "the seed that was used; for a scene `character=42; background=123`, for several "
     "characters `characters=42,43; background=123`",
-    "X-Merge": "how the layers became one, and how good the cut-out is: `cutout; confidence=0.97`, of "
-    "several characters `cutout,paste; confidence=0.97,0.31`",
-    "X-Cast": "who of the cast is shown: `character=mira@3`, of several characters `characters=mira@3,-`",
-    "X-Consistency": "how like its reference a member of the cast is, 0 to 1: `character=0.91`, of "
+    "X-Merge": "how the layers were merged, and the confidence of the cut-out: `cutout; confidence=0.97`, "
+    "for several characters `cutout,paste; confidence=0.97,0.31`",
+    "X-Cast": "the members of the cast that are shown: `character=mira@3`, for several characters "
+    "`characters=mira@3,-`",
+    "X-Consistency": "how similar a member of the cast is to its reference, 0 to 1: `character=0.91`, for "
     "several characters `characters=0.91,-`",
-    "X-Backend": "`diffusers`, or `simulated` where no model has painted",
-    "X-Degraded": "what is not as requested; only when something is not",
-    "X-Usage": "what it took, as `usage` in JSON: `device_s=1.25; megapixel_steps=7.4`",
-    "X-Safety": "how the picture was judged, where it was: `score=0.03; flagged=false`",
-    "X-Upscaled": "how the picture was made larger, where it was: `lanczos; factor=4`",
-    "Server-Timing": "milliseconds in each stage, such as `character-denoise;dur=812.0`, of several "
+    "X-Backend": "`diffusers`, or `simulated` if any layer was painted without a model",
+    "X-Degraded": "what differs from the request; sent only if something does",
+    "X-Usage": "the usage of the picture, as `usage` in JSON: `device_s=1.25; megapixel_steps=7.4`",
+    "X-Safety": "how the picture was judged, if it was: `score=0.03; flagged=false`",
+    "X-Upscaled": "how the picture was enlarged, if it was: `lanczos; factor=4`",
+    "Server-Timing": "milliseconds in each stage, such as `character-denoise;dur=812.0`, for several "
     "characters `character-0-denoise`",
-    "Location": "the job's address",
-    "Preference-Applied": "`respond-async`, where that was preferred",
-    "Idempotent-Replayed": "`true` where the answer was made for an earlier request with the key",
-    "ETag": "of the picture; another one only where it was painted again and is not the same",
+    "Location": "the address of the job, the story or the member of the cast",
+    "Preference-Applied": "`respond-async`, if the request preferred it",
+    "Idempotent-Replayed": "`true` if the answer was made for an earlier request with the same key",
+    "ETag": "the version of the picture or of the member; a picture has another one only if it was painted "
+    "again and is not the same",
     "Cache-Control": "`private, immutable` for a picture; `private, no-cache` for a story's page, which may "
     "be painted again; `no-store` for events",
-    "Vary": "`Accept`, where it chooses between a picture and JSON",
-    "Retry-After": "seconds",
+    "Vary": "`Accept`, if it chooses between a picture and JSON",
+    "Retry-After": "seconds to wait before trying again",
     "WWW-Authenticate": "`Bearer`",
 }
 
 
 def error_schemas() -> dict[str, Any]:
-    """Return the components that ERRORS name."""
+    """Return the components that ERRORS refers to."""
     schema = ErrorResponse.model_json_schema(ref_template=COMPONENTS)
     return {**schema.pop("$defs"), ErrorResponse.__name__: schema}
 
@@ -79,7 +82,7 @@ def error_schemas() -> dict[str, Any]:
 def responses_of(
     description: str, kinds: Iterable[str] = (), headers: Iterable[str] = (), status: int = 200
 ) -> dict[int | str, dict[str, Any]]:
-    """Return a response's part of an operation: media types beside JSON, and headers that it may carry."""
+    """Return a response's part of an operation: media types besides JSON, and headers that it may carry."""
     content: dict[str, Any] = {"content": {kind: {} for kind in kinds}} if kinds else {}
     named = {name: describe_response_header(name) for name in headers}
     return {status: {"description": description, "headers": named, **content}}
@@ -102,10 +105,10 @@ OF_A_SCENE = (
     "Server-Timing",
 )
 BY_ACCEPT = (
-    "JSON, the picture itself, or events on the way to it, by `Accept`: `layer.queued` (`layer`, `ahead`) "
-    "where a layer waits, `layer.progress` (`layer`, `step`, `steps`, `preview`) and `layer.completed`, all "
-    "with the `index` of one of several characters; of a scene also `scene.preview` and `scene.completed`; "
-    "`error` where it fails"
+    "JSON, the picture itself, or events while it is painted, depending on `Accept`: `layer.queued` "
+    "(`layer`, `ahead`) if a layer waits, `layer.progress` (`layer`, `step`, `steps`, `preview`) and "
+    "`layer.completed`, each with an `index` for one of several characters; for a scene also `scene.preview` "
+    "and `scene.completed`; `error` if it fails"
 )
 LAYER = responses_of(
     BY_ACCEPT,
@@ -114,7 +117,9 @@ LAYER = responses_of(
 )
 SCENE = responses_of(BY_ACCEPT, (*FORMATS, EVENTS), (*OF_A_SCENE, "Cache-Control"))
 MERGED = responses_of(
-    "JSON or the picture itself, by `Accept`", FORMATS, ("X-Merge", "X-Safety", "X-Upscaled", "Server-Timing")
+    "JSON or the picture itself, depending on `Accept`",
+    FORMATS,
+    ("X-Merge", "X-Safety", "X-Upscaled", "Server-Timing"),
 )
 
 
@@ -131,7 +136,7 @@ def describe_header(name: str, pattern: str, description: str) -> dict[str, Any]
 
 
 def describe_headers(described: Mapping[str, tuple[str, str]]) -> dict[str, Any]:
-    """Return the part of an operation that describes optional headers, each by its pattern and its words."""
+    """Return the part of an operation that describes optional headers, each by its pattern and text."""
     parts = (describe_header(name, pattern, words) for name, (pattern, words) in described.items())
     return together(*parts)
 
@@ -152,7 +157,7 @@ def describe_form(
 ) -> dict[str, Any]:
     """Return a form's part of an operation.
 
-    It has picture `files`, each once or up to so many times, and one JSON `field` that may be left out.
+    It has picture `files`, each with the most times it may occur, and one optional JSON `field`.
     """
     picture = {"type": "string", "format": "binary"}
     pictures: dict[str, Any] = {
@@ -193,7 +198,7 @@ def describe_fields(files: Mapping[str, int], shape: type[BaseModel]) -> dict[st
 
 
 def _not_null(field: dict[str, Any]) -> dict[str, Any]:
-    """Take null out of a field's options, since a form has no word for it, and titles out of plain ones."""
+    """Drop null from a field's options, since a form cannot send it, and the titles of plain fields."""
     options = [option for option in field.get("anyOf", [field]) if option.get("type") != "null"]
     whole = {**options[0], **field} if len(options) == 1 else {**field, "anyOf": options}
     dropped = {"anyOf"} if len(options) == 1 else set()
@@ -204,7 +209,7 @@ def _not_null(field: dict[str, Any]) -> dict[str, Any]:
 
 @cache
 def _schema(shape: type[BaseModel]) -> Any:
-    """Return a model's schema, made once; whoever changes it copies it first."""
+    """Return a model's schema, built once. A caller that changes it must copy it first."""
     schema = shape.model_json_schema(ref_template=COMPONENTS)
     return _inlined(schema, schema.pop("$defs", {}))
 

@@ -20,9 +20,9 @@ JOB, STORY = "job:", "story:"
 
 
 def hold(connection: Connection, holder: str, owner: str, names: Iterable[str], now: float) -> set[str]:
-    """Keep pictures for as long as `holder` holds them. Return those that are not there to be held."""
+    """Hold pictures for `holder`, so that they do not expire. Return the names of those that are missing."""
     missing = set()
-    for name in sorted(set(names)):  # In one order everywhere, so that no two wait for each other.
+    for name in sorted(set(names)):  # In one order everywhere, so that no two transactions deadlock.
         there = select(pictures.c.name).where(this_picture(owner, name), lasts(now)).with_for_update()
         if connection.execute(there).first() is None:
             missing.add(name)
@@ -34,7 +34,7 @@ def hold(connection: Connection, holder: str, owner: str, names: Iterable[str], 
 
 
 def holds(engine: Engine, holder: str, owner: str, name: str) -> bool:
-    """Return whether `holder` holds this picture of its owner's."""
+    """Return whether `holder` holds this picture of the owner."""
     held = select(picture_holds.c.name).where(
         picture_holds.c.holder == holder, picture_holds.c.owner == owner, picture_holds.c.name == name
     )
@@ -43,9 +43,9 @@ def holds(engine: Engine, holder: str, owner: str, name: str) -> bool:
 
 
 def give_up(connection: Connection, holder: str, owner: str, now: float) -> list[str]:
-    """Hold nothing for `holder` any more, and delete what it held and nothing else holds.
+    """Release the pictures of `holder`, and delete those that nothing else holds.
 
-    Return the tokens of the notes. What is held by another expires when that releases it.
+    Returns the tokens of their notes. A picture with another holder expires when that one releases it.
     """
     held = select(picture_holds.c.name).where(picture_holds.c.holder == holder)
     tokens = []
@@ -66,7 +66,7 @@ def give_up(connection: Connection, holder: str, owner: str, now: float) -> list
 def hold_instead(
     connection: Connection, holder: str, owner: str, names: Iterable[str], now: float
 ) -> set[str]:
-    """Hold these pictures for `holder`, and no others. Return those that are not there to be held."""
+    """Hold exactly these pictures for `holder`. Return the names of those that are missing."""
     wanted, mine = set(names), picture_holds.c.holder == holder
     held = set(connection.execute(select(picture_holds.c.name).where(mine)).scalars())
     missing = hold(connection, holder, owner, wanted - held, now)
@@ -75,22 +75,22 @@ def hold_instead(
 
 
 def release(connection: Connection, holder: str) -> None:
-    """Hold nothing for `holder` any more."""
+    """Release all pictures that `holder` holds."""
     connection.execute(delete(picture_holds).where(picture_holds.c.holder == holder))
 
 
 def holder_of(job_id: str) -> str:
-    """Return the name by which a job holds pictures."""
+    """Return the holder name of a job."""
     return f"{JOB}{job_id}"
 
 
 def story_holder(story_id: str) -> str:
-    """Return the name by which a story holds pictures, for as long as it is kept."""
+    """Return the holder name of a story, which holds its pictures for as long as it is kept."""
     return f"{STORY}{story_id}"
 
 
 def release_ended_jobs(engine: Engine) -> int:
-    """Hold nothing any more for jobs of which no scene waits, and for stories that are gone: how many."""
+    """Release the holds of jobs that have ended, and of stories that are gone. Return how many holds."""
     open_ = select(literal(JOB).concat(scenes.c.job_id)).where(scenes.c.status.in_(("queued", "running")))
     holder = picture_holds.c.holder
     ended = and_(holder.startswith(JOB), holder.not_in(open_))

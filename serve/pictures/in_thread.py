@@ -1,4 +1,4 @@
-"""Run what blocks on the database and the picture store, and turn their failures into refusals."""
+"""Run work that blocks on the database or the picture store, and turn its failures into refusals."""
 
 from __future__ import annotations
 
@@ -16,15 +16,15 @@ from ..telemetry.logs import logger
 
 Result = TypeVar("Result")
 ROOM_S = 60.0
-"""The seconds until there may be room: a worker forgets what is old each minute."""
+"""The seconds until there may be room: a worker deletes expired data every minute."""
 
 
 async def in_thread(work: Callable[[], Result], kept: str) -> Result:
-    """Run `work`. `kept` names what could not be kept. Raises NotReady, and Refusal 507 for a full disk."""
+    """Run `work`. `kept` names the data in errors. Raises NotReady, or Refusal 507 if the disk is full."""
     try:
         return await asyncio.to_thread(work)
     except (SQLAlchemyError, OSError, ValueError) as error:
-        logger.exception("%s cannot be kept", kept)
+        logger.exception("the store of %s is unavailable", kept)
         if is_full(error):
             raise Refusal(507, "insufficient_storage", FULL, retry_after_s=ROOM_S) from None
-        raise NotReady(f"{kept} cannot be kept at present", retry_after_s=5) from None
+        raise NotReady(f"the store of {kept} is unavailable; try again", retry_after_s=5) from None

@@ -1,4 +1,4 @@
-"""Write, read and drop the files of kept pictures, each noted in the database while it has no row."""
+"""Write, read and drop the files of kept pictures. Each has a note in the database while it has no row."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ Row = TypeVar("Row")
 
 
 class KeptFiles:
-    """Open the database and the files at the first use. Every method blocks."""
+    """The files of kept pictures. They and the database are opened at the first use. Every method blocks."""
 
     def __init__(self, config: ServiceConfig) -> None:
         self._config = config
@@ -41,16 +41,16 @@ class KeptFiles:
         return DiskSpace(self._config.jobs, self._config.state_folder)
 
     def budget(self) -> StorageBudget:
-        """Return what one tenant may keep."""
+        """Return the storage budget of one tenant."""
         jobs = self._config.jobs
         return StorageBudget(jobs.max_stored_bytes, jobs.max_stored_scenes, self._disk.left_bytes())
 
     def put(self, data: bytes, begin: Callable[[], str], keep: Callable[[str], Row]) -> Row:
-        """Note a file by `begin`, write it, and return the row that `keep` makes of the note's token.
+        """Note a file with `begin`, write it, and return the row that `keep` makes from the note's token.
 
-        Where one of these fails, no file is left behind.
+        If one of these fails, no file is left behind.
         """
-        files = self._files  # Where none can be kept, none is noted.
+        files = self._files  # If no file can be kept, none is noted.
         token = begin()
         try:
             files.put(data)
@@ -64,14 +64,14 @@ class KeptFiles:
         try:
             return self._files.get(name)
         except Damaged:
-            pass  # Not every store behind fsspec puts a whole file at once.
+            pass  # Try again: not every fsspec store writes a file atomically.
         try:
             return self._files.get(name)
         except Damaged as damage:
             return damage
 
     def drop(self, token: str) -> None:
-        """Drop a file that nobody has. One that cannot be dropped now stays noted, and a worker finds it."""
+        """Drop a file that has no owner. If that fails now, its note stays and a worker finds it."""
         with suppress(SQLAlchemyError, OSError):
             loose.tidy(self.engine, token, self._files.drop)
 

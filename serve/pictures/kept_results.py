@@ -1,7 +1,7 @@
-"""Kept results for their callers: keep, sign, read. What blocks runs in threads.
+"""Serve kept results to their callers: keep, sign, read. Blocking work runs in threads.
 
-A link is signed with a secret that all replicas share (HMAC-SHA-256 over the id, the format and the end), so
-any of them answers it, and an altered one costs no look into the database.
+A link is signed with a secret that all replicas share (HMAC-SHA-256 over the id, the format and the expiry),
+so any of them can answer it, and an altered link costs no query.
 """
 
 from __future__ import annotations
@@ -23,13 +23,13 @@ from .result_store import KeptResult, ResultStore
 
 FILE_NAME = re.compile(r"([0-9a-f]{32})\.(png|jpeg|webp)")
 END = re.compile(r"[1-9][0-9]{0,11}")
-ALTERED = "this link is not as it was signed"
+ALTERED = "this link's signature is invalid"
 EXPIRED = "this link has expired, or its picture is no longer kept"
 NO_RESULT = "there is no such result"
 
 
 class ResultService:
-    """Opens the database at the first result. Every method raises NotReady where that fails."""
+    """Kept results. The database opens at the first use; methods raise NotReady if that fails."""
 
     def __init__(self, config: ServiceConfig) -> None:
         self._config = config
@@ -45,11 +45,11 @@ class ResultService:
 
     @property
     def base_url(self) -> str | None:
-        """Return the address that links begin with, where the configuration names one."""
+        """Return the address that links begin with, if the configuration names one."""
         return self._config.results.base_url
 
     async def check_room(self, owner: str, count: int, size: int) -> None:
-        """Refuse what could not be kept once it is painted: 507. `size`: the bytes that are expected."""
+        """Raise Refusal 507 if results could not be kept once painted. `size` is their expected bytes."""
 
         def check() -> None:
             self.store.check_room(owner, count, size, self._kept.budget())
@@ -58,7 +58,7 @@ class ResultService:
             await in_thread(check, "results")
 
     async def link(self, owner: str, data: bytes, wire_format: str) -> tuple[str, int]:
-        """Keep a picture. Return its link's path with its query, and its end in seconds since 1970.
+        """Keep a picture. Return the path and query of its link, and its expiry in seconds since 1970.
 
         Raises Refusal 507.
         """
@@ -71,14 +71,14 @@ class ResultService:
         return f"{path}?expires={end}&signature={signature}", end
 
     async def keep(self, owner: str, data: bytes, wire_format: str, ttl_s: float) -> KeptResult:
-        """Keep a result, on the disk when this returns. Raises Refusal 507."""
+        """Keep a result. It is on disk when this returns. Raises Refusal 507."""
         with full_in_words():
             return await in_thread(partial(self._keep, owner, data, wire_format, ttl_s), "results")
 
     async def linked(self, file_name: str, expires: str, signature: str) -> KeptResult:
-        """Return what is known of the result that a link leads to.
+        """Return the row of the result that a link leads to.
 
-        Raises Refusal 404 for what is no result's name, 403 for an altered link, and 410 for one that ended.
+        Raises Refusal 404 for a malformed file name, 403 for an altered link, and 410 for an expired one.
         """
         found = FILE_NAME.fullmatch(file_name)
         if found is None:
@@ -94,18 +94,18 @@ class ResultService:
         return await self.find(result_id)
 
     async def find(self, result_id: str) -> KeptResult:
-        """Return what is known of a result. Raises Refusal 410 where it has expired."""
+        """Return a result's row. Raises Refusal 410 if it has expired."""
         kept = await in_thread(lambda: self.store.find(result_id), "results")
         if kept is None:
             raise Refusal(410, "gone", EXPIRED)
         return kept
 
     async def read(self, kept: KeptResult) -> bytes:
-        """Return a result's file. Raises Refusal 410 where it is damaged."""
+        """Return a result's file. Raises Refusal 410 if it is damaged."""
         data = await in_thread(lambda: self._kept.intact(kept.name), "results")
         if isinstance(data, Damaged):
-            logger.warning("a kept result: %s", data)
-            raise Refusal(410, "gone", f"the kept picture was found {data.how}, and cannot be made again")
+            logger.warning("a kept result is damaged: %s", data)
+            raise Refusal(410, "gone", f"the kept picture was found {data.how}, and cannot be painted again")
         return data
 
     def _keep(self, owner: str, data: bytes, wire_format: str, ttl_s: float) -> KeptResult:

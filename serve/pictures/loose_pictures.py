@@ -1,10 +1,10 @@
 """Pictures that may have no owner: about to be kept for one, or left behind by one that is gone.
 
-Owners are scenes, uploads and results. A picture is named by its contents, so two may have the same one, and
-one that is done with it must not take it from the other. Therefore it is noted here before it is written, and
-before its last owner is deleted; one that nobody else has or notes is marked, dropped, and only then the note
-is taken down. Nobody begins to keep a picture that is marked. A process that is killed in between leaves its
-note, and another finds it.
+Owners are scenes, uploads and results. A picture is named by its contents, so two owners may have the same
+one, and an owner that is done with it must not take it from the other. Therefore a picture is noted here
+before it is written, and before its last owner is deleted. If it has no other owner and no other note, it is
+marked and dropped, and only then is the note removed. Nobody begins to keep a picture that is marked. A
+process that is killed in between leaves its note, and another finds it.
 """
 
 from __future__ import annotations
@@ -18,22 +18,22 @@ from ..state.job_tables import scenes
 from ..state.picture_tables import loose_pictures, pictures, results
 
 STUCK_S = 600.0
-"""A process that has been dropping a picture for so long is gone."""
+"""A process that has been dropping a picture for this long is gone."""
 
 
 class BeingDropped(OSError):
-    """The same picture is being dropped just now; it can be kept in a moment."""
+    """The same picture is being dropped right now; it can be kept in a moment."""
 
 
 def leave(connection: Connection, token: str, picture: str, since: float = 0.0) -> None:
-    """Note that an owner of it is gone. `token`: whose note it is; any that nobody else has."""
+    """Note that an owner of a picture is gone. `token` identifies the note, and must be unique."""
     connection.execute(insert(loose_pictures).values(token=token, picture=picture, since=since))
 
 
 def begin(connection: Connection, token: str, picture: str, now: float) -> None:
-    """Note that it is about to be kept. Raises BeingDropped."""
+    """Note that a picture is about to be kept. Raises BeingDropped."""
     connection.execute(insert(loose_pictures).values(token=token, picture=picture, since=now))
-    # Later than it can be: it was marked before the clock was set back.
+    # A mark that is too far ahead was made before the clock was set back.
     at = loose_pictures.c.dropping_at
     marked = select(loose_pictures.c.token).where(
         loose_pictures.c.picture == picture, at > now - STUCK_S, at < now + STUCK_S
@@ -43,7 +43,7 @@ def begin(connection: Connection, token: str, picture: str, now: float) -> None:
 
 
 def settle(connection: Connection, token: str) -> None:
-    """Remove the note: the picture has an owner."""
+    """Remove a note: its picture has an owner, or was dropped."""
     connection.execute(delete(loose_pictures).where(loose_pictures.c.token == token))
 
 
@@ -54,7 +54,7 @@ def forget(engine: Engine, tokens: Sequence[str]) -> None:
 
 
 def old(engine: Engine, older_than_s: float, limit: int = 100, now: float | None = None) -> list[str]:
-    """Return the tokens of notes, the oldest first. Raises SQLAlchemyError."""
+    """Return the tokens of notes of at least this age, the oldest first. Raises SQLAlchemyError."""
     with engine.begin() as connection:
         before = now_of(connection, now) - older_than_s
         noted = select(loose_pictures.c.token).where(loose_pictures.c.since < before)
@@ -68,9 +68,9 @@ def tidy(
     now: float | None = None,
     leaving: str | None = None,
 ) -> None:
-    """Take the note down, and drop its picture where it is nobody's. `leaving`: a job that is done with it.
+    """Remove a note, and drop its picture if it has no owner. The job `leaving` does not count as one.
 
-    Raises SQLAlchemyError, and what `drop` raises: then the note stays. No transaction lasts while it drops.
+    Raises SQLAlchemyError, and what `drop` raises: then the note stays. No transaction is open during `drop`.
     """
     mine = loose_pictures.c.token == token
     picture = _mark(engine, token, now, leaving)
@@ -87,13 +87,13 @@ def tidy(
 
 
 def _mark(engine: Engine, token: str, now: float | None, leaving: str | None) -> str | None:
-    """Mark the picture to drop, and return it.
+    """Mark a note's picture as being dropped, and return it.
 
-    None where another has it too, or where another drops it.
+    Returns None if the picture has another owner or note, or if another process is dropping it.
     """
     mine = loose_pictures.c.token == token
     with engine.begin() as connection:
-        if connection.dialect.name == "postgresql":  # SQLite lets one write at a time as it is.
+        if connection.dialect.name == "postgresql":  # SQLite allows only one writer anyway.
             connection.execute(text("LOCK TABLE loose_pictures IN EXCLUSIVE MODE"))
         now = now_of(connection, now)
         found = connection.execute(select(loose_pictures).where(mine)).one_or_none()

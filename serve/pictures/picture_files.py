@@ -1,9 +1,9 @@
-"""Pictures by their contents: the same bytes are kept once, under the name that is their SHA-256.
+"""Store picture files by their contents: the same bytes are kept once, named by their SHA-256.
 
-A file whose bytes have another name is never handed out: disks lose, cut and rot what they hold.
+A file whose bytes do not match its name is never returned: disks lose, truncate and corrupt files.
 
-Who may drop one is decided in the database alone (loose_pictures.py): the clock of a file server is neither
-ours nor the database's.
+Only the database decides who may drop a file (loose_pictures.py): the clock of a file server is neither ours
+nor the database's.
 """
 
 from __future__ import annotations
@@ -24,13 +24,13 @@ from ..state.private_files import make_folder
 UNFINISHED = ".unfinished"
 TORN_AFTER_S = 3_600.0
 MOST_BYTES = 512 << 20
-"""No kept file is larger. A damaged one may be, and is not read into memory."""
+"""No kept file is larger. A damaged file may be, so it is not read into memory."""
 LOST = (errno.ENOENT, errno.ENOTDIR, errno.EISDIR, errno.ELOOP, errno.ENXIO, errno.EIO, errno.EBADMSG)
-"""The errors of an operating system for a file that is gone, or that its disk can no longer read."""
+"""The operating system's errors for a file that is gone, or that its disk can no longer read."""
 
 
 class Damaged(OSError):
-    """A picture that was kept is no longer what it was: `how` says in a word or two what is found there."""
+    """A kept picture is no longer what was written: `how` says in a word or two what was found instead."""
 
     def __init__(self, name: str, how: str) -> None:
         super().__init__(f"the kept picture {name} is {how}")
@@ -38,7 +38,7 @@ class Damaged(OSError):
 
 
 class Pictures(Protocol):
-    """Keep pictures. All methods raise OSError; `get` raises Damaged for other bytes, which `put` heals."""
+    """Store of pictures. Methods raise OSError; `get` raises Damaged for wrong bytes, which `put` repairs."""
 
     def put(self, data: bytes) -> str: ...
     def get(self, name: str) -> bytes: ...
@@ -47,25 +47,25 @@ class Pictures(Protocol):
 
 
 def name_of(data: bytes) -> str:
-    """Return the name that `put` gives it."""
+    """Return the name that `put` gives these bytes."""
     return hashlib.sha256(data).hexdigest()
 
 
 def intact(name: str, data: bytes) -> bytes:
-    """Return the bytes of a kept picture. Raises Damaged where they have another name."""
+    """Return the bytes of a kept picture. Raises Damaged if they do not match its name."""
     if name_of(data) != name:
-        raise Damaged(name, "not what was written" if data else "empty")
+        raise Damaged(name, "corrupt" if data else "empty")
     return data
 
 
 def open_pictures(place: str) -> Pictures:
-    """Open a folder of this machine, or what fsspec finds behind a URL. Raises OSError."""
+    """Open a local folder, or the store that fsspec finds behind a URL. Raises OSError."""
     place = place.removeprefix("file://")
     return RemotePictures(place) if "://" in place else FolderPictures(Path(place))
 
 
 class FolderPictures:
-    """Pictures in a folder of this machine, and on its disk before `put` returns."""
+    """Pictures in a local folder. They are synced to its disk before `put` returns."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
@@ -97,12 +97,12 @@ class FolderPictures:
 
     def get(self, name: str) -> bytes:
         try:
-            # Where a pipe lies in its place, opening it must not wait for a writer.
+            # If there is a pipe in its place, opening that must not wait for a writer.
             descriptor = os.open(self._path(name), os.O_RDONLY | os.O_NONBLOCK)
             with os.fdopen(descriptor, "rb") as file:
                 data = _bounded(name, file)
         except OSError as error:
-            # Without this folder all of it is gone (a disk that is not mounted): no picture is at fault.
+            # Without this folder the whole store is gone (an unmounted disk): no picture is damaged.
             if error.errno in LOST and self._unfinished.is_dir():
                 raise Damaged(name, "missing" if error.errno == errno.ENOENT else "unreadable") from error
             raise
@@ -122,7 +122,7 @@ class FolderPictures:
         return True
 
     def _drop_torn(self) -> None:
-        """Remove what killed processes had begun to write, by the clock of the file system itself."""
+        """Remove files that killed processes left unfinished, by the file system's own clock."""
         with suppress(OSError), tempfile.NamedTemporaryFile(dir=self._unfinished) as new:
             now = os.fstat(new.fileno()).st_mtime
             for beside in self._unfinished.iterdir():
@@ -134,7 +134,7 @@ class FolderPictures:
 
 
 class RemotePictures:
-    """Keep pictures by fsspec: `s3://` with the extra `s3`, and others. The bucket has to exist."""
+    """Pictures in a store of fsspec: `s3://` with the extra `s3`, and others. The bucket must exist."""
 
     def __init__(self, url: str) -> None:
         from fsspec.core import url_to_fs
@@ -144,7 +144,7 @@ class RemotePictures:
         self._files: Any = files
         self._root = str(root).rstrip("/")
         self._top = self._root[: self._root.find("/", 1)] if "/" in self._root[1:] else self._root
-        """The bucket; of stores without any, the first folder."""
+        """The bucket, or the first folder in stores without buckets."""
 
     def put(self, data: bytes) -> str:
         name = name_of(data)
@@ -152,7 +152,7 @@ class RemotePictures:
             try:
                 self._files.pipe_file(self._path(name), data)
             except FileNotFoundError:
-                # Only in stores that have folders. S3 makes a missing bucket where parents are requested.
+                # Only stores with folders raise this. S3 would make a missing bucket with create_parents.
                 with suppress(FileExistsError):
                     self._files.mkdir(f"{self._root}/{name[:2]}", create_parents=False)
                 self._files.pipe_file(self._path(name), data)
@@ -163,11 +163,11 @@ class RemotePictures:
             try:
                 size = self._files.info(self._path(name))["size"] or 0
                 if size > MOST_BYTES:
-                    raise Damaged(name, "not what was written")
+                    raise Damaged(name, "corrupt")
                 data: bytes = self._files.cat_file(self._path(name))
             except (FileNotFoundError, IsADirectoryError) as error:
                 if not self._files.exists(self._top):
-                    raise  # All of it is gone: no picture is at fault.
+                    raise  # The whole store is gone: no picture is damaged.
                 raise Damaged(name, "missing") from error
         return intact(name, data)
 
@@ -186,10 +186,10 @@ class RemotePictures:
 
 @contextmanager
 def _any_error_as_oserror() -> Iterator[None]:
-    """Raise OSError for other errors.
+    """Convert all errors to OSError.
 
-    botocore has its own for a server that is gone or keys that are not there, and fsspec raises others for a
-    kind of store that it does not know or that is not installed.
+    botocore raises its own for a server that is gone or for missing keys, and fsspec raises others for a kind
+    of store that it does not know or that is not installed.
     """
     try:
         yield
@@ -200,15 +200,15 @@ def _any_error_as_oserror() -> Iterator[None]:
 
 
 def _bounded(name: str, file: BinaryIO) -> bytes:
-    """Return what a kept file holds. Raises Damaged where it is none of ours, by its kind or its size."""
+    """Return the bytes of a kept file. Raises Damaged if its kind or size shows that we did not write it."""
     found = os.fstat(file.fileno())
     if not stat.S_ISREG(found.st_mode) or found.st_size > MOST_BYTES:
-        raise Damaged(name, "not what was written")
+        raise Damaged(name, "corrupt")
     return file.read(found.st_size + 1)
 
 
 def _remove(path: Path) -> None:
-    """Remove what lies in a picture's place."""
+    """Remove the file or folder in a picture's place."""
     try:
         path.unlink(missing_ok=True)
     except IsADirectoryError:

@@ -1,4 +1,4 @@
-"""Uploaded pictures for their callers: keep, look up, read, remove. What blocks runs in threads."""
+"""Serve uploaded pictures to their callers: keep, look up, read, remove. Blocking work runs in threads."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def id_of(name: str) -> str:
 
 
 class PictureService:
-    """Opens the database at the first picture. Every method raises NotReady where that fails."""
+    """Uploaded pictures. The database opens at the first use; methods raise NotReady if that fails."""
 
     def __init__(self, config: ServiceConfig) -> None:
         self._config = config
@@ -41,12 +41,12 @@ class PictureService:
         return PictureStore(self._kept.engine, settings.retention_s, settings.max_kept)
 
     async def keep(self, owner: str, picture: Picture) -> KeptPicture:
-        """Keep a picture, on the disk when this returns. Raises Refusal 507."""
+        """Keep a picture. It is on disk when this returns. Raises Refusal 507."""
         with full_in_words():
             return await in_thread(partial(self._keep, owner, picture), "pictures")
 
     async def find(self, owner: str, picture_id: str) -> KeptPicture:
-        """Return what is known of a picture. Raises Refusal 404."""
+        """Return a picture's row. Raises Refusal 404."""
         name = _name(picture_id)
         found = await in_thread(lambda: self._store.find(owner, [name]), "pictures")
         if name not in found:
@@ -54,7 +54,7 @@ class PictureService:
         return found[name]
 
     async def find_all(self, owner: str, picture_ids: Iterable[str]) -> dict[str, KeptPicture]:
-        """Return those of the pictures that are there, by their ids."""
+        """Return the pictures that exist among `picture_ids`, by id."""
         names = {found[1] for each in picture_ids if (found := PICTURE_ID.fullmatch(each))}
         if not names:
             return {}
@@ -62,28 +62,28 @@ class PictureService:
         return {id_of(name): picture for name, picture in kept.items()}
 
     async def read(self, owner: str, picture_id: str) -> tuple[KeptPicture, bytes]:
-        """Return a picture and its file, PNG. Raises Refusal 404, and 410 where the file is damaged."""
+        """Return a picture and its PNG file. Raises Refusal 404, and 410 if the file is damaged."""
         kept = await self.find(owner, picture_id)
         data = await in_thread(partial(self._kept.intact, kept.name), "pictures")
         if isinstance(data, Damaged):
-            logger.warning("an uploaded picture: %s", data)
+            logger.warning("an uploaded picture is damaged: %s", data)
             raise Refusal(410, "gone", f"the kept picture was found {data.how}: upload it again")
         return kept, data
 
     async def remove(self, owner: str, picture_id: str) -> KeptPicture:
-        """Delete a picture. Raises Refusal 404, and InvalidRequest where something waits for it."""
+        """Delete a picture. Raises Refusal 404, and InvalidRequest if something holds it."""
         kept = await self.find(owner, picture_id)
         try:
             gone = await in_thread(partial(self._remove, owner, kept.name), "pictures")
         except Held:
-            message = "this picture is held by a job that has not ended, or by a member of the cast"
+            message = "this picture is held by a job that has not ended, a story or a member of the cast"
             raise InvalidRequest(message, "picture_id") from None
         if not gone:
             raise Refusal(404, "not_found", NO_PICTURE)
         return kept
 
     async def undo(self, owner: str, kept: Iterable[KeptPicture]) -> None:
-        """Delete those that were new and are of no use, as when what named them is refused after all."""
+        """Delete new pictures that are of no use, as when the request that sent them is refused after all."""
         await in_thread(partial(self._undo, owner, list(kept)), "pictures")
 
     def _undo(self, owner: str, kept: Iterable[KeptPicture]) -> None:
@@ -112,7 +112,7 @@ class PictureService:
 
 
 def _name(picture_id: str) -> str:
-    """Return the name of a picture's file. Raises Refusal 404 for what is no id."""
+    """Return the name of a picture's file. Raises Refusal 404 for a malformed id."""
     found = PICTURE_ID.fullmatch(picture_id)
     if found is None:
         raise Refusal(404, "not_found", NO_PICTURE)

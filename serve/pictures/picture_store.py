@@ -1,7 +1,7 @@
-"""Keep the rows of uploaded pictures: whose they are, and until when.
+"""Store the rows of uploaded pictures: their owners, and when they expire.
 
-Every method is one transaction. Without `now`, in seconds since 1970, it is whatever time the database has.
-All of them raise SQLAlchemyError. A picture that is not its caller's is not there.
+Every method is one transaction and raises SQLAlchemyError. `now` is in seconds since 1970, and defaults to
+the database's time. Pictures of other owners are never found.
 """
 
 from __future__ import annotations
@@ -22,9 +22,9 @@ from .holds import delete_picture, is_held, lasts, this_picture
 
 @dataclass(frozen=True, kw_only=True)
 class KeptPicture:
-    """An uploaded picture. `name` is that of its file: the SHA-256 of its bytes.
+    """An uploaded picture. `name` is the name of its file: the SHA-256 of its bytes.
 
-    `is_new`: it was not there before it was kept just now.
+    `is_new` is true if it did not exist before this upload.
     """
 
     name: str
@@ -36,7 +36,7 @@ class KeptPicture:
 
 
 class Held(Exception):
-    """Something that has not ended holds the picture."""
+    """The picture is held by something that has not ended."""
 
 
 class PictureStore:
@@ -48,7 +48,7 @@ class PictureStore:
     def begin(self, owner: str, new: KeptPicture, budget: StorageBudget, now: float | None = None) -> str:
         """Note that a picture is about to be kept, and return the note's token.
 
-        Raises StorageFull where there is no room for it, and BeingDropped.
+        Raises StorageFull if there is no room for it, and BeingDropped.
         """
         token = secrets.token_hex(16)
         with self.engine.begin() as connection:
@@ -65,9 +65,9 @@ class PictureStore:
         now: float | None = None,
         budget: StorageBudget | None = None,
     ) -> KeptPicture:
-        """Keep a picture whose file is written, and return it. One that was kept lasts anew.
+        """Keep a picture whose file is written, and return it. If it exists already, its expiry is extended.
 
-        Raises StorageFull where others have taken the room since.
+        Raises StorageFull if others have taken the room since.
         """
         with self.engine.begin() as connection:
             lock_storage(connection, owner)
@@ -85,7 +85,7 @@ class PictureStore:
     def undo(self, owner: str, kept: KeptPicture) -> str | None:
         """Delete a picture that was new, unless something holds it or it was kept again since.
 
-        Return its note's token; None where it stays.
+        Returns its note's token, or None if the picture stays.
         """
         same = pictures.c.expires_at == kept.expires_at
         with self.engine.begin() as connection:
@@ -97,7 +97,7 @@ class PictureStore:
     def _is_new(
         self, connection: Connection, owner: str, new: KeptPicture, budget: StorageBudget | None
     ) -> bool:
-        """Return whether the owner has not got it yet. Raises StorageFull where there is no room for it."""
+        """Return whether the owner does not have it yet. Raises StorageFull if there is no room for it."""
         if (
             connection.execute(select(pictures.c.name).where(this_picture(owner, new.name))).first()
             is not None
@@ -105,13 +105,13 @@ class PictureStore:
             return False
         count = select(func.count()).where(pictures.c.owner == owner).select_from(pictures)
         if connection.execute(count).scalar_one() >= self._max_kept:
-            raise StorageFull(f"{self._max_kept} uploaded pictures may be kept; remove some")
+            raise StorageFull(f"at most {self._max_kept} uploaded pictures may be kept; remove some")
         if budget:
             budget.check(connection, owner, 1, new.bytes)
         return True
 
     def find(self, owner: str, names: Iterable[str], now: float | None = None) -> Mapping[str, KeptPicture]:
-        """Return those of the named that the owner has and that have not expired."""
+        """Return the owner's pictures among these names that have not expired, by name."""
         with reading(self.engine) as connection:
             now = now_of(connection, now)
             mine = and_(pictures.c.owner == owner, pictures.c.name.in_(list(names)))
@@ -128,7 +128,7 @@ class PictureStore:
         }
 
     def remove(self, owner: str, name: str, now: float | None = None) -> str | None:
-        """Delete a picture. Return its note's token; None where there is none. Raises Held."""
+        """Delete a picture. Return its note's token, or None if there is no picture. Raises Held."""
         with self.engine.begin() as connection:
             now = now_of(connection, now)
             there = select(pictures.c.name).where(this_picture(owner, name), lasts(now)).with_for_update()
@@ -140,7 +140,7 @@ class PictureStore:
 
 
 def forget_expired(engine: Engine, limit: int = 100, now: float | None = None) -> int:
-    """Delete expired pictures that nothing holds: how many. Their files are loose from then on."""
+    """Delete expired pictures that nothing holds, and return how many. Their files become loose."""
     with engine.begin() as connection:
         now = now_of(connection, now)
         old = select(pictures.c.owner, pictures.c.name).where(~lasts(now)).limit(limit)

@@ -1,8 +1,8 @@
-"""Rows of requests that may be repeated: who makes the answer to one, and which result it was.
+"""Store requests that may be repeated: who makes the answer to each, and which result it was.
 
-One request with a key is answered once. The first that comes has a lease while it paints; the same request
-meanwhile waits for it, and one that comes later gets the same answer again. Every method is one transaction.
-All of them raise SQLAlchemyError.
+A request with a key is answered once. The first to arrive has a lease while it paints. The same request waits
+for it meanwhile, and gets the same answer again later. Every method is one transaction and raises
+SQLAlchemyError.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ class Mine:
 
 @dataclass(frozen=True)
 class Answered:
-    """The answer was made before."""
+    """The answer has already been made."""
 
     result_id: str
     headers: dict[str, str]
@@ -37,15 +37,15 @@ class Answered:
 
 @dataclass(frozen=True)
 class UnderWay:
-    """Another request makes the answer at present."""
+    """Another request is making the answer."""
 
 
 class OtherBody(Exception):
-    """The key was used for another body."""
+    """The key was used before with another body."""
 
 
 class RepeatedRequests:
-    """`owner` is the tenant. Without `now`, in seconds since 1970, it is whatever time the database has."""
+    """The stored requests. `now` is in seconds since 1970, and defaults to the database's time."""
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
@@ -53,7 +53,7 @@ class RepeatedRequests:
     def claim(
         self, owner: str, key: str, body_hash: str, lease_s: float, now: float | None = None
     ) -> Mine | Answered | UnderWay:
-        """Say who makes the answer. Raises OtherBody."""
+        """Return who makes the answer: this request, if nobody else does. Raises OtherBody."""
         try:
             return self._claim(owner, key, body_hash, lease_s, now)
         except IntegrityError:  # Claimed by another process since we looked (PostgreSQL).
@@ -82,14 +82,14 @@ class RepeatedRequests:
             return Mine(lease)
 
     def is_under_way(self, owner: str, key: str) -> bool:
-        """Return whether another request has the turn, so that it would only be waited for."""
+        """Return whether another request is making the answer, so that this one would only wait for it."""
         mine = select(rows.c.result_id, rows.c.lease_until).where(_of(owner, key))
         with reading(self._engine) as connection:
             row = connection.execute(mine).one_or_none()
             return row is not None and row.result_id is None and row.lease_until > now_of(connection)
 
     def answer(self, owner: str, key: str, lease: str, result_id: str, headers: dict[str, str]) -> None:
-        """Note which result the answer was. Nothing is noted where the lease was lost."""
+        """Record which result the answer was. Nothing is recorded if the lease was lost."""
         with self._engine.begin() as connection:
             mine = update(rows).where(_of(owner, key), rows.c.lease == lease)
             connection.execute(mine.values(result_id=result_id, headers=json.dumps(headers)))

@@ -1,7 +1,7 @@
-"""Rows of kept results: whose each is, where its file is, until when.
+"""Store the rows of kept results: the owner of each, its file, and when it expires.
 
-Every method is one transaction. Without `now`, in seconds since 1970, it is whatever time the database has.
-All of them raise SQLAlchemyError.
+Every method is one transaction and raises SQLAlchemyError. `now` is in seconds since 1970, and defaults to
+the database's time.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from . import loose_pictures as loose
 
 @dataclass(frozen=True, kw_only=True)
 class KeptResult:
-    """A result. `name` is that of its file: the SHA-256 of its bytes."""
+    """A result. `name` is the name of its file: the SHA-256 of its bytes."""
 
     id: str
     name: str
@@ -34,7 +34,7 @@ class ResultStore:
         self._max_kept = max_kept
 
     def check_room(self, owner: str, count: int, size: int, budget: StorageBudget) -> None:
-        """Raise StorageFull where there is no room for so many results of this size in all."""
+        """Raise StorageFull if there is no room for `count` results of `size` bytes in total."""
         with reading(self.engine) as connection:
             self._check_room(connection, owner, count, size, budget)
 
@@ -43,13 +43,15 @@ class ResultStore:
     ) -> None:
         kept = select(func.count()).select_from(results).where(results.c.owner == owner)
         if connection.execute(kept).scalar_one() + count > self._max_kept:
-            raise StorageFull(f"{self._max_kept} results may be kept at once; earlier ones expire soon")
+            raise StorageFull(
+                f"at most {self._max_kept} results may be kept at once; earlier ones expire soon"
+            )
         budget.check(connection, owner, count, size)
 
     def begin(self, owner: str, name: str, size: int, budget: StorageBudget, now: float | None = None) -> str:
         """Note that a result's file is about to be kept, and return the note's token.
 
-        Raises StorageFull where there is no room for it, and BeingDropped.
+        Raises StorageFull if there is no room for it, and BeingDropped.
         """
         token = secrets.token_hex(16)
         with self.engine.begin() as connection:
@@ -71,7 +73,7 @@ class ResultStore:
         """Keep a result whose file is written."""
         with self.engine.begin() as connection:
             now = now_of(connection, now)
-            # In whole seconds, as a link says it.
+            # In whole seconds, as in a link.
             row = {"id": secrets.token_hex(16), "name": name, "format": wire_format, "bytes": size}
             row |= {"expires_at": float(int(now + ttl_s))}
             connection.execute(insert(results).values(owner=owner, created_at=now, **row))
@@ -79,7 +81,7 @@ class ResultStore:
         return KeptResult(**row)  # type: ignore[arg-type]
 
     def find(self, result_id: str, now: float | None = None) -> KeptResult | None:
-        """Return a result that has not expired."""
+        """Return a result, or None if it does not exist or has expired."""
         with reading(self.engine) as connection:
             there = results.c.id == result_id, results.c.expires_at > now_of(connection, now)
             row = connection.execute(select(results).where(*there)).one_or_none()
@@ -91,7 +93,7 @@ class ResultStore:
 
 
 def forget_expired_results(engine: Engine, limit: int = 100, now: float | None = None) -> int:
-    """Delete expired results: how many. Their files are loose from then on."""
+    """Delete expired results, and return how many. Their files become loose."""
     with engine.begin() as connection:
         now = now_of(connection, now)
         connection.execute(delete(repeated_requests).where(repeated_requests.c.expires_at <= now))

@@ -14,7 +14,7 @@ PositiveSeconds = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 
 
 class ProfileError(ValueError):
-    """Fit to be shown as it is."""
+    """A profile cannot be read. The message can be shown to the user."""
 
 
 class Measured(BaseModel):
@@ -22,12 +22,12 @@ class Measured(BaseModel):
 
 
 class LayerProfile(Measured):
-    """One layer on one replica, by its first model where `model` names none.
+    """The times of one layer on one replica, painted by `model`, or by its first model if that is empty.
 
-    `step_s`: seconds of one forward by the number of pictures in it.
+    `step_s` is the seconds of one forward, by the number of pictures in it.
 
     `start_s` is the time from requesting a replica until it has painted its warm-up picture, on a node that
-    is there already.
+    is already running.
     """
 
     steps: PositiveInt
@@ -40,7 +40,7 @@ class LayerProfile(Measured):
     @model_validator(mode="after")
     def _from_one_picture_up(self) -> Self:
         if 1 not in self.step_s:
-            raise ValueError("step_s must hold the seconds of a forward over 1 picture")
+            raise ValueError("step_s must include the seconds of a forward over 1 picture")
         return self
 
     @property
@@ -49,7 +49,7 @@ class LayerProfile(Measured):
         return max(self.step_s)
 
     def forward_s(self, pictures: int) -> float:
-        """Interpolate linearly between what was measured. `pictures` is at most `most_pictures`."""
+        """Interpolate linearly between measured forwards. `pictures` is at most `most_pictures`."""
         if pictures in self.step_s:
             return self.step_s[pictures]
         for below, above in pairwise(sorted(self.step_s)):
@@ -65,15 +65,16 @@ class LayerProfile(Measured):
 
     @property
     def crowded_s(self) -> float:
-        """Return the replica's seconds for one request where forwards are shared as well as they can be."""
+        """Return the replica's seconds for one request if forwards are shared as well as possible."""
         cheapest = min(self.forward_s(count) / count for count in range(1, self.most_pictures + 1))
         return self.encode_s + self.steps * cheapest + self.decode_s
 
 
 class Profile(Measured):
-    """`other_s`: of a scene's time, what is neither painting nor merging: HTTP, routing, moving pixels.
+    """The times of both layers and of a merge on one device.
 
-    `source`: where the times were published, if they were not measured by `scenewright profile`.
+    `other_s` is the part of a scene's time that is neither painting nor merging: HTTP, routing, moving
+    pixels. `source` says where the times were published, if `scenewright profile` did not measure them.
     """
 
     device: str
@@ -86,7 +87,7 @@ class Profile(Measured):
 
     @property
     def alone_s(self) -> float:
-        """Return a scene's seconds on an idle service: no number of replicas makes it faster."""
+        """Return a scene's seconds on an idle service. More replicas do not make it faster."""
         return max(self.character.alone_s, self.background.alone_s) + self.merge_s + self.other_s
 
 

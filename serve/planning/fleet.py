@@ -1,4 +1,4 @@
-"""The replicas of one branch: routed to as Ray Serve does, started with a delay, stopped once empty."""
+"""The replicas of one branch: chosen as Ray Serve does, started with a delay, stopped once empty."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ REMEMBERED_S = 60.0
 
 
 class Fleet:
-    """`target` replicas are wanted; `ready` take requests, and more will at the times of `starting`."""
+    """`target` replicas are wanted. Those in `ready` take requests, and `starting` lists when others will."""
 
     def __init__(self, layer: LayerProfile, count: int, dice: random.Random) -> None:
         self.layer = layer
@@ -23,14 +23,14 @@ class Fleet:
         self.target = count
         self.arrivals: deque[float] = deque()
         self.waiting: list[int] = []
-        """The scenes that came while there was no replica at all."""
+        """The scenes that arrived while no replica was ready."""
         self.replica_s = 0.0
         self.gone_busy_s = 0.0
         self.most_ready = count
         self._counted_at = 0.0
 
     def choose(self) -> Replica:
-        """Choose by Ray Serve's default: of two replicas taken by chance, the one with fewer requests."""
+        """Choose as Ray Serve does by default: of two random replicas, the one with fewer requests."""
         if len(self.ready) < 3:
             return min(self.ready, key=lambda replica: len(replica.tasks))
         first, second = self._dice.sample(self.ready, 2)
@@ -39,7 +39,7 @@ class Fleet:
     def scale(self, target: int, now: float) -> int:
         """Scale to `target`.
 
-        Return how many replicas begin to start, each done after the layer's `start_s`.
+        Return how many replicas begin to start, each ready after the layer's `start_s`.
         """
         self.count_time(now)
         self.target = target
@@ -56,7 +56,7 @@ class Fleet:
         return missing
 
     def finish_starting(self, now: float) -> bool:
-        """Make one replica that was starting ready. Return False where it has been called off."""
+        """Make one starting replica ready. Return False if its start has been cancelled."""
         due = [at for at in self.starting if at <= now]
         if not due:
             return False
@@ -67,7 +67,7 @@ class Fleet:
         return True
 
     def count_time(self, now: float) -> None:
-        """Count replica seconds: each replica holds its GPU, be it starting, painting or draining."""
+        """Count replica seconds: each replica holds its GPU while it starts, paints or drains."""
         self.gone_busy_s += sum(replica.busy_s for replica in self.draining if not replica.tasks)
         self.draining = [replica for replica in self.draining if replica.tasks]
         held = len(self.ready) + len(self.starting) + len(self.draining)

@@ -1,6 +1,6 @@
-"""Profile a running service over HTTP: what its own Server-Timing says under more and more requests.
+"""Profile a running service over HTTP, from its own Server-Timing under a growing number of requests.
 
-The service must have one replica of each generator and nothing else to do, else the figures are of a mixture.
+The service must have one replica of each generator and no other work, or the times would be mixed up.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from ..config.layer_settings import STABLE_DIFFUSION
 from .device_profile import LayerProfile, Profile
 
 STEPS = 20
-"""The steps of each request: enough that joining in the middle of a neighbour's step hardly counts."""
+"""The steps of each request, enough that joining in the middle of another's step hardly matters."""
 Kind = Literal["character", "background"]
 ROUNDS = 3
 DEFAULTS: dict[Kind, int] = {
@@ -26,7 +26,7 @@ STAGES = ("queue", "encode", "denoise", "decode")
 
 
 class Service(Protocol):
-    """The part of scenewright.Scenewright in use; painted scenes have `timings_ms` and `backend`."""
+    """The part of scenewright.Scenewright used here. Painted scenes have `timings_ms` and `backend`."""
 
     def scene(self, character: Any, background: Any, **options: Any) -> Any: ...
 
@@ -56,10 +56,10 @@ def measure(
 ) -> Profile:
     """Measure the median seconds of every stage.
 
-    Of forwards of 1, 2, 4, … pictures, as many as a replica takes together.
+    Forwards have 1, 2, 4, … pictures, up to as many as a replica takes together.
 
     A scene's own layers run on two replicas at the same time, so both branches are measured at once.
-    `models` paint the layers, else their first ones; a request has so many `steps`.
+    `models` paint the layers, by default their first ones. `steps` are what the profile assumes of a request.
     """
     models = models or {}
     notify("warming up…")
@@ -69,7 +69,7 @@ def measure(
 
     def layer(kind: Kind) -> LayerProfile:
         shared = company.that_share(kind, most_pictures)
-        notify(f"{kind}: at most {shared[-1]} in one forward")
+        notify(f"{kind}: at most {shared[-1]} pictures in one forward")
         return LayerProfile(
             model=models.get(kind, ""),
             steps=steps[kind],
@@ -92,7 +92,7 @@ def measure(
 
 
 def steps_of(cards: Iterable[Mapping[str, Any]], models: Mapping[Kind, str]) -> dict[Kind, int]:
-    """Return the steps that a request of each layer has by default, as `/v1/models` says of its model."""
+    """Return the default steps of each layer's requests, as `/v1/models` states them for its model."""
     steps = dict(DEFAULTS)
     for card in cards:
         for kind in DEFAULTS:
@@ -104,7 +104,7 @@ def steps_of(cards: Iterable[Mapping[str, Any]], models: Mapping[Kind, str]) -> 
 
 
 class _Company:
-    """Request several at a time, each number measured once."""
+    """Paint several scenes at a time, and measure each number of them only once."""
 
     def __init__(self, service: Service, notify: Callable[[str], None], models: Mapping[Kind, str]) -> None:
         self._service = service
@@ -114,12 +114,12 @@ class _Company:
 
     def of(self, pictures: int) -> list[_Painted]:
         if pictures not in self._painted:
-            self._notify(f"{pictures} at a time…")
+            self._notify(f"{pictures} scenes at a time…")
             self._painted[pictures] = _paint_together(self._service, pictures, self._models)
         return self._painted[pictures]
 
     def that_share(self, kind: Kind, most: int) -> list[int]:
-        """Return 1, 2, 4, … as far as all go into one forward, and the most that do."""
+        """Return 1, 2, 4, … pictures as long as all share one forward, and the most that do."""
         shared, too_many = [1], 2 * most
         while True:
             pictures = min(2 * shared[-1], (shared[-1] + too_many) // 2, most)
@@ -131,7 +131,7 @@ class _Company:
                 shared.append(pictures)
 
     def _waited(self, kind: Kind, pictures: int) -> bool:
-        """Return whether a picture began only when another was done, in most rounds: once may be a hiccup."""
+        """Return whether, in most rounds, a picture began only after another was done."""
         queued_s = [painted.stage_s(f"{kind}-queue") for painted in self.of(pictures)]
         longest_s = [max(queued_s[begin : begin + pictures]) for begin in range(0, len(queued_s), pictures)]
         return statistics.median(longest_s) > _median(self.of(pictures), f"{kind}-denoise") / 2
@@ -148,7 +148,7 @@ def _paint(service: Service, models: Mapping[Kind, str]) -> _Painted:
 
 
 def _paint_together(service: Service, pictures: int, models: Mapping[Kind, str]) -> list[_Painted]:
-    """Paint in rounds, each begun at once when the last is over: else forwards are shared by ever fewer."""
+    """Paint in rounds that all requests begin together. Otherwise fewer and fewer would share a forward."""
     painted = []
     with ThreadPoolExecutor(pictures) as pool:
         for _ in range(ROUNDS):

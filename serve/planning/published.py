@@ -1,8 +1,8 @@
 """Profiles made from published times, for planning before there is a GPU to measure.
 
-Most sources give the seconds of a whole call of a diffusers pipeline: encoding the words, all steps and
-decoding. A step here is that time divided by the number of steps, so encoding and decoding are in it. Where a
-source gives the seconds of one forward, it says so: there both are left out.
+Most sources give the seconds of a whole call of a diffusers pipeline: encoding the prompt, all steps and
+decoding. A step here is that time divided by the number of steps, so it includes encoding and decoding. A
+source that gives the seconds of one forward says so, and leaves out both.
 """
 
 from __future__ import annotations
@@ -13,9 +13,9 @@ from ..config.layer_settings import STABLE_DIFFUSION
 from .device_profile import LayerProfile, Profile
 
 STEPS, FLUX_STEPS = 50, 28
-"""The steps of every call that was timed. FLUX paints with as many here too."""
+"""The steps of every timed call. FLUX profiles also paint with that many."""
 MERGE_S = 0.047
-"""Our own figure in docs/performance.md: a figure cut out and set into a scene of 1024x512, to JPEG."""
+"""Our own time in docs/performance.md: cut out a figure, set it into a 1024x512 scene, encode it as JPEG."""
 
 DIFFUSERS = (
     "diffusers 0.16.1, docs/source/en/optimization/torch2.0.mdx, table FP16, column `PyTorch2.0 SDPA`:"
@@ -41,9 +41,9 @@ FORWARD = (
 def _profile(
     device: str, model: str, step_s: Mapping[int, float], source: str, steps: int | None = None
 ) -> Profile:
-    """Make a profile of the seconds of one step by the number of pictures in it.
+    """Make a profile from the seconds of one step, by the number of pictures in it.
 
-    `steps`: of each layer; the defaults of Stable Diffusion unless given.
+    `steps` is the number for each layer, by default that of Stable Diffusion.
     """
     character, background = (
         LayerProfile(
@@ -83,4 +83,4 @@ PUBLISHED: Mapping[str, Profile] = {
     "flux-dev-h100": _flux("H100", 6.7 / FLUX_STEPS, PYTORCH),
     "flux-dev-l40": _flux("L40", 0.532, FORWARD),
 }
-"""By the name that `scenewright plan --profile` takes."""
+"""Profiles by the name that `scenewright plan --profile` takes."""

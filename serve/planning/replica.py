@@ -1,7 +1,7 @@
-"""A generator replica as the planner sees it: the step engine's turns, without the pictures.
+"""A simulated generator replica: the step engine's turns, without the pictures.
 
-Requests join and leave between turns; a turn is one forward over the most urgent, as many as fit. Between two
-changes all turns are equal, so they pass in one leap: an hour of a cluster is simulated in seconds.
+Requests join and leave between turns. A turn is one forward over the most urgent requests, as many as fit.
+All turns between two changes are equal, so they are simulated as one: an hour of a cluster takes seconds.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from .device_profile import LayerProfile
 
 STRETCH = 8.0
-"""GenerationConfig's: a request is due when it would be done if it ran this many times slower than alone."""
+"""GenerationConfig's default: a request is due when it would be done this many times slower than alone."""
 
 
 @dataclass(eq=False)
@@ -26,7 +26,7 @@ class Task:
 
 
 class Replica:
-    """All times are seconds of the simulation's clock. `version` says which planned end still counts."""
+    """One replica. Times are seconds of the simulation's clock. Only the end planned in `version` counts."""
 
     def __init__(self, layer: LayerProfile) -> None:
         self._layer = layer
@@ -41,7 +41,7 @@ class Replica:
         self.busy_s = 0.0
 
     def arrive(self, task: Task, now: float) -> float:
-        """Take in a task. Return when to call `run_steps` next; an earlier such time is void."""
+        """Add a task. Return when to call `run_steps` next, which replaces any time returned before."""
         self.tasks.append(task)
         self._new.append(task)
         if not self._batch or now <= self._from:
@@ -52,9 +52,9 @@ class Replica:
         return self._from + self._steps_to_go * self._step_s
 
     def run_steps(self, now: float) -> tuple[list[Task], float, float | None]:
-        """End the planned turns.
+        """Finish the planned turns.
 
-        Returns which tasks are done, when their pictures are decoded, and the next such end.
+        Returns the tasks that are done, when their pictures are decoded, and when to call this next.
         """
         for task in self._batch:
             task.steps_left -= self._steps_to_go
@@ -68,7 +68,7 @@ class Replica:
         return done, self._free_at, self._begin(self._free_at) if self.tasks else None
 
     def left_s(self) -> float:
-        """Return the seconds of work that it holds, at its present sharing."""
+        """Return the seconds of work that the replica holds, given how many tasks now share a forward."""
         sharing = max(1, min(len(self.tasks), self._layer.most_pictures))
         step_s = self._layer.forward_s(sharing) / sharing
         return sum(task.steps_left for task in self.tasks) * step_s
@@ -83,8 +83,8 @@ class Replica:
             if task.begun_at is None:
                 task.begun_at = now
         self._step_s = self._layer.forward_s(len(self._batch))
-        # A running task comes ever nearer to being due than a waiting one, so the batch stays until one is
-        # done.
+        # The due time of a running task gets earlier, and that of a waiting one does not, so the batch stays
+        # until one is done.
         self._steps_to_go = min(task.steps_left for task in self._batch)
         self.version += 1
         return self._from + self._steps_to_go * self._step_s

@@ -1,4 +1,4 @@
-"""A plan in words and figures."""
+"""Format a plan as text, and as data for JSON."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def as_text(plan: Plan, profile: Profile) -> str:
         f"{'merger':12}{setup.merger:>9}{plan.spare.merger:>14}{outcome.utilisation['merger']:>12.0%}",
         "",
         f"latency: {_percentiles(outcome)}",
-        f"waiting for the slower branch: {outcome.late_layer_s.mean():.2f} s a scene, on average",
+        f"waiting for the slower branch: {outcome.late_layer_s.mean():.2f} s per scene, on average",
         f"GPUs: {setup.gpus}, {setup.gpus * HOURS_A_DAY} GPU-hours a day; with a spare of each:"
         f" {plan.spare.gpus}, {plan.spare.gpus * HOURS_A_DAY} a day,"
         f" {plan.spare.gpus * HOURS_A_DAY * DAYS_A_MONTH} in 30 days",
@@ -68,12 +68,14 @@ def as_data(plan: Plan, profile: Profile) -> dict[str, Any]:
 
 def _cheaper(plan: Plan) -> list[str]:
     if not plan.cheaper:
-        return ["nothing is cheaper: with one GPU less a branch could not even keep up with what arrives"]
+        return [
+            "no cheaper setup is possible: with one GPU less, a branch could not keep up with the arrivals"
+        ]
     fault = plan.cheaper[0]
     setup, outcome = fault.setup, fault.outcome
     busiest = max(("character", "background"), key=lambda kind: outcome.queued_s[kind])
     return [
-        f"the next cheaper, {setup.character} + {setup.background}, fails:"
+        f"the next cheaper setup, {setup.character} + {setup.background}, fails:"
         f" p{plan.goal.percent:g} {outcome.percentile_s(plan.goal.percent):.2f} s;"
         f" the {busiest} replicas are {outcome.utilisation[busiest]:.0%} busy"
         f" and a layer waits {outcome.queued_s[busiest]:.2f} s for its turn"

@@ -1,4 +1,4 @@
-"""The service's own autoscaling over simulated fleets: the same function, fed with like reports."""
+"""The service's own autoscaling of simulated fleets: the same function, given equivalent reports."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from .fleet import Fleet
 
 
 class JointScaler:
-    """`least` and `most` bound each branch. Reports reach the policy `lag_s` late, as they do through Ray."""
+    """Scale each branch from `least` to `most`. Reports reach the policy `lag_s` late, as through Ray."""
 
     def __init__(self, goal: Goal, least: int = 1, most: int = 25, lag_s: float = 1.0) -> None:
         self._goal, self._least, self._most, self._lag_s = goal, least, most, lag_s
@@ -46,7 +46,7 @@ class JointScaler:
 
 
 def _request_s(fleet: Fleet) -> float:
-    """Return one replica's seconds for a request, at the present sharing of its forwards."""
+    """Return one replica's seconds for a request, given how many now share a forward."""
     layer = fleet.layer
     running = [len(replica.tasks) for replica in fleet.ready if replica.tasks]
     sharing = min(layer.most_pictures, max(1, round(sum(running) / len(running)))) if running else 1

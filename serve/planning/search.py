@@ -1,4 +1,4 @@
-"""Search how many replicas a load needs: the fewest GPUs whose simulated service keeps the latency goal."""
+"""Find how many replicas a load needs: the fewest GPUs whose simulated service meets the latency goal."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from .scaling import JointScaler
 from .simulation import BRANCHES, Outcome, Setup, poisson, simulate
 
 MOST_REPLICAS = 512
-"""The replicas of one branch. Beyond it the search gives up."""
+"""The most replicas of one branch. Beyond it the search gives up."""
 MERGER_UTILISATION = 0.5
 AUTOSCALED_S = 1_800.0
-"""The seconds of arrivals that are simulated with the scaling policy too."""
+"""The seconds of arrivals that are also simulated with the scaling policy."""
 
 
 class NoPlan(ValueError):
@@ -24,7 +24,7 @@ class NoPlan(ValueError):
 
 @dataclass(frozen=True)
 class Goal:
-    """`percent` of the scenes done within `latency_s`, at `rps` scenes a second of so many `figures`."""
+    """`percent` of scenes done within `latency_s`, at `rps` scenes a second of `figures` characters each."""
 
     rps: float
     latency_s: float
@@ -40,10 +40,11 @@ class Evaluated:
 
 @dataclass(frozen=True)
 class Plan:
-    """`cheaper` are the setups with one GPU less, the nearest to the goal first: all of them miss it.
+    """The chosen setup, and others to compare it with.
 
-    `spare` has one replica of each branch more, so that losing one, or replacing one, costs no latency.
-    `autoscaled` begins with the chosen replicas and leaves their number to the service's own policy.
+    `cheaper` are the setups with one GPU less, those nearest to the goal first. All of them miss it. `spare`
+    has one more replica of each branch, so that losing or replacing one costs no latency. `autoscaled` begins
+    with the chosen replicas and leaves their number to the service's own policy.
     """
 
     goal: Goal
@@ -54,7 +55,7 @@ class Plan:
 
 
 class Planner:
-    """Every setup meets the same arrivals, so that two differ by their replicas alone."""
+    """Search for a plan. Every setup gets the same arrivals, so that two differ only by their replicas."""
 
     def __init__(self, profile: Profile, goal: Goal, scenes: int = 20_000, seed: int = 0) -> None:
         self._profile, self._goal, self._seed = profile, goal, seed
@@ -66,7 +67,7 @@ class Planner:
         if self._profile.alone_s > self._goal.latency_s:
             raise NoPlan(
                 f"a scene alone on idle replicas takes {self._profile.alone_s:.2f} s on"
-                f" {self._profile.device}, so no number of replicas keeps {self._goal.latency_s:g} s;"
+                f" {self._profile.device}, so no number of replicas meets {self._goal.latency_s:g} s;"
                 " fewer steps or a faster GPU would"
             )
         setup = self._first()
@@ -100,7 +101,7 @@ class Planner:
         return self._evaluated[setup]
 
     def least(self, kind: str) -> int:
-        """Return the fewest replicas that could keep up, however well they share their forwards."""
+        """Return the fewest replicas that could keep up if they shared forwards as well as possible."""
         layer: LayerProfile = getattr(self._profile, kind)
         layers = self._goal.figures if kind == "character" else 1
         return math.floor(self._goal.rps * layers * layer.crowded_s) + 1

@@ -1,8 +1,7 @@
-"""The fork and the join as a discrete-event simulation: two fleets paint, a pool merges, a policy may scale.
+"""Simulate the fork-join with discrete events: two fleets paint, a pool merges, a policy may scale.
 
-Every scene's layers start at once, and it can be merged when the last one is done. Where a replica holds
-one picture at a time this is a queue with a known mean (M/D/1, Pollaczek and Khinchine): the tests check
-that.
+Every scene's layers start at once, and it can be merged when the last one is done. If a replica holds one
+picture at a time, this is a queue with a known mean (M/D/1, Pollaczek and Khinchine), which the tests check.
 """
 
 from __future__ import annotations
@@ -23,7 +22,7 @@ from .replica import Replica, Task
 
 BRANCHES = ("character", "background")
 WARM_UP = 0.1
-"""The part of the scenes, from the first, that is painted but not counted: the service starts empty."""
+"""The fraction of scenes, from the first, that is painted but not counted, as the service starts empty."""
 Scaler = Callable[[float, Mapping[str, Fleet]], Mapping[str, int]]
 """Given the time and the fleets, returns the replicas that each should have. Called once a second."""
 TICK_S = 1.0
@@ -31,7 +30,7 @@ TICK_S = 1.0
 
 @dataclass(frozen=True)
 class Setup:
-    """Replicas of each deployment; with a scaler, only what it begins with."""
+    """Replicas of each deployment. With a scaler these are only the initial ones."""
 
     character: int
     background: int
@@ -44,9 +43,10 @@ class Setup:
 
 @dataclass(frozen=True)
 class Outcome:
-    """Seconds of each counted scene; `utilisation` of each deployment's replicas while they were there.
+    """Seconds of each counted scene, and `utilisation` of each deployment's replicas while they existed.
 
-    `late_layer_s`: what each scene's earlier layer waited for the later. `replica_s`: held by both branches.
+    `late_layer_s` is how long each scene's earlier layer waited for the later one. `replica_s` is the replica
+    seconds of both branches.
     """
 
     latency_s: NDArray[np.float64]
@@ -67,7 +67,7 @@ class Outcome:
 
 
 def poisson(rps: float, scenes: int, seed: int = 0) -> NDArray[np.float64]:
-    """Return the arrival times of independent users."""
+    """Return the arrival times, in seconds, of requests from independent users."""
     return np.cumsum(np.random.default_rng(seed).exponential(1 / rps, scenes))
 
 
@@ -79,7 +79,7 @@ def simulate(
     scaler: Scaler | None = None,
     figures: int = 1,
 ) -> Outcome:
-    """Simulate the service. `arrivals` in seconds, ascending; each scene has so many `figures`."""
+    """Simulate the service. `arrivals` are in seconds, ascending. Each scene has `figures` characters."""
     return _Run(profile, setup, arrivals, seed, scaler, figures).outcome()
 
 
@@ -154,7 +154,7 @@ class _Run:
         self._at(end, ends)
 
     def _painted(self, kind: str, scene: int, now: float) -> None:
-        self._done_at[kind][scene] = now  # Of the last of its figures.
+        self._done_at[kind][scene] = now  # In the end, the time of its last figure.
         self._unpainted[scene] -= 1
         if not self._unpainted[scene]:
             free_at = heapq.heappop(self._mergers)

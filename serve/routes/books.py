@@ -1,4 +1,4 @@
-"""/v1/stories/{id}/book.pdf, .epub and .zip, and a page's .psd: files that are made when they are fetched."""
+"""/v1/stories/{id}/book.pdf, .epub and .zip, and a page's .psd: files made when they are fetched."""
 
 from __future__ import annotations
 
@@ -24,8 +24,8 @@ from .kept_scene import number_of
 PRIVATE = {"Cache-Control": "private, no-cache"}
 BOOKS: Mapping[Kind, str] = {
     "pdf": "Make a PDF: a cover, and each page's picture with its text below.",
-    "epub": "Make an EPUB 3 of fixed layout.",
-    "zip": "Make a ZIP of the pictures, their layers, and the story.json that makes the story again.",
+    "epub": "Make a fixed-layout EPUB 3.",
+    "zip": "Make a ZIP of the pictures, their layers, and a story.json that can make the story again.",
 }
 
 
@@ -36,11 +36,11 @@ def book_routes(config: ServiceConfig, jobs: JobService, service: StoryService) 
     async def made(
         request: Request, megapixels: float, media_type: str, making: Coroutine[Any, Any, BookFile]
     ) -> Response:
-        """Answer with a file that is made now, and charge for it. For HEAD none is made."""
+        """Make a file, charge for it, and answer with it. For HEAD no file is made."""
         if is_head(request):
             making.close()
             response = Response(media_type=media_type, headers=PRIVATE)
-            del response.headers["Content-Length"]  # Nobody knows it before the file is made.
+            del response.headers["Content-Length"]  # Unknown before the file is made.
             return response
         work = charged(request, at_once(request, megapixels), lambda: True, making)
         found = await abandon_with_client(request, work)
@@ -71,7 +71,7 @@ def book_routes(config: ServiceConfig, jobs: JobService, service: StoryService) 
     @router.get(
         "/v1/stories/{story_id}/pages/{index}/page.psd",
         response_class=Response,
-        responses=responses_of("the layers", (PSD,), ("Cache-Control",)),
+        responses=responses_of("the layers of the page", (PSD,), ("Cache-Control",)),
     )
     async def psd_of_page(request: Request, story_id: str, index: str) -> Response:
         """Make a PSD of a page: the place, each figure where it stands, and the finished picture on top."""

@@ -1,4 +1,4 @@
-"""/v1/cast: the heroes of a tenant's pictures, kept under their names."""
+"""/v1/cast: the recurring subjects of a tenant's pictures, kept under their names."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def cast_routes(
     router = APIRouter()
 
     def keeping_references(request: Request, body: CastBody) -> AbstractAsyncContextManager[Known]:
-        """Keep a body's references that were sent inside of it, unless the block raises."""
+        """Keep the references that were sent inside a body, unless the block raises."""
         for name in ("description", "negative_prompt"):
             if len(getattr(body, name) or "") > config.limits.max_prompt_chars:
                 message = f"{name} must be at most {config.limits.max_prompt_chars} characters"
@@ -56,7 +56,7 @@ def cast_routes(
         "/v1/cast",
         status_code=201,
         response_model=CastAnswer,
-        responses=responses_of("kept for good", headers=("Location", "ETag"), status=201),
+        responses=responses_of("the stored member", headers=("Location", "ETag"), status=201),
         openapi_extra=describe_body(CastRequest),
     )
     async def add_member(request: Request) -> Response:
@@ -84,16 +84,18 @@ def cast_routes(
     @router.put(
         "/v1/cast/{name}",
         response_model=CastAnswer,
-        responses=responses_of("its next version", headers=("ETag",)),
+        responses=responses_of("the member's new version", headers=("ETag",)),
         openapi_extra=describe_body(CastChange)
-        | describe_header("If-Match", f"^{TAGS.pattern}$", "the `ETag` of the version to change, else 412"),
+        | describe_header(
+            "If-Match", f"^{TAGS.pattern}$", "the `ETag` of the version to change; any other is 412"
+        ),
     )
     async def change_member(request: Request, name: str) -> Response:
-        """Replace all that a member is; with `version`, or `If-Match`, only where that is still so."""
+        """Replace a member's whole definition; with `version` or `If-Match`, only if that still matches."""
         check_name(name)
         body, tenant = await accept(request, CastChange, config.limits), tenant_of(request)
         if body.name not in (None, name):
-            raise InvalidRequest(f"name must be that of the path, {name}: members are not renamed", "name")
+            raise InvalidRequest(f"name must be {name}, as in the path: members cannot be renamed", "name")
         tags = _expected(request)
         await cast.would_replace(tenant, name, body.version, tags)
         async with keeping_references(request, body) as known:
@@ -103,24 +105,24 @@ def cast_routes(
         "/v1/cast/{name}",
         response_model=CastAnswer,
         openapi_extra=describe_header(
-            "If-Match", f"^{TAGS.pattern}$", "the `ETag` of the version to remove, else 412"
+            "If-Match", f"^{TAGS.pattern}$", "the `ETag` of the version to remove; any other is 412"
         ),
     )
     async def remove_member(request: Request, name: str) -> Response:
-        """Remove a member, and its pictures where nothing else holds them."""
+        """Remove a member, and its pictures if nothing else holds them."""
         return _answer(await cast.remove(tenant_of(request), name, _expected(request)))
 
     return router
 
 
 def _expected(request: Request) -> list[str] | None:
-    """Return the tags of `If-Match`; None where any will do. Raises Refusal 400."""
+    """Return the tags of `If-Match`, or None if any tag will do. Raises Refusal 400."""
     values = request.headers.getlist("if-match")
     header = ",".join(values)
     if not values or header.strip() == "*":
         return None
     if not TAGS.fullmatch(header):
-        raise Refusal(400, "invalid_request", "If-Match is a list of ETags in quotes, or *", "If-Match")
+        raise Refusal(400, "invalid_request", "If-Match must be a list of ETags in quotes, or *", "If-Match")
     return [tag for weak, tag in TAG.findall(header) if not weak]
 
 

@@ -1,8 +1,8 @@
-"""Charge the quota of a request's caller for work as it is admitted; give it back where nothing was made.
+"""Charge the caller's quota for work as it is admitted, and refund it if nothing was made.
 
 A refusal, a fault of ours, and work that never reached a replica cost nothing. Work that did reach one is
-paid for, even where its caller left or its deadline passed: else leaving early would be free. So is what was
-painted or read and could then not be kept: else a tenant without room would have work for nothing.
+charged, even if its caller left or its deadline passed: otherwise leaving early would be free. So is work
+that was painted or read but could not be kept: otherwise a tenant without room would have it for free.
 """
 
 from __future__ import annotations
@@ -30,26 +30,26 @@ from ..usage.recorder import UsageRecorder
 Result = TypeVar("Result")
 PLAIN = OutputOptions()
 UNFINISHED = (DeadlineExceeded, InvalidRequest, ClientGone, asyncio.CancelledError)
-"""Not our refusal and not our fault: paid for where the work was begun."""
+"""Neither our refusal nor our fault: charged if the work was begun."""
 
 
 def cost(*jobs: LayerJob) -> float:
-    """Return what painting costs, in megapixel-steps. A megapixel read or written costs as much as one."""
+    """Return the cost of painting, in megapixel-steps. A megapixel that is read or written costs one too."""
     return sum(job.megapixel_steps for job in jobs)
 
 
 def scene_cost(job: SceneJob) -> float:
-    """Return what a scene costs: its layers' steps, and the pictures that its merge writes."""
+    """Return the cost of a scene: its layers' steps, and the pictures that its merge writes."""
     return cost(*job.layers) + scene_megapixels(job)
 
 
 def layer_cost(job: LayerJob, output: OutputOptions = PLAIN) -> float:
-    """Return what a layer alone costs: its steps, and its file."""
+    """Return the cost of a single layer: its steps, and its file."""
     return cost(job) + upscaled_px(job.width_px * job.height_px, output) / MEGA
 
 
 def sent(graph: Graph, *jobs: LayerJob) -> Callable[[], bool]:
-    """Say later whether any of the layers was handed to a replica; true where nothing is known."""
+    """Return a check of whether any layer was handed to a replica; it returns True if nothing is known."""
 
     def was_sent() -> bool:
         groups = [(graph.replicas(job.generator), job) for job in jobs]
@@ -60,9 +60,9 @@ def sent(graph: Graph, *jobs: LayerJob) -> Callable[[], bool]:
 
 @asynccontextmanager
 async def charge(request: Request, amount: float, begun: Callable[[], bool]) -> AsyncIterator[None]:
-    """Take the amount for the work done inside, of the tenant's quota and of the token's budget.
+    """Charge the tenant's quota and the token's budget for the work done inside the block.
 
-    Raises Refusal 429, and 422 where it never can be taken.
+    Raises Refusal 429, or 422 if the amount is never allowed.
     """
     quota, budget = getattr(request.state, "quota", None), budget_of(request)
     if not isinstance(quota, Quota):
@@ -82,25 +82,25 @@ async def charge(request: Request, amount: float, begun: Callable[[], bool]) -> 
         if not getattr(request.state, "done", False) and _costs_nothing(error, begun):
             quota.give_back(amount)
             if budget is not None:
-                with suppress(NotReady):  # What is lost then is the token's alone.
+                with suppress(NotReady):  # If this fails, only the token loses it.
                     await asyncio.shield(budget.give_back(amount))
         raise
 
 
 def at_once(request: Request, amount: float) -> float:
-    """Return the amount, or all that the caller's quota allows at once: no work is too large for it then."""
+    """Return the amount, capped at what the caller's quota allows at once, so that no work is too large."""
     quota = getattr(request.state, "quota", None)
     return quota.at_once(amount) if isinstance(quota, Quota) else amount
 
 
 def note_done(request: Request) -> None:
-    """Note that what is charged for is done: whatever fails from now on, nothing is given back."""
+    """Note that the charged work is done: nothing is refunded, whatever fails from now on."""
     request.state.done = True
 
 
 @contextmanager
 def noting_limit(request: Request) -> Iterator[None]:
-    """Note which limit refuses a request inside of the block: HttpMetrics counts it."""
+    """Note which limit refuses a request inside the block, for HttpMetrics to count."""
     try:
         yield
     except OverLimit as over:
@@ -109,7 +109,7 @@ def noting_limit(request: Request) -> Iterator[None]:
 
 
 async def check_budget(request: Request) -> None:
-    """Refuse work for later where nothing is left of the tenant's month: 429. What is begun is finished."""
+    """Refuse a job with 429 if the tenant's monthly budget is spent. Work that has begun is finished."""
     quota = getattr(request.state, "quota", None)
     if isinstance(quota, Quota):
         with noting_limit(request):
@@ -118,7 +118,7 @@ async def check_budget(request: Request) -> None:
 
 @contextmanager
 def metered(request: Request) -> Iterator[None]:
-    """Record what is painted inside of the block as used by the request's caller, however it ends."""
+    """Record what is painted inside the block as usage of the request's caller, however the block ends."""
     app = getattr(request, "app", None)
     recorder = None if app is None else getattr(app.state, "usage", None)
     if not isinstance(recorder, UsageRecorder):
@@ -137,13 +137,13 @@ async def charged(
             async with charge(request, amount, begun):
                 return await work
     finally:
-        work.close()  # Where it was refused before it began.
+        work.close()  # It may have been refused before it began.
 
 
 def charged_events(
     request: Request, amount: float, begun: Callable[[], bool], work: EventProducer
 ) -> EventProducer:
-    """Do the work of a stream, charge for it, and record what it used."""
+    """Return the work of a stream with its charge, and with a record of what it used."""
 
     async def doing(on_event: Callable[[Event], None]) -> None:
         with metered(request):

@@ -1,4 +1,4 @@
-"""Read the pictures that a form sends as files, and keep them where a job starts from them."""
+"""Read the pictures that a form sends as files, and keep them if a job starts from them."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ FormPictures = Mapping[str, Sequence[PictureInput]]
 
 
 def unread(files: Mapping[str, Sequence[bytes]]) -> FormPictures:
-    """Return what stands for a form's pictures before they are read."""
+    """Return placeholders for a form's pictures before they are read."""
     return {
         field: [PictureInput(id=name) for name in names_of(field, parts)] for field, parts in files.items()
     }
@@ -40,10 +40,10 @@ async def read_files(
     limits: Limits,
     deadline_at: float,
 ) -> tuple[FormPictures, InputPictures]:
-    """Return the pictures of a form, and their files. A `mask` is one as OpenAI has it.
+    """Read the pictures of a form, and return them with their files. A `mask` is in OpenAI's format.
 
-    Raises InvalidRequest naming the one at fault, DeadlineExceeded, Overloaded where too many bytes are under
-    way, and Refusal 413 for more bytes than can ever be held.
+    Raises InvalidRequest naming the picture at fault, DeadlineExceeded, Overloaded if too many bytes are in
+    flight, and Refusal 413 for more bytes than can ever be held.
     """
     found: dict[str, list[PictureInput]] = {field: [] for field in files}
     known: dict[PictureInput, InputPicture] = {}
@@ -66,9 +66,9 @@ async def read_files(
 async def keeping_files(
     request: Request, inputs: InputPictures, pictures: PictureService
 ) -> AsyncGenerator[None, None]:
-    """Keep a form's pictures for its tenant; where the block raises, delete those that are new again.
+    """Keep a form's pictures for its tenant. If the block raises, delete the new ones again.
 
-    Raises Refusal 507 where there is no room.
+    Raises Refusal 507 if there is no room.
     """
     tenant = tenant_of(request)
     async with undone_on_failure(tenant, pictures) as added:

@@ -78,9 +78,9 @@ def image_routes(
         openapi_extra=describe_fields(FILES, EditsRequest) | describe_headers(DESCRIBED),
     )
     async def edit_image(request: Request) -> Response:
-        """Change a picture. With a mask, only what is transparent in it is painted anew.
+        """Change a picture. With a mask, only the area that is transparent in the mask is painted again.
 
-        What follows the first picture are references, for a model that has them among its tasks.
+        The pictures after the first are references, for a model with `references` among its tasks.
         """
         later = prefers_async(request)
         form = await read_fields(request, limits, FILES)

@@ -1,4 +1,4 @@
-"""Read the pictures that a request's layers start from: uploaded before, or sent inside of it."""
+"""Read the pictures that a request's layers name: uploaded before, or sent inside the request."""
 
 from __future__ import annotations
 
@@ -44,10 +44,10 @@ async def read_inputs(
     pictures: PictureService,
     deadline_at: float,
 ) -> InputPictures:
-    """Return the pictures and their files.
+    """Read the named pictures, and return them with their files.
 
-    Raises InvalidRequest naming the one at fault, DeadlineExceeded, Overloaded where too many bytes are under
-    way, and Refusal 410 for a damaged one and 413 for more bytes than can ever be held.
+    Raises InvalidRequest naming the picture at fault, DeadlineExceeded, Overloaded if too many bytes are in
+    flight, and Refusal 410 for a damaged picture and 413 for more bytes than can ever be held.
     """
     known: dict[PictureInput, InputPicture] = {}
     files: dict[str, bytes] = {}
@@ -71,10 +71,10 @@ async def read_inputs(
 async def keeping_inputs(
     request: Request, named: Named, graph: Graph, limits: Limits, pictures: PictureService
 ) -> AsyncGenerator[Mapping[PictureInput, InputPicture], None]:
-    """Yield the pictures that a job names; keep those that were sent inside of it.
+    """Yield the pictures that a job names, and keep those that were sent inside the request.
 
-    Where the block raises, or a picture is refused, those that were not kept before are deleted again. Raises
-    InvalidRequest naming the one at fault, and Refusal 507 where there is no room.
+    If the block raises, or a picture is refused, those that were not kept before are deleted again. Raises
+    InvalidRequest naming the picture at fault, and Refusal 507 if there is no room.
     """
     tenant, known = tenant_of(request), dict[PictureInput, InputPicture]()
     asked_for = {picture: param for param, picture in reversed(await _hashed(named))}
@@ -97,19 +97,19 @@ async def keeping_inputs(
 
 @asynccontextmanager
 async def undone_on_failure(tenant: str, pictures: PictureService) -> AsyncGenerator[list[KeptPicture], None]:
-    """Yield a list of pictures that are kept. Where the block raises, delete those that are new again."""
+    """Yield a list for the pictures that the block keeps. If the block raises, delete the new ones again."""
     added: list[KeptPicture] = []
     try:
         yield added
     except BaseException:
         if added:
-            with suppress(NotReady, Refusal):  # Else they stay until they expire.
+            with suppress(NotReady, Refusal):  # If this fails, they stay until they expire.
                 await asyncio.shield(pictures.undo(tenant, added))
         raise
 
 
 async def _hashed(named: Named) -> list[tuple[str, PictureInput]]:
-    """Return the pictures as a list. A string keeps its hash, which takes milliseconds for a long one."""
+    """Return the pictures as a list, and hash long strings off the event loop: a string caches its hash."""
     listed = list(named)
     if any(picture.b64_json is not None for _, picture in listed):
         await off_loop(lambda: [hash(picture) for _, picture in listed])
@@ -129,7 +129,7 @@ async def _uploaded(
 
 @contextmanager
 def naming(param: str, field: str = "") -> Iterator[None]:
-    """Name the picture that is refused inside of the block."""
+    """Add the picture's parameter to a refusal that is raised inside the block."""
     try:
         yield
     except Refusal as refusal:
@@ -162,7 +162,7 @@ async def read_one(
     deadline_at: float,
     paints_transparent: bool = False,
 ) -> Picture:
-    """Have a file read by the merger. Raises InvalidRequest naming `place`."""
+    """Have the merger read a file. Raises InvalidRequest naming `place`."""
 
     def measured() -> tuple[bytes, int]:
         data = file()

@@ -1,4 +1,4 @@
-"""Stream how jobs, or stories, change: `…/events`."""
+"""Stream the changes of jobs and stories: `…/events`."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ EVENTS_RESPONSES = responses_of("events", (EVENTS,), ("Cache-Control",))
 
 
 def describe_last_event(parts: str) -> dict[str, Any]:
-    """Return the part of an operation that says how a stream is taken up again."""
-    meaning = f"the `id` of the last event that came: {parts} that were sent are not sent again"
+    """Return the part of an operation that describes how to resume a stream."""
+    meaning = f"the `id` of the last event received: {parts} already sent are not sent again"
     return describe_header("Last-Event-ID", ".*", meaning)
 
 
 class JobStreams:
-    """The open event streams of one route: bounded in all and by tenant, and fed by one query."""
+    """The open event streams of one route, bounded in total and per tenant, and fed by one query."""
 
     def __init__(self, limits: Limits, jobs: JobService) -> None:
         self._feed = JobFeed(jobs.open_jobs, jobs.job, EVENT_POLL_S)
@@ -41,11 +41,11 @@ class JobStreams:
         events: Callable[[JobFeed, JobState, str, int], EventProducer],
         address: str,
     ) -> Response:
-        """Answer with the events of the job that `find` returns. `address`: the caller's, of what it is.
+        """Answer with the events of the job that `find` returns. `address` is its path, or its story's.
 
         Raises Refusal 429, and what `find` raises.
         """
-        self._open.check(tenant_of(request))  # A caller that retries while it is full reads no job.
+        self._open.check(tenant_of(request))  # First, so that a retry while streams are full reads no job.
         job = await find()
         sent = already_sent(job, request.headers.get("last-event-id", ""))
         work = events(self._feed, job, address, sent)

@@ -1,7 +1,7 @@
-"""Submit jobs: those of POST /v1/jobs, and single requests that prefer not to be waited for.
+"""Submit jobs: those of POST /v1/jobs, and single requests whose callers prefer not to wait.
 
-A proxy may cut off a request that is silent for a minute. With `Prefer: respond-async` (RFC 7240) what is
-requested is kept as a job, the answer is 202 with the job's address at once, and the painting goes on.
+A proxy may cut off a request that is silent for a minute. With `Prefer: respond-async` (RFC 7240) the request
+is kept as a job: the answer is 202 with the job's address at once, and the painting goes on.
 """
 
 from __future__ import annotations
@@ -38,43 +38,45 @@ from .charges import check_budget
 from .input_pictures import keeping_inputs
 
 LATER: dict[int | str, dict[str, Any]] = responses_of(
-    "kept as a job, where the caller prefers `respond-async`",
+    "stored as a job, if the caller prefers `respond-async`",
     headers=("Location", "Preference-Applied"),
     status=202,
 )
 LATER[202]["model"] = JobAccepted
-"""The 202 of a route that may also answer at once."""
+"""The 202 answer of a route that may also answer with the picture."""
 Requested = TypeVar("Requested", SceneRequest, LayerRequest)
 KEY = re.compile(r"[\x21-\x7e]{1,255}")
 KEY_HEADER, PREFER, ASYNC = "Idempotency-Key", "Prefer", "respond-async"
 DESCRIBED = {
     KEY_HEADER: (
         f"^{KEY.pattern}$",
-        "with `respond-async`: the same key and body mean the same job for a day",
+        "with `respond-async`: repeating the key and the body within a day returns the same job",
     ),
-    PREFER: (".*", "`respond-async`: 202 with a job's address at once; it needs the scope `jobs`"),
+    PREFER: (".*", "`respond-async` answers 202 with a job's address at once; needs the scope `jobs`"),
 }
 """The headers of a route that may answer with a job."""
 
 
 def idempotency_key(request: Request) -> str | None:
-    """Return the header's value; with a token, one that no other caller has. Raises InvalidRequest."""
+    """Return the header's value; for a token, one that no other caller can have. Raises InvalidRequest."""
     given = request.headers.getlist(KEY_HEADER)
     if not given:
         return None
     if len(given) > 1 or not KEY.fullmatch(given[0]):
-        raise InvalidRequest("an Idempotency-Key is 1 to 255 visible ASCII characters", KEY_HEADER)
+        raise InvalidRequest(
+            "an Idempotency-Key must be 1 to 255 visible ASCII characters, given once", KEY_HEADER
+        )
     budget = budget_of(request)
     if budget is None:
         return given[0]
-    # With a space, which no header's value has here.
+    # KEY allows no space, so no header has this value.
     return f"token {budget.token.id} {hashlib.sha256(given[0].encode()).hexdigest()}"
 
 
 def prefers_async(request: Request) -> bool:
     """Return whether the caller prefers not to wait.
 
-    Raises Refusal 403 where its key has no use for jobs, and InvalidRequest for what is no Idempotency-Key.
+    Raises Refusal 403 if its key lacks the scope `jobs`, and InvalidRequest for an invalid Idempotency-Key.
     """
     idempotency_key(request)
     given = ",".join(request.headers.getlist(PREFER)).split(",")
@@ -83,25 +85,25 @@ def prefers_async(request: Request) -> bool:
         return False
     key = key_of(request)
     if key is not None and not key.may("jobs"):
-        message = "Prefer: respond-async makes a job, and this key has no scope jobs"
+        message = "Prefer: respond-async makes a job, but this key lacks the scope jobs"
         raise Refusal(403, "forbidden", message, PREFER)
     return True
 
 
 def address_of(request: Request, job: JobState) -> str:
-    """Return the job's address as its caller reaches it, under whatever prefix."""
+    """Return the job's path as its caller reaches it, with any prefix."""
     return link(request, f"/v1/jobs/{job.id}")
 
 
 def kept_as_it_is(requested: Requested, accepted: PictureFormat | None) -> Requested:
-    """Return a request as a job takes it: the format is named, and its picture has an address anyway."""
+    """Return a request as a job takes it: its format named, and `as` removed, since its picture has a URL."""
     wire_format = requested.output.format or accepted
     output = requested.output.model_copy(update={"format": wire_format, "sent_as": None})
     return requested.model_copy(update={"output": output})
 
 
 class JobSubmission:
-    """Submit for the routes. `limits` are those of pictures that are sent inside of a request."""
+    """Submits jobs for the routes, and keeps the pictures that are sent inside a request."""
 
     def __init__(
         self, service: JobService, config: ServiceConfig, graph: Graph, pictures: PictureService
@@ -116,7 +118,7 @@ class JobSubmission:
         digest: str,
         named: Sequence[tuple[str, PictureInput]],
     ) -> JobState:
-        """Keep a job, and what it starts from. Raises what JobService.submit and keep_inputs raise."""
+        """Keep a job and its pictures. Raises what JobService.submit and keeping_inputs raise."""
         key, tenant, budget = idempotency_key(request), tenant_of(request), budget_of(request)
         if not named:
             await check_budget(request)
@@ -138,7 +140,7 @@ class JobSubmission:
         digest: str,
         pictures: Collection[PictureInput],
     ) -> Response | None:
-        """Refuse what `respond` would refuse whatever the pictures are, before any of them is read.
+        """Refuse what `respond` would refuse whatever the pictures show, before any of them is read.
 
         Return the answer to the same request with the same key, if it was sent before.
         """
@@ -166,7 +168,7 @@ class JobSubmission:
     ) -> Response:
         """Answer 202 with the job that paints what is requested.
 
-        `check` refuses what cannot be painted, in the words of the request, before anything is kept.
+        `check` refuses what cannot be painted, naming the request's own fields, before anything is kept.
         """
         unknown = as_unread(picture for _, picture in named)
         layers = [
@@ -180,7 +182,7 @@ class JobSubmission:
     async def earlier(self, request: Request, digest: str) -> Response | None:
         """Return the answer to the same request with the same key, if it was sent before.
 
-        What it names, such as a member of the cast, may be gone since.
+        This works even if what it names, such as a member of the cast, has been removed since.
         """
         job = await self.earlier_job(request, _own(request, digest))
         return None if job is None else _answer(request, job)
@@ -192,7 +194,7 @@ class JobSubmission:
 
 
 def _own(request: Request, digest: str) -> str:
-    """Return the digest of a body and of what it was sent to: equal bodies may mean different pictures."""
+    """Return the digest of a body and its route: equal bodies may mean different pictures on each."""
     return digest_of([request.url.path.rpartition("/")[2], digest])
 
 

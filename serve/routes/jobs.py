@@ -1,4 +1,4 @@
-"""/v1/jobs: many scenes at once, kept until they are painted."""
+"""/v1/jobs: many scenes at once, stored, and painted in the background."""
 
 from __future__ import annotations
 
@@ -41,22 +41,22 @@ from .job_submission import KEY, JobSubmission, address_of, idempotency_key
 from .kept_scene import kept_scene
 
 SCENE_BYTES = 1_000
-"""A scene of a job costs about as much to report as so many bytes of a picture."""
+"""Reporting a scene of a job costs about as much as this many bytes of a picture."""
 KEPT = ("ETag", "Cache-Control", "Vary")
 
 
 def seen_by(request: Request) -> str | None:
-    """Return the tenant whose jobs a caller sees, lists and ends; None for an admin: all tenants'."""
+    """Return the tenant whose jobs a caller may see, list and end; None, for all tenants, for an admin."""
     return None if is_admin(request) else tenant_of(request)
 
 
 def owner_listed(request: Request, query: ListQuery, what: str) -> str | None:
-    """Return the tenant whose jobs, or stories, a list has; None for all tenants'. Raises Refusal 403."""
+    """Return the tenant whose jobs or stories to list; None for all tenants. Raises Refusal 403."""
     whose = seen_by(request)
     if query.tenant is None:
         return whose
     if whose is not None and query.tenant != whose:
-        raise Refusal(403, "forbidden", f"only an admin's key lists another tenant's {what}", "tenant")
+        raise Refusal(403, "forbidden", f"only an admin's key may list another tenant's {what}", "tenant")
     return query.tenant
 
 
@@ -67,7 +67,7 @@ def is_admin(request: Request) -> bool:
 
 def describe_idempotency(made: str) -> dict[str, Any]:
     """Return the Idempotency-Key's part of an operation."""
-    meaning = f"the same key and body within 24 hours mean the same {made}"
+    meaning = f"repeating the key and the body within 24 hours returns the same {made}"
     return describe_header("Idempotency-Key", f"^{KEY.pattern}$", meaning)
 
 
@@ -89,16 +89,16 @@ def job_routes(
         "/v1/jobs",
         status_code=202,
         response_model=JobAccepted,
-        responses=responses_of("kept for good", headers=("Location",), status=202),
+        responses=responses_of("the stored job", headers=("Location",), status=202),
         openapi_extra=describe_body(JobRequest) | describe_idempotency("job"),
     )
     async def submit_job(request: Request) -> Response:
-        idempotency_key(request)  # Refused before the body is read.
+        idempotency_key(request)  # An invalid key is refused before the body is read.
         requested, digest = await accept_with_digest(request, JobRequest, limits)
         try:
             scenes = await cast.resolve_scenes(tenant_of(request), requested.scenes)
         except InvalidRequest:
-            # A member may be gone since the same job was submitted.
+            # A member may have been removed since the same job was submitted.
             if earlier := await submission.earlier_job(request, digest):
                 headers = {"Location": address_of(request, earlier)}
                 return JSONResponse(accepted(earlier).model_dump(), 202, headers)
@@ -130,10 +130,10 @@ def job_routes(
 
     @router.delete("/v1/jobs/{job_id}", response_model=JobAccepted)
     async def end_job(request: Request, job_id: str) -> Response:
-        """Cancel the scenes of a job that have not ended; remove a job that has, and its pictures with it.
+        """Cancel the unfinished scenes of a job; if the job has ended, remove it and its pictures.
 
-        The scenes of a cancelled job that had ended keep their pictures, until it is removed too. An admin
-        ends any tenant's job.
+        Scenes of a cancelled job that had already ended keep their pictures until the job is removed too. An
+        admin may end any tenant's job.
         """
         return JSONResponse(accepted(await service.end(seen_by(request), job_id)).model_dump())
 
@@ -141,7 +141,7 @@ def job_routes(
     async def release_job(request: Request, job_id: str) -> Response:
         """Release a `held` job, whose key has ended, so that it is painted after all.
 
-        The tenant's other keys do so, and an admin's; no token. A job that is not held stays as it is.
+        The tenant's other keys or an admin's may do so, but no token. A job that is not held stays as it is.
         """
         refuse_token(request, "release a job")
         return JSONResponse(accepted(await service.release(seen_by(request), job_id)).model_dump())
@@ -150,7 +150,7 @@ def job_routes(
         "/v1/jobs/{job_id}/scenes/{index}",
         response_model=SceneResponse,
         responses=responses_of(
-            "the picture; or JSON as of /v1/scenes, where `Accept` names it first and the scene has `layers`",
+            "the picture; or JSON as from /v1/scenes, if `Accept` names it first and the scene has `layers`",
             FORMATS,
             (*OF_A_SCENE, *KEPT),
         ),

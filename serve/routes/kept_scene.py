@@ -19,14 +19,14 @@ Find = Callable[[int, bool, Callable[[str], None]], Awaitable[tuple[SceneState, 
 
 
 def number_of(index: str) -> int:
-    """Read a scene's number in a path; -1 for what is none."""
+    """Read a scene's number from a path; return -1 for anything else."""
     return int(index) if re.fullmatch("[0-9]{1,4}", index) else -1
 
 
 async def kept_scene(request: Request, index: str, find: Find, may_change: bool = False) -> Response:
-    """Return the picture; or JSON, where `Accept` names it first and the scene has layers.
+    """Return the picture, or JSON if `Accept` names it first and the scene has layers.
 
-    `may_change`: another picture may have the same address later, so a cache asks each time.
+    With `may_change`, the address may have another picture later, so a cache must revalidate each time.
     """
 
     def on_damage(outcome: str) -> None:

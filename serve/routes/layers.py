@@ -1,4 +1,4 @@
-"""POST /v1/characters and /v1/backgrounds: one layer alone."""
+"""POST /v1/characters and /v1/backgrounds: paint a single layer."""
 
 from __future__ import annotations
 
@@ -84,7 +84,7 @@ def layer_routes(
         if cutout and output.format == "jpeg":
             raise InvalidRequest("a cut-out needs transparency: use png or webp", "output.format")
         if cutout and output.format == "webp" and output.upscale != 1.0:
-            raise InvalidRequest("an upscaled cut-out is written as png", "output.format")
+            raise InvalidRequest("an upscaled cut-out can only be written as png", "output.format")
         return output
 
     async def paint_later(

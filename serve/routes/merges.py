@@ -1,4 +1,4 @@
-"""POST /v1/merges: two pictures from elsewhere, or layers of an earlier scene, into one."""
+"""POST /v1/merges: merge picture files, or the layers of an earlier scene, into one picture."""
 
 from __future__ import annotations
 

@@ -32,9 +32,9 @@ from .charges import layer_cost, scene_cost
 
 
 class Painting:
-    """One picture to be painted. Raises InvalidRequest, in OpenAI's names, when it cannot be.
+    """One picture to be painted. Raises InvalidRequest, naming OpenAI's fields, if it cannot be painted.
 
-    `used`: what it took, once it is painted.
+    `used` is what it took, once it is painted.
     """
 
     def __init__(
@@ -69,7 +69,7 @@ class Painting:
 
     @property
     def cost(self) -> float:
-        """Return what it costs its caller's quota."""
+        """Return its cost to the caller's quota, in megapixel-steps."""
         return (
             scene_cost(self._job) if isinstance(self._job, SceneJob) else layer_cost(self._job, self._output)
         )
@@ -81,7 +81,7 @@ class Painting:
 
     @property
     def part(self) -> SceneRequest | SingleLayerRequest:
-        """Return it as a part of a job."""
+        """Return the picture's request as a part of a job."""
         if isinstance(self._wire, SceneRequest):
             return self._wire
         kind: LayerKind = "character" if isinstance(self._wire, CharacterRequest) else "background"
@@ -90,7 +90,7 @@ class Painting:
     async def paint(
         self, graph: Graph, on_event: OnSceneEvent | None = None
     ) -> tuple[Picture, dict[str, str]]:
-        """Return the picture and its headers. Raises what deployments.errors draws."""
+        """Paint the picture, and return it with its headers. Raises the errors of deployments/errors.py."""
         if isinstance(self._job, SceneJob):
             scene = await render(graph, self._job, on_event)
             self.used = usage_of(scene.layers)
@@ -104,7 +104,7 @@ class Painting:
         return picture, responses.layer_headers(layer)
 
     def events(self, graph: Graph, partial_images: int, name: EventName) -> EventProducer:
-        """Stream OpenAI's events: partial images, then the whole one."""
+        """Stream OpenAI's events: partial images, then the completed one."""
 
         async def produce(on_event: Callable[[Event], None]) -> None:
             sent = 0
@@ -138,7 +138,7 @@ class Painting:
 
 
 def _in_openais_names(error: InvalidRequest, requested: OpenAIRequest) -> InvalidRequest:
-    """Name the field that was sent, in the sentence too."""
+    """Return the error with OpenAI's name of the field, in its message too."""
     if error.param is None:
         return error
     return type(error)(requested.sentence_of(error.message, error.param), requested.param_of(error.param))

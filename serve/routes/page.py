@@ -1,4 +1,4 @@
-"""GET / and /static/…: the page. A few small files, held in memory, and nothing from anywhere else."""
+"""GET / and /static/…: the web page, a few small files that are held in memory."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ MEDIA_TYPES = {
     ".svg": "image/svg+xml",
 }
 HEADERS = {
-    # Pictures are blobs, once they have come with their answers; everything else is this origin's.
+    # Painted pictures are blobs in the page; everything else comes from this origin.
     "Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self'; "
     "img-src 'self' blob: data:; connect-src 'self'; base-uri 'none'; form-action 'none'; "
     "frame-ancestors 'none'",

@@ -1,4 +1,4 @@
-"""/v1/pictures: pictures that callers upload, to paint from."""
+"""/v1/pictures: pictures that callers upload to paint from."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def picture_routes(config: ServiceConfig, graph: Graph, service: PictureService)
     @router.post(
         "/v1/pictures",
         response_model=PictureAnswer,
-        responses=responses_of("kept for good until it expires"),
+        responses=responses_of("the stored picture, kept until it expires"),
         openapi_extra=describe_form({FILE: 1}),
     )
     async def upload_picture(request: Request) -> Response:
@@ -63,7 +63,7 @@ def picture_routes(config: ServiceConfig, graph: Graph, service: PictureService)
         "/v1/pictures/{picture_id}",
         response_model=PictureAnswer,
         responses=responses_of(
-            "the picture, or JSON, by `Accept`", (PNG,), ("ETag", "Cache-Control", "Vary")
+            "the picture, or JSON, depending on `Accept`", (PNG,), ("ETag", "Cache-Control", "Vary")
         ),
     )
     async def look_at_picture(request: Request, picture_id: str) -> Response:
@@ -83,9 +83,9 @@ def picture_routes(config: ServiceConfig, graph: Graph, service: PictureService)
 
     @router.delete("/v1/pictures/{picture_id}", response_model=PictureAnswer)
     async def remove_picture(request: Request, picture_id: str) -> Response:
-        """Remove a picture. One that something still waits for is refused: end that first.
+        """Remove a picture, unless an unfinished job, a story or a member of the cast still holds it.
 
-        No token removes one, since others may have uploaded the same.
+        A token cannot remove one, since other callers may have uploaded the same picture.
         """
         refuse_token(request, "remove a picture")
         return JSONResponse(_reported(await service.remove(tenant_of(request), picture_id)))

@@ -1,4 +1,4 @@
-"""Answer a scene's request that is repeated with its Idempotency-Key as it was answered first."""
+"""Answer a scene's request that is repeated with its Idempotency-Key as the first one was answered."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ from .charges import note_done
 
 POLL_S = 0.25
 GRACE_S = 30.0
-"""A request that has not ended so long after its deadline has died with its process."""
+"""A request that has not ended this long after its deadline must have died with its process."""
 REPLAYED = {"Idempotent-Replayed": "true"}
 
 
@@ -47,7 +47,7 @@ class Once:
         self._kept = False
 
     async def keep(self, scene: SceneResult) -> None:
-        """Keep the answer, which is painted, for a day. Raises Refusal 507, and NotReady."""
+        """Keep the painted answer for a day. Raises Refusal 507, and NotReady."""
         note_done(self._request)
         request_id, headers = self._request.state.request_id, scene_headers(scene)
         body = await off_loop(lambda: render(scene_body(request_id, scene)))
@@ -58,20 +58,20 @@ class Once:
         self._kept = True
 
     async def end(self) -> None:
-        """Give the turn to the next request with the key, where this one made no answer."""
+        """Give the turn to the next request with the key, if this one made no answer."""
         if not self._kept:
             abandoning = in_thread(lambda: self._rows.abandon(self._owner, self._key, self._lease), "results")
-            with suppress(NotReady, Refusal):  # Its lease ends by itself.
+            with suppress(NotReady, Refusal):  # If this fails, the lease ends by itself.
                 await asyncio.shield(abandoning)
 
 
 async def begin(
     request: Request, results: ResultService, key: str, digest: str, deadline_at: float
 ) -> Once | Answered:
-    """Return this request's turn, or the answer that was made before, which is waited for.
+    """Return this request's turn, or wait for the answer to an earlier request and return that.
 
-    Where it is cancelled it leaves no turn behind. Raises InvalidRequest where the key was used for another
-    body, and DeadlineExceeded.
+    If cancelled, it leaves no turn behind. Raises InvalidRequest if the key was used for another body, and
+    DeadlineExceeded.
     """
     store, owner = await in_thread(lambda: results.store, "results"), tenant_of(request)
     rows = RepeatedRequests(store.engine)
@@ -94,7 +94,7 @@ async def begin(
 async def _claim(
     rows: RepeatedRequests, owner: str, key: str, digest: str, lease_s: float
 ) -> Mine | Answered | UnderWay:
-    """Claim the turn. Where this is cancelled meanwhile, the next request has it."""
+    """Claim the turn. If this is cancelled meanwhile, the next request can have the turn."""
     claiming = asyncio.ensure_future(in_thread(partial(rows.claim, owner, key, digest, lease_s), "results"))
     try:
         return await asyncio.shield(claiming)
@@ -110,7 +110,7 @@ async def _claim(
 
 
 async def replay(request: Request, results: ResultService, answered: Answered, links: bool) -> Response:
-    """Answer as it was answered first: JSON, the picture or a stream's last event. Raises Refusal 410."""
+    """Repeat the first answer, as JSON, the picture or a stream's last event. Raises Refusal 410."""
     kept = await results.find(answered.result_id)
     hold_answer(request.scope, kept.bytes)
     data = await results.read(kept)
@@ -135,7 +135,7 @@ async def replay(request: Request, results: ResultService, answered: Answered, l
 
 
 def _parsed(data: bytes) -> dict[str, Any]:
-    """Return a kept answer. Its pictures are taken out first: one call that reads them all takes too long."""
+    """Parse a kept answer. Its pictures are cut out first: parsing them all in one call takes too long."""
     text, pictures = without_pictures(data)
     body: dict[str, Any] = json.loads(text)
     for picture in _pictures_in(body):

@@ -25,9 +25,9 @@ async def check_room(
     links: bool = True,
     answer: bool = False,
 ) -> None:
-    """Refuse, before anything is painted, what then could not be kept: 507.
+    """Refuse with 507, before anything is painted, an answer that could not be kept.
 
-    `links`: whether the pictures are to be kept; `answer`: whether the whole answer is.
+    `links` says whether its pictures are to be kept, and `answer` whether the whole answer is.
     """
     counts, sizes = zip(*map(_expected, jobs), strict=True)
     count, size = sum(counts) * links + answer, sum(sizes) * (links + answer)
@@ -35,11 +35,11 @@ async def check_room(
 
 
 def _expected(job: SceneJob | LayerJob | UploadJob) -> tuple[int, int]:
-    """Return how many pictures an answer has at most, and the bytes that are expected of them."""
+    """Return the most pictures that an answer can have, and their expected bytes."""
     if isinstance(job, LayerJob):
         return 1, PNG_BYTES_A_PX * job.width_px * job.height_px
     merge, figures = job.merge, len(job.layers) - 1 if isinstance(job, SceneJob) else len(job.characters)
-    # A figure has three: as it was painted, its mask, and cut out.
+    # A figure has three: as it was painted, its mask, and its cut-out.
     count = 2 + 3 * figures if merge.layers else 1
     if isinstance(job, SceneJob):
         return count, expected_bytes(job)
@@ -47,7 +47,7 @@ def _expected(job: SceneJob | LayerJob | UploadJob) -> tuple[int, int]:
 
 
 async def linked(request: Request, results: ResultService, pictures: Iterable[Picture]) -> Links:
-    """Keep what was painted, and return the links to it. Raises Refusal 507 where there is no room."""
+    """Keep what was painted, and return the links to it. Raises Refusal 507 if there is no room."""
     note_done(request)
     links = dict[bytes, tuple[str, int]]()
     for picture in pictures:

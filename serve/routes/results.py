@@ -1,4 +1,4 @@
-"""GET /v1/results/{name}: what a signed link leads to. The signature stands in for a key."""
+"""GET /v1/results/{name}: the picture behind a signed link. The signature replaces a key."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def result_routes(service: ResultService) -> APIRouter:
         openapi_extra=DESCRIBED,
     )
     async def look_at_result(request: Request, name: str) -> Response:
-        """Return the picture that a link of an answer leads to, until the link expires. It needs no key."""
+        """Return the picture behind a signed link, until the link expires. No key is needed."""
         given = request.query_params.multi_items()
         if sorted(field for field, _ in given) != sorted(QUERY):
             raise Refusal(403, "forbidden", ALTERED)

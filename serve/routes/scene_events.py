@@ -1,4 +1,4 @@
-"""Stream what happens while a picture is painted: the events of POST /v1/scenes and of one layer."""
+"""Stream the events of painting a picture, for POST /v1/scenes and for a single layer."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from ..http.sse import Event, EventProducer
 
 LinkAll = Callable[[Iterable[Picture]], Awaitable[Links]]
 Finish = Callable[[SceneResult], Awaitable[Links]]
-"""Keep what is to be kept of the pictures, and return the links to those that are to be sent as such."""
+"""A callback that keeps what the request asks to keep, and returns the links to send, if any."""
 
 
 async def _no_links(painted: Iterable[Picture] | SceneResult) -> Links:
@@ -27,11 +27,11 @@ async def _no_links(painted: Iterable[Picture] | SceneResult) -> Links:
 
 
 def scene_events(graph: Graph, job: SceneJob, previews: int, finish: Finish = _no_links) -> EventProducer:
-    """Stream `layer.queued` where a layer waits, and when its place changes; `layer.progress` a step,
-    `layer.completed` a layer, then `scene.completed` with the JSON answer.
+    """Stream the events of a scene, which end with `scene.completed` and the JSON answer.
 
-    Those of several characters have an `index`. Between them `scene.preview`, each time that all layers have
-    sent one more preview.
+    `layer.queued` comes if a layer waits, and when its place changes; `layer.progress` for each step;
+    `layer.completed` for each layer. With several characters, theirs have an `index`. `scene.preview` comes
+    each time that all layers have sent one more preview.
     """
     job = job.with_layers(previews=previews, queue_events=True)
 
@@ -55,7 +55,7 @@ def scene_events(graph: Graph, job: SceneJob, previews: int, finish: Finish = _n
 def layer_events(
     graph: Graph, job: LayerJob, output: OutputOptions, previews: int, link_all: LinkAll = _no_links
 ) -> EventProducer:
-    """Stream `layer.queued` while it waits, `layer.progress` a step, then `layer.completed`."""
+    """Stream `layer.queued` while the layer waits, `layer.progress` for each step, then `layer.completed`."""
 
     async def produce(on_event: Callable[[Event], None]) -> None:
         def on_item(item: LayerEvent) -> None:

@@ -1,4 +1,4 @@
-"""POST /v1/scenes."""
+"""POST /v1/scenes: paint a scene."""
 
 from __future__ import annotations
 
@@ -47,7 +47,9 @@ from .repeats import begin, replay
 from .result_links import check_room, linked
 from .scene_events import scene_events
 
-REPEATABLE = {KEY_HEADER: (f"^{KEY.pattern}$", "the same key and body mean the same answer for a day")}
+REPEATABLE = {
+    KEY_HEADER: (f"^{KEY.pattern}$", "repeating the key and the body within a day returns the same answer")
+}
 
 
 def scene_routes(

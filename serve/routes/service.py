@@ -1,4 +1,4 @@
-"""Report on the service itself: its models, that it is alive, that it can paint."""
+"""Report on the service itself: its models, its liveness and its readiness."""
 
 from __future__ import annotations
 
@@ -34,12 +34,12 @@ class Alive(Wire):
 class Ready(Wire):
     """Readiness: every generator has painted its warm-up picture.
 
-    `degraded`: not on all of its replicas, or the disk has no room for new jobs; `reasons` say which.
+    `degraded` means: not on all of its replicas, or no room on the disk for new jobs. `reasons` says which.
     """
 
     status: Literal["ready", "degraded"] = "ready"
     reasons: list[str] | None = None
-    backend: Backend = Field(description="`simulated` where any layer is painted without a model")
+    backend: Backend = Field(description="`simulated` if any layer is painted without a model")
 
 
 def service_routes(config: ServiceConfig, graph: Graph) -> APIRouter:
@@ -59,7 +59,7 @@ def service_routes(config: ServiceConfig, graph: Graph) -> APIRouter:
 
     @router.get("/v1/models/{model_id:path}")
     async def look_at_model(model_id: str) -> ModelEntry:
-        """Describe one model. Its id may hold slashes, written as they are or as `%2F`."""
+        """Describe one model. Its id may contain slashes, written plainly or as `%2F`."""
         found = await with_lora_files(lambda: find(config, model_id))
         if found is None:
             raise Refusal(404, "not_found", "there is no such model; GET /v1/models lists them")

@@ -40,8 +40,8 @@ from .charges import charged, layer_cost, sent
 from .input_pictures import read_inputs
 
 ANSWERS = responses_of(
-    "JSON in TexturePacker's hash shape with the atlas beside it, the atlas alone, or a ZIP of both and of"
-    " every pose, by `Accept`",
+    "JSON in TexturePacker's hash format with the atlas beside it, the atlas alone, or a ZIP of both and of"
+    " every pose, depending on `Accept`",
     (PNG, ZIP),
     ("X-Cast", "X-Usage", "X-Safety"),
 )
@@ -59,7 +59,7 @@ def sheet_routes(
         openapi_extra={"parameters": [_pose_parameter()]},
     )
     async def paint_usual_sheet(request: Request, name: str) -> Response:
-        """Paint a member in some poses; the same words give the same sheet, where it has a seed."""
+        """Paint a member in some poses. If it has a seed, the same poses give the same sheet."""
         unknown = next((key for key in request.query_params if key != "pose"), None)
         if unknown is not None:
             raise InvalidRequest(f"{unknown[:60]} is not a known field", unknown[:60])
@@ -74,7 +74,7 @@ def sheet_routes(
         openapi_extra=describe_body(SheetRequest),
     )
     async def paint_sheet(request: Request, name: str) -> Response:
-        """Paint a member in poses of the caller's own, each with all that a layer can have."""
+        """Paint a member in the caller's own poses, each with any field of a layer."""
         check_name(name)
         return await paint(request, name, await accept(request, SheetRequest, config.limits))
 
@@ -117,4 +117,9 @@ def sheet_routes(
 
 def _pose_parameter() -> dict[str, Any]:
     schema = SheetQuery.model_json_schema()["properties"]["pose"]
-    return {"name": "pose", "in": "query", "schema": schema, "description": "what it does; may be repeated"}
+    return {
+        "name": "pose",
+        "in": "query",
+        "schema": schema,
+        "description": "what the member does; may be repeated",
+    }

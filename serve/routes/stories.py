@@ -62,7 +62,7 @@ def story_routes(
         return JSONResponse(accepted(job).model_dump(), 202, headers)
 
     async def begun(tenant: str, requested: StoryRequest) -> Story:
-        """Return a new story with its cast as it is now. Raises InvalidRequest for who is not there."""
+        """Return a new story with its cast as it is now. Raises InvalidRequest for an unknown member."""
         members = {
             name: member_of(name, each) for name, each in requested.cast.items() if not isinstance(each, str)
         }
@@ -75,7 +75,7 @@ def story_routes(
         return await with_stored(tenant, service.begun(requested, members))
 
     async def with_stored(tenant: str, story: Story) -> Story:
-        """Return a story with the stored members that its pages name and its `cast` does not."""
+        """Add the stored members that a story's pages name and its `cast` does not."""
         if missing := story.named_members() - story.members.keys():
             found = await cast.members(tenant, missing)
             return replace(story, members={**story.members, **found})
@@ -85,11 +85,11 @@ def story_routes(
         "/v1/stories",
         status_code=202,
         response_model=StoryAccepted,
-        responses=responses_of("kept for good", headers=("Location",), status=202),
+        responses=responses_of("the stored story", headers=("Location",), status=202),
         openapi_extra=describe_body(StoryRequest) | describe_idempotency("story"),
     )
     async def submit_story(request: Request) -> Response:
-        """Have a story painted, a scene for each page. Its books are fetched when it has ended."""
+        """Submit a story, to be painted as one scene per page. Its books can be fetched when it has ended."""
         key, tenant = idempotency_key(request), tenant_of(request)
         data = await read_json(request, limits)
         requested, digest = await understand(
@@ -101,7 +101,7 @@ def story_routes(
             story = await begun(tenant, requested)
             scenes = await service.scenes(story)
         except InvalidRequest:
-            # A member may be gone since the same story was submitted.
+            # A member may have been removed since the same story was submitted.
             if earlier := await jobs.earlier(tenant, digest, key):
                 return taken(request, earlier)
             raise
@@ -146,9 +146,9 @@ def story_routes(
 
     @router.delete("/v1/stories/{story_id}", response_model=StoryAccepted)
     async def end_story(request: Request, story_id: str) -> Response:
-        """Cancel the pages of a story that have not ended; remove a story that has, and its pictures with it.
+        """Cancel the unfinished pages of a story; if the story has ended, remove it and its pictures.
 
-        The pages of a cancelled story that had ended keep their pictures, until it is removed too.
+        Pages of a cancelled story that had already ended keep their pictures until the story is removed too.
         """
         return JSONResponse(accepted(await service.end(seen_by(request), story_id)).model_dump())
 
@@ -156,7 +156,7 @@ def story_routes(
         "/v1/stories/{story_id}/pages/{index}",
         response_model=SceneResponse,
         responses=responses_of(
-            "the page's picture; or JSON as of /v1/scenes, where `Accept` names it first and the story has "
+            "the page's picture; or JSON as from /v1/scenes, if `Accept` names it first and the story has "
             "`layers`",
             FORMATS,
             ("X-Seed", "X-Merge", "X-Backend", "X-Upscaled", "X-Degraded", "Server-Timing", *KEPT),
@@ -181,7 +181,7 @@ def story_routes(
         openapi_extra=describe_body(PageChange),
     )
     async def change_words(request: Request, story_id: str, index: str) -> Response:
-        """Change what a page tells. Nothing is painted."""
+        """Change the text or the alternative text of a page. Nothing is painted."""
         data = await read_json(request, limits)
         change = await understand(data, limits, lambda body: parse(body, PageChange))
         number = number_of(index)
@@ -194,14 +194,14 @@ def story_routes(
         "/v1/stories/{story_id}/pages/{index}/repaint",
         status_code=202,
         response_model=StoryAccepted,
-        responses=responses_of("kept for good", headers=("Location",), status=202),
+        responses=responses_of("the stored story", headers=("Location",), status=202),
         openapi_extra=describe_body(RepaintRequest, required=False),
     )
     async def repaint_page(request: Request, story_id: str, index: str) -> Response:
-        """Paint a page again, with what the body gives in the place of what it had. Others stay as they are.
+        """Paint a page again, with the body's fields replacing those it had. Other pages stay as they are.
 
-        Without a body, and where it gives no seed, the same words are painted with another seed, members of
-        the cast too. Only a layer with a `seed` of its own keeps it.
+        Without a body, or without a seed in it, the page is painted with another seed, members of the cast
+        too. Only a layer with its own `seed` keeps it.
         """
         change = RepaintRequest()
         if has_body(request):
@@ -215,7 +215,7 @@ def story_routes(
             scene = await service.scene(new, number)
             joined = {name: each for name, each in new.members.items() if name not in seen.story.members}
             named = of_cast(joined) + pictures_in(scene)
-            with suppress(Changed):  # What was kept for it is deleted again.
+            with suppress(Changed):  # The pictures kept for it are deleted again.
                 async with keeping_inputs(request, named, graph, limits, pictures) as known:
                     new = await with_kept(new, known)
                     await service.repaint(tenant, story_id, number, seen, new, key_id, by_ids(known))
@@ -240,10 +240,10 @@ def story_routes(
 
 
 def size_of(state: StoryState) -> int:
-    """Return about what a story costs to report, in bytes of a picture."""
+    """Estimate the cost of reporting a story, in bytes of a picture."""
     return max(SCENE_BYTES * state.job.total, state.kept.bytes)
 
 
 def has_body(request: Request) -> bool:
-    """Return whether a request has a body, as its headers say."""
+    """Return whether a request has a body, according to its headers."""
     return request.headers.get("content-length", "0") != "0" or "transfer-encoding" in request.headers

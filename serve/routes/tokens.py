@@ -20,7 +20,7 @@ from ..state.open_state import open_state
 
 
 class _Tokens:
-    """Opens the database at the first token."""
+    """The token store, which opens the database at the first token."""
 
     def __init__(self, config: ServiceConfig) -> None:
         self._config = config
@@ -38,21 +38,21 @@ def token_routes(config: ServiceConfig) -> APIRouter:
         "/v1/tokens",
         status_code=201,
         response_model=TokenResponse,
-        responses=responses_of("minted", headers=("Cache-Control",), status=201),
+        responses=responses_of("the token", headers=("Cache-Control",), status=201),
         openapi_extra=describe_body(TokenRequest),
     )
     async def mint_token(request: Request) -> Response:
-        """Mint a token for a browser: some of the key's scopes, for some minutes, with a budget of its own.
+        """Mint a short-lived token for a browser, with some of the key's scopes and its own budget.
 
         The page sends it as `Authorization: Bearer`. Revoking the key ends its tokens within a second.
         """
         requested = await accept(request, TokenRequest, config.limits)
         key = key_of(request)
         if key is None:
-            raise Refusal(403, "forbidden", "this service asks for no key, so no token is needed")
+            raise Refusal(403, "forbidden", "this service requires no key, so no token is needed")
         scopes = tuple(dict.fromkeys(requested.scopes))
         if missing := [scope for scope in scopes if not key.may(scope)]:
-            message = f"this key has no scope {missing[0]}, so its tokens cannot have it"
+            message = f"this key lacks the scope {missing[0]}, so its tokens cannot have it"
             raise Refusal(403, "forbidden", message, "scopes")
         budget, ttl_s = requested.budget, requested.ttl_s
         try:
@@ -61,7 +61,7 @@ def token_routes(config: ServiceConfig) -> APIRouter:
                 "tokens",
             )
         except TooManyTokens as many:
-            message = "this tenant has as many tokens as one may have at once"
+            message = "this tenant already has the most tokens that it may have at once"
             raise Refusal(429, "rate_limited", message, retry_after_s=many.retry_after_s) from None
         response = TokenResponse(
             id=token.id,

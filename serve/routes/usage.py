@@ -1,4 +1,4 @@
-"""GET /v1/usage: what the key's tenant has used, by day and key."""
+"""GET /v1/usage: the usage of the key's tenant, by day and key."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def usage_routes(config: ServiceConfig, recorder: UsageRecorder) -> APIRouter:
     async def look_at_usage(request: Request) -> Response:
         """Return pictures, device seconds, megapixel-steps and cost, by day and key.
 
-        A request counts a second after its answer at the latest, a job's scene with its picture.
+        A request counts at most a second after its answer, and a job's scene together with its picture.
         """
         asked = parse(dict(request.query_params), UsageQuery)
         owner, after = _whose(request, asked.tenant), _place(asked.after)
@@ -42,7 +42,8 @@ def usage_routes(config: ServiceConfig, recorder: UsageRecorder) -> APIRouter:
             until = asked.until or today
             since = asked.since or until.replace(day=1)
             if not 0 <= (until - since).days < LONGEST_DAYS:
-                raise InvalidRequest(f"since is before until, by {LONGEST_DAYS} days at most", "since")
+                message = f"since must not be after until, and the period at most {LONGEST_DAYS} days long"
+                raise InvalidRequest(message, "since")
             found = usage_store.listed(engine, owner, since, until, asked.key, asked.limit + 1, after)
             rows = found[: asked.limit]
             data = [UsageDay(day=row.day, key=row.key, **_body(row.used, price)) for row in rows]
@@ -57,12 +58,12 @@ def usage_routes(config: ServiceConfig, recorder: UsageRecorder) -> APIRouter:
 
 
 def _whose(request: Request, tenant: str | None) -> str:
-    """Return whose usage is asked for. Raises Refusal 403."""
+    """Return the tenant whose usage is requested. Raises Refusal 403."""
     own, key = tenant_of(request), key_of(request)
     if tenant is None or tenant == own:
         return own
     if key is None or "admin" not in key.scopes:
-        raise Refusal(403, "forbidden", "only an admin's key sees another tenant's usage", "tenant")
+        raise Refusal(403, "forbidden", "only an admin's key may see another tenant's usage", "tenant")
     return tenant
 
 
@@ -75,7 +76,7 @@ def _place(after: str | None) -> tuple[date, str] | None:
             raise ValueError
         return date.fromisoformat(day), key
     except ValueError:
-        raise InvalidRequest("after is no `next` of a page", "after") from None
+        raise InvalidRequest("after must be the `next` of an earlier page", "after") from None
 
 
 def _body(used: Used, price: float | None) -> dict[str, Any]:

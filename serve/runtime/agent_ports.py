@@ -1,7 +1,7 @@
 """Give Ray's node the ports of its helpers before it starts, since it waits only 30 s for them.
 
-The limit is in the node's binary and has no setting: past it the node ends itself. On a machine whose cores
-are all busy, its two helpers take longer than that to import their own code.
+The limit is in the node's binary and has no setting. After it the node ends itself. On a machine whose cores
+are all busy, its two helpers take longer than that to import their code.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from ray._private import services
 
 from .free_ports import free_ports
 
-NATIVE: Any = _raylet  # Its types name only a part of it.
+NATIVE: Any = _raylet  # Its type stubs cover only a part of it.
 PORTS = {
     "metrics_agent_port": NATIVE.METRICS_AGENT_PORT_NAME,
     "metrics_export_port": NATIVE.METRICS_EXPORT_PORT_NAME,
@@ -29,7 +29,7 @@ PORTS = {
 
 @contextmanager
 def announced_ports() -> Iterator[None]:
-    """Give every node that starts meanwhile its helpers' ports, and have its helpers take those."""
+    """Choose the helpers' ports for every node that starts in the block, and make its helpers use them."""
     start: Callable[..., Any] = services.start_raylet
     signature = inspect.signature(start)
 
@@ -39,7 +39,7 @@ def announced_ports() -> Iterator[None]:
         chosen = dict(zip(PORTS, free_ports(len(PORTS)), strict=True))
         ports = {name: given.get(name) or port for name, port in chosen.items()}
         for name, port in ports.items():
-            # For one of them the node has no flag, and reads the file alone.
+            # The node has no flag for one of them, and only reads the file.
             NATIVE.persist_port(given["session_dir"], given["node_id"], PORTS[name], port)
         return start(*arguments, **(options | ports))
 

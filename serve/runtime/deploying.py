@@ -1,4 +1,4 @@
-"""Deploying the application on a Ray that runs, with every option of the Serve file, until replicas run."""
+"""Deploy the application on a running Ray with every option of the Serve file, and wait for its replicas."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ from .start_errors import CannotStart, RayEnded
 from .waiting import Notify, reporting_progress
 
 POLL_S = 0.25
-"""Each poll costs this process and the controller 10 ms of what the replicas start with."""
+"""Each poll takes 10 ms of CPU time in this process and the controller, which the replicas need to start."""
 BUILT_BY_THE_CONTROLLER = ("deployments", "autoscaling_policy", "runtime_env")
-"""The keys that Ray applies only where its controller builds the application: some seconds more."""
+"""The keys that Ray applies only if its controller builds the application, which takes some seconds more."""
 
 
 def start_serve(deploy: ServeDeploySchema, logs: LogConfig, host: str, port: int, notify: Notify) -> None:
     """Start Serve's controller and its proxy. Raises CannotStart."""
-    # A constant of Ray's, for which it has no setting: 60 s.
+    # Ray's constant is 60 s, and there is no setting for it.
     vars(private_api)["HTTP_PROXY_TIMEOUT"] = LONGEST_START_S
     options = deploy.http_options.model_dump() | {"host": host, "port": port}
     with reporting_progress(notify, lambda: "Ray Serve's proxy to listen"):
@@ -45,13 +45,13 @@ def start_serve(deploy: ServeDeploySchema, logs: LogConfig, host: str, port: int
 
 
 def logs_of_serve(deploy: ServeDeploySchema, logs: LogConfig) -> LoggingConfig:
-    """Return how proxies and controller log: as the replicas do, where the file does not say otherwise."""
+    """Return how proxies and controller log: as the replicas do, unless the file says otherwise."""
     configured = deploy.logging_config.model_dump(exclude_unset=True) if deploy.logging_config else {}
     return LoggingConfig(**logs.for_serve() | configured)
 
 
 def run(application: Application, config: ServiceConfig, deploy: ServeDeploySchema, notify: Notify) -> None:
-    """Deploy and wait until every replica runs. `application` is what `config` builds. Raises CannotStart."""
+    """Deploy and wait until every replica runs. `application` is built from `config`. Raises CannotStart."""
     options = deploy.applications[0]
     with reporting_progress(notify, lambda: _pending(options.name)):
         try:
@@ -76,7 +76,7 @@ def needs_the_controller(deploy: ServeDeploySchema) -> bool:
 
 
 def with_arguments(deploy: ServeDeploySchema, config: ServiceConfig) -> ServeDeploySchema:
-    """Return the file's options with `config` for arguments, and without labels: there is one node."""
+    """Return the file's options with `config` as arguments, and without labels, as there is one node."""
     application = deploy.applications[0]
     deployments = []
     for deployment in application.deployments:
@@ -116,7 +116,7 @@ def _wait(name: str) -> None:
 
 
 def _pending(name: str) -> str:
-    """Return the deployments whose replicas are not all there."""
+    """Return a phrase with the deployments whose replicas do not all run yet."""
     found = serve.status().applications.get(name)
     missing = [
         kind
@@ -131,6 +131,6 @@ def _failed(name: str, message: str) -> CannotStart:
 
 
 def _last_line(message: str) -> str:
-    """Return the error itself of a traceback."""
+    """Return the error itself, which is the last line of a traceback."""
     lines = [line.strip() for line in message.splitlines() if line.strip()]
     return lines[-1] if lines else "it gave no reason"

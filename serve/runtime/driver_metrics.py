@@ -1,10 +1,10 @@
 """Connect to Ray without the exporter that sends the metrics of this process, the driver, to Ray's agent.
 
-Ray 2.60 stops the thread of its first exporter only: OpenTelemetry's meter provider lives as long as the
+Ray 2.60 stops only the thread of its first exporter: OpenTelemetry's meter provider lives as long as the
 process, and can be shut down once. Each further `ray.init` leaves a thread behind, which exports every ten
-seconds. Where it does so while the process ends, it logs into a logger that is destroyed already, and a
-process that had done all its work ends with 139 (SIGSEGV). The driver starts the service and measures nothing
-itself: replicas, proxies and Ray's own processes have exporters of their own, and keep them.
+seconds. If it does so while the process ends, it writes to a logger that is already destroyed, and a process
+that has finished its work ends with 139 (SIGSEGV). The driver starts the service and measures nothing itself.
+Replicas, proxies and Ray's own processes keep their own exporters.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ NO_AGENT = {"metrics_agent_port": 0}
 
 @contextmanager
 def unexported() -> Iterator[None]:
-    """Let each `ray.init` inside this block connect as if its node had no agent for metrics."""
+    """Make each `ray.init` inside this block connect as if its node had no metrics agent."""
     get_node: Callable[..., dict[str, Any]] = services.get_node
 
     def get_node_without_agent(*arguments: Any, **options: Any) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""Choose ports that nobody listens at, and that nobody takes before they are listened at."""
+"""Choose ports on which nobody listens, and which no other process is given before they are used."""
 
 from __future__ import annotations
 
@@ -8,16 +8,16 @@ from contextlib import ExitStack, suppress
 from pathlib import Path
 
 LOWEST, END = 20_000, 30_000
-"""Below are Ray's workers; from 30,000 on Serve's replicas, then the ports of outgoing connections."""
+"""Ray's workers have lower ports, Serve's replicas those from 30,000, outgoing connections higher ones."""
 TRIES = 1_000
 
 
 def free_ports(count: int, host: str = "127.0.0.1") -> list[int]:
-    """Return so many ports of `host`, a numeric address, where nobody listens now.
+    """Return `count` ports of `host`, a numeric address, on which nobody listens now.
 
-    None is one that the kernel gives to an outgoing connection or to a socket bound to port 0: a service
-    needs seconds to start, and any process could have such a port by then. Raises OSError where there are
-    not so many, and where `host` is no address of this machine.
+    The kernel gives none of them to an outgoing connection or to a socket bound to port 0. A service needs
+    seconds to start, and any process could have such a port by then. Raises OSError if there are not enough
+    ports, or if `host` is not an address of this machine.
     """
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     with ExitStack() as held:
@@ -34,7 +34,7 @@ def free_ports(count: int, host: str = "127.0.0.1") -> list[int]:
 
 
 def _candidates() -> range:
-    """Return the ports to choose from, without those that the kernel gives away where it says which."""
+    """Return the ports to choose from, without those that the kernel assigns, if it says which."""
     with suppress(OSError, ValueError, IndexError):
         first = int(Path("/proc/sys/net/ipv4/ip_local_port_range").read_text().split()[0])
         if LOWEST + TRIES <= first < END:

@@ -1,6 +1,6 @@
 """Ray Serve's HAProxy mode: `RAY_SERVE_ENABLE_HA_PROXY=1` in the environment of every node.
 
-HAProxy then runs before the edge's replicas, in place of Serve's own proxies (docs/cluster.md).
+HAProxy then runs in front of the edge's replicas, in place of Serve's own proxies (docs/cluster.md).
 """
 
 from __future__ import annotations
@@ -18,13 +18,13 @@ FALLBACK = "RAY_SERVE_FALLBACK_PROXY_HTTP_PORT"
 PORTS = {
     "RAY_SERVE_HAPROXY_STATS_PORT": (8404, "HAProxy's statistics"),
     "RAY_SERVE_HAPROXY_METRICS_PORT": (9101, "HAProxy's own metrics"),
-    FALLBACK: (8500, "the proxy for when HAProxy reaches no replica"),
+    FALLBACK: (8500, "the fallback proxy (for when HAProxy reaches no replica)"),
 }
-"""The ports besides the service's own: Ray's usual port for each, and what listens there."""
+"""The ports besides the service's own: Ray's default for each, and what listens there."""
 
 
 def switch(config: ServiceConfig) -> dict[str, str]:
-    """Return what the environment of a private Ray has to say of the mode. Raises CannotStart."""
+    """Return the variables that set the mode of a private Ray. Raises CannotStart."""
     try:
         haproxy_launcher.check_chosen()
         if not is_requested(config):
@@ -34,8 +34,8 @@ def switch(config: ServiceConfig) -> dict[str, str]:
         raise CannotStart(str(error)) from error
     except (ImportError, OSError) as error:
         raise CannotStart(
-            f"HAProxy is requested, and there is none here: ray[serve] brings it along on Linux. {SWITCH}=0"
-            " starts Ray Serve's own proxies in its place, with the same limits"
+            f"HAProxy is requested but not installed: ray[serve] includes it on Linux. {SWITCH}=0"
+            " starts Ray Serve's own proxies instead, with the same limits"
         ) from error
     return {SWITCH: "1"}
 
@@ -43,17 +43,17 @@ def switch(config: ServiceConfig) -> dict[str, str]:
 def reaches_replicas_at(host: str) -> bool:
     """Return whether HAProxy reaches the replicas of a service at `host`.
 
-    On their own machine it calls them at 127.0.0.1, and they listen where the service does.
+    HAProxy calls the replicas on its own machine at 127.0.0.1, and they listen at the service's address.
     """
     return not enabled() or host in ("127.0.0.1", "localhost", "0.0.0.0")  # noqa: S104  # nosec B104
 
 
 def private_settings(folder: str) -> dict[str, str]:
-    """Return the settings of a Ray that is this machine's alone; none where the mode is off.
+    """Return the settings of a private Ray, or none if the mode is off.
 
-    By default every HAProxy of a machine has its files under /tmp/haproxy-serve, where any account
-    commands it by its socket; a replica that stops stays 30 s, for load balancers that learn of it late;
-    and a HAProxy that has died is missed 30 s later, at the third check.
+    By default every HAProxy of a machine has its files under /tmp/haproxy-serve, where any account can
+    control it through its socket. A stopping replica stays 30 s, for load balancers that notice late. A
+    HAProxy that has died is noticed 30 s later, at the third check.
     """
     if not enabled():
         return {}
@@ -69,11 +69,11 @@ def private_settings(folder: str) -> dict[str, str]:
 
 
 def private_ports(host: str, port: int, notify: Notify) -> dict[str, str]:
-    """Choose the ports besides `host`:`port`, and say which of them are not the usual ones.
+    """Choose the ports besides `host`:`port`, and report which of them are not Ray's defaults.
 
-    HAProxy does not start where one of its own is taken, as by another service of this machine; the fallback
-    would share its port with another process. Ports that the environment names are taken as they are. Raises
-    CannotStart where one of these is taken.
+    HAProxy does not start if one of its ports is taken, for example by another service on this machine, and
+    the fallback proxy would share its port with another process. Ports that the environment names are not
+    changed. Raises CannotStart if one of these is invalid or taken.
     """
     if not enabled():
         return {}
@@ -88,7 +88,9 @@ def private_ports(host: str, port: int, notify: Notify) -> dict[str, str]:
         while chosen[name] in others or not is_free(where, chosen[name]):
             chosen[name] = free_port(where)
         if chosen[name] != usual:
-            notify(f"note: port {usual} is taken, so {what} has port {chosen[name]}; {name} names another")
+            notify(
+                f"note: port {usual} is taken, so {what} uses {chosen[name]}; set {name} to choose another"
+            )
     return {name: str(number) for name, number in chosen.items()}
 
 
@@ -97,6 +99,6 @@ def _as_named(name: str, value: str, where: str, others: set[int]) -> int:
         raise CannotStart(f"{name} must be a port, from 1 to 65535")
     if int(value) in others or not is_free(where, int(value)):
         raise CannotStart(
-            f"{name}: port {value} of {where} is taken; name another, or leave it out for a free one"
+            f"{name}: port {value} of {where} is taken; set another, or unset it to use a free one"
         )
     return int(value)

@@ -1,4 +1,4 @@
-"""Keep the logs of the last runs of `scenewright serve`, whose Ray removes its own folder at the end."""
+"""Keep the logs of the last runs of `scenewright serve`, as Ray's own folder is removed at the end."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ KEPT_RUNS = 5
 
 
 def with_kept_logs(config: ServiceConfig, notify: Callable[[str], None]) -> ServiceConfig:
-    """Let the replicas log to a folder of this run in the state folder, and say where that is.
+    """Make the replicas log to a folder for this run in the state folder, and report its path.
 
-    A folder that the configuration names is taken as it is. Where none can be made, the logs go with Ray.
-    Raises CannotStart for what the environment says wrongly.
+    A folder that the configuration names is used unchanged. If no folder can be created, the logs are removed
+    with Ray's. Raises CannotStart for an invalid value in the environment.
     """
     folder = config.logs.folder
     if folder is None:
@@ -29,14 +29,14 @@ def with_kept_logs(config: ServiceConfig, notify: Callable[[str], None]) -> Serv
         except ValueError as error:
             raise CannotStart(str(error)) from error
         except OSError as error:
-            notify(f"note: logs are not kept, {error.strerror}: {error.filename}")
+            notify(f"note: logs are not kept: {error.filename}: {error.strerror}")
             return config
     notify(f"logs in {folder}")
     return config.model_copy(update={"logs": replace(config.logs, folder=folder)})
 
 
 def new_folder(state_folder: Path) -> Path:
-    """Make the folder for this run's logs, and remove those of all but the last runs. Raises OSError."""
+    """Create the folder for this run's logs, and remove all but the last ones before it. Raises OSError."""
     runs = state_folder / "logs"
     make_folder(runs)
     old = sorted(run for run in runs.iterdir() if run.is_dir())

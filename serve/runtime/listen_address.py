@@ -1,4 +1,4 @@
-"""The address that a service listens on: from a host's name, with a free port, and the URL of both."""
+"""The address that a service listens on: resolve the host's name, find a free port, and form the URL."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from .free_ports import free_ports
 from .start_errors import CannotStart
 
 EVERYWHERE = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 (it is only compared with)  # nosec B104
-"""Addresses that mean all of this machine's, and where each is reached from here."""
-EXAMPLES = "name an address of this machine, such as 127.0.0.1, ::1, localhost or 0.0.0.0"
+"""Addresses that mean all of this machine's, and the address at which each is reached from here."""
+EXAMPLES = "use an address of this machine, such as 127.0.0.1, ::1, localhost or 0.0.0.0"
 
 
 def resolve(host: str) -> str:
-    """Return the numeric address that `host` names, IPv4 where a name has both. Raises CannotStart.
+    """Return the numeric address that `host` names, IPv4 if a name has both. Raises CannotStart.
 
     Serve binds an IPv6 socket for numeric IPv6 addresses only, so names are looked up here.
     """
@@ -26,7 +26,7 @@ def resolve(host: str) -> str:
     if isinstance(address, ipaddress.IPv6Address):
         if address.scope_id is not None:
             raise CannotStart(
-                f"cannot listen on {host!r}: addresses with a zone (%) cannot stand in a URL; {EXAMPLES}"
+                f"cannot listen on {host!r}: addresses with a zone (%) cannot be used in a URL; {EXAMPLES}"
             )
         address = address.ipv4_mapped or address
     return str(address)
@@ -37,11 +37,13 @@ def _look_up(name: str, host: str) -> str:
         raise CannotStart(f"cannot listen on {host!r}: leave out the scheme and the path; {EXAMPLES}")
     before, colon, after = name.rpartition(":")
     if colon and after.isdigit() and (":" not in before or (before[0] == "[" and before[-1] == "]")):
-        raise CannotStart(f"cannot listen on {host!r}: give the port with --port, and {before} alone here")
+        raise CannotStart(
+            f"cannot listen on {host!r}: give the port with --port, and only {before} as the host"
+        )
     # For an empty name the socket would take every address of the machine.
     if not name or name != name.strip() or not name.isprintable():
         raise CannotStart(f"cannot listen on {host!r}: {EXAMPLES}")
-    unknown = f"cannot listen on {host!r}: no address is known by that name; {EXAMPLES}"
+    unknown = f"cannot listen on {host!r}: this name has no known address; {EXAMPLES}"
     try:
         found = socket.getaddrinfo(name, None, type=socket.SOCK_STREAM)
     except (OSError, UnicodeError) as error:
@@ -61,7 +63,7 @@ def free_port(host: str = "127.0.0.1") -> int:
 
 
 def is_free(host: str, port: int) -> bool:
-    """Return whether `host`, a numeric address, can be listened on at `port`."""
+    """Return whether a process can listen on `port` of `host`, a numeric address."""
     try:
         _try_to_bind(host, port)
     except CannotStart:
@@ -70,9 +72,9 @@ def is_free(host: str, port: int) -> bool:
 
 
 def check_port(host: str, port: int, option: str = "--port") -> None:
-    """Raise CannotStart where `host`, a numeric address, cannot be listened on at `port`, given by `option`.
+    """Raise CannotStart if nothing can listen on `port`, given by `option`, of `host`, a numeric address.
 
-    Serve's proxies share a port with its holder, in silence; so it has to be tried first.
+    Serve's proxies silently share a port that another process holds, so it is tried first.
     """
     _try_to_bind(host, port, option)
 
@@ -97,5 +99,5 @@ def bracketed(host: str) -> str:
 
 
 def url_of(host: str, port: int, scheme: str = "http", prefix: str = "/") -> str:
-    """Return the URL by which this machine reaches a service that listens on `host`."""
+    """Return the URL at which this machine reaches a service that listens on `host`."""
     return f"{scheme}://{bracketed(EVERYWHERE.get(host, host))}:{port}{prefix.rstrip('/')}"

@@ -57,11 +57,11 @@ def running(
     deploy: ServeDeploySchema | None = None,
     metrics_port: int | None = None,
 ) -> Iterator[str]:
-    """Yield the service's address, once its replicas run (GET /readyz says whether they can paint).
+    """Yield the service's address once its replicas run (GET /readyz says whether they can paint).
 
-    `deploy` is the Serve file that `config` is from; port 0 takes a free one. Prometheus reads metrics at
-    `metrics_port`, else at a free one. Leaving the block by any way stops everything that it started. Raises
-    CannotStart, and RayEnded where Ray does not live that long.
+    `deploy` is the Serve file that `config` comes from. Port 0 takes a free one. Prometheus reads metrics at
+    `metrics_port`, by default a free one. Leaving the block in any way stops everything that it started.
+    Raises CannotStart, and RayEnded if Ray ends before the replicas run.
     """
     with (
         private_ray.environment(haproxy.switch(config)),
@@ -82,8 +82,8 @@ def _running(
     named, host = host, resolve(host)
     if not haproxy.reaches_replicas_at(host):
         raise CannotStart(
-            "HAProxy reaches replicas at 127.0.0.1: let --host be that, or 0.0.0.0, or let"
-            f" {haproxy_mode.SWITCH}=0 start Ray Serve's own proxies"
+            "HAProxy reaches replicas only at 127.0.0.1: set --host to that or to 0.0.0.0, or set"
+            f" {haproxy_mode.SWITCH}=0 to start Ray Serve's own proxies"
         )
     port = port or free_port(host)
     check_port(host, port)
@@ -106,8 +106,8 @@ def _running(
     scheme = "https" if http.ssl_certfile else "http"
     url = url_of(host, port, scheme, deploy.applications[0].route_prefix or "/")
     ports = haproxy.private_ports(host, port, notify)
-    # Under /tmp and short: sockets live in it, and a socket's path holds 107 characters. Mode 0700; Ray's
-    # own it would open to all.
+    # Under /tmp and short, since it holds sockets, whose paths have at most 107 characters. Its mode is 0700,
+    # while Ray would open a folder of its own to all.
     folder = tempfile.mkdtemp(prefix="scenewright-", dir="/tmp")  # nosec B108
     rays = f"{folder}/ray"
     settings = {
@@ -155,12 +155,12 @@ def _running(
 
 
 def authentication_at(host: str) -> Authentication:
-    """Return the default authentication: on loopback alone no key is needed."""
+    """Return the default authentication: only on loopback is no key needed."""
     return "off" if is_loopback(host) else "required"
 
 
 def answering_to(config: ServiceConfig, *hosts: str) -> ServiceConfig:
-    """Add the name and the address that it listens at to `allowed_hosts`, wherever those count."""
+    """Add the service's own name and address to `allowed_hosts`, if that list is in use."""
     counts = config.allowed_hosts or config.authentication == "off"
     if not counts or not EVERYWHERE.keys().isdisjoint(hosts):
         return config
@@ -169,16 +169,16 @@ def answering_to(config: ServiceConfig, *hosts: str) -> ServiceConfig:
 
 
 def _check_edge(url: str, http: HTTPOptionsSchema, notify: Notify) -> None:
-    """Raise CannotStart where the process that listens has lost its limits, as with another Ray Serve.
+    """Raise CannotStart if the listening process has lost its limits, as with another Ray Serve version.
 
-    A proxy that dies meanwhile is replaced, as one that dies later.
+    A proxy that dies meanwhile is replaced, like one that dies later.
     """
     trusting = tls.trusting(http.ssl_certfile) if http.ssl_certfile else None
     try:
         with reporting_progress(notify, lambda: f"an answer at {url}"):
             edge_check.wait_until_bounded(url, trusting, private_ray.LONGEST_START_S, ray_processes.check)
     except (OSError, edge_check.Unbounded) as error:
-        raise CannotStart(f"{url} does not bound what strangers send: {error}") from error
+        raise CannotStart(f"{url} does not limit what callers may send: {error}") from error
 
 
 def _check_resources(requested: dict[str, float]) -> None:
@@ -186,7 +186,7 @@ def _check_resources(requested: dict[str, float]) -> None:
     for name, amount in requested.items():
         if amount > there.get(name, 0):
             raise CannotStart(
-                f"the configuration requests {amount:g} {name} and this machine has {there.get(name, 0):g};"
+                f"the configuration requests {amount:g} {name}, but this machine has {there.get(name, 0):g};"
                 " on a cluster, deploy it with Ray's own `serve run`"
             )
 
@@ -194,11 +194,11 @@ def _check_resources(requested: dict[str, float]) -> None:
 def _stop(folder: str) -> None:
     started = ray_processes.started()
     if ray_processes.ended():
-        # Serve and Ray would call what is dead, and wait for its answer.
+        # Serve and Ray would call the dead processes, and wait for an answer.
         orphan_reaper.end_what_is_left(folder)
         ray_processes.reap(started)
         return
-    # Serve kills its controller under a call that Ray then reports on our stdout.
+    # Serve kills its controller during a call, which Ray then reports on our stdout.
     with redirect_stdout(StringIO()), redirect_stderr(StringIO()):
         if ray.is_initialized():
             with suppress(Exception):

@@ -1,6 +1,6 @@
 """Start Ray's node without three helpers that a private Ray has no use for: each takes a second of CPU time.
 
-They are the dashboard's head, which runs even where no dashboard is requested; the autoscaler's monitor, for
+They are the dashboard's head, which runs even if no dashboard is requested; the autoscaler's monitor, since
 one machine has no nodes to add; and the monitor that copies workers' logs to a driver that reads none.
 """
 
@@ -18,7 +18,7 @@ NEEDLESS = ("start_monitor", "start_log_monitor", "start_api_server")
 
 @contextmanager
 def needed_processes_alone() -> Iterator[None]:
-    """Let every node that starts meanwhile have what Ray Serve needs, and no more."""
+    """Make every node that starts in the block start only the helpers that Ray Serve needs."""
     before = {name: getattr(Node, name) for name in NEEDLESS}
     for name in NEEDLESS:
         setattr(Node, name, _start_nothing)
@@ -30,4 +30,4 @@ def needed_processes_alone() -> Iterator[None]:
 
 
 def _start_nothing(node: Any, **options: Any) -> None:
-    node._webui_url = ""  # Set by start_api_server, and read by all: there is no page.
+    node._webui_url = ""  # Set by start_api_server and read elsewhere. There is no page.

@@ -1,9 +1,9 @@
-"""Have Serve's controller ask for Ray's nodes once a second: on one machine there is one.
+"""Make Serve's controller look up Ray's nodes only once a second, since one machine has one node.
 
-It asks three questions of Ray's control service at each of its ten turns a second, which is nearly all that
-both compute at rest. What replicas, proxies and applications need is done at each turn as before.
+By default it sends Ray's control service three requests in each of its ten turns a second, which is nearly
+all that both compute at rest. The work for replicas, proxies and applications is still done in each turn.
 
-Ray Serve has one hook into its controller, called at each start of it:
+Ray Serve has one hook into its controller, called each time it starts:
 `RAY_SERVE_CONTROLLER_CALLBACK_IMPORT_PATH`.
 """
 
@@ -19,7 +19,7 @@ HOOK = {"RAY_SERVE_CONTROLLER_CALLBACK_IMPORT_PATH": "serve.runtime.node_lookups
 
 
 def install() -> None:
-    """Let the controller of this process, which has its own cache of nodes, fill it less often."""
+    """Make the controller in this process refresh its own cache of nodes less often."""
     from ray.serve._private.cluster_node_info_cache import ClusterNodeInfoCache
 
     name = "update"
@@ -29,7 +29,7 @@ def install() -> None:
 def at_most_every(
     seconds: float, update: Callable[[Any], None], clock: Callable[[], float] = time.monotonic
 ) -> Callable[[Any], None]:
-    """Return an `update` that does nothing so soon after the last one. One that has failed does not count."""
+    """Return an `update` that does nothing within `seconds` of the last one that did not fail."""
     updated_at = float("-inf")
 
     @wraps(update)

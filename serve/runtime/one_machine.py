@@ -1,4 +1,4 @@
-"""Fit a configuration to one machine: without labels of nodes, and within its resources."""
+"""Fit a configuration to one machine: remove the labels of nodes, and sum the resources it requests."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ AnyModel = TypeVar("AnyModel", bound=ModelSettings)
 
 
 def on_one_node(config: ServiceConfig) -> ServiceConfig:
-    """Remove the labels that choose nodes: there is but one node, whatever it is called."""
+    """Remove the labels that select nodes, since there is only one, whatever its labels."""
 
     def anywhere(options: AnyOptions) -> AnyOptions:
         return options.model_copy(update={"labels": {}})
@@ -39,9 +39,9 @@ def on_one_node(config: ServiceConfig) -> ServiceConfig:
 
 
 def requested_resources(config: ServiceConfig, overrides: list[DeploymentSchema]) -> dict[str, float]:
-    """Sum the logical resources of all replicas at their fewest.
+    """Sum the logical resources of the fewest replicas of all deployments.
 
-    Autoscaling goes as far as there is room.
+    Autoscaling adds as many more as there is room for.
     """
     total = {"CPU": 0.0, "GPU": 0.0}
     names = deployment_names(config.generators)
@@ -56,7 +56,7 @@ def requested_resources(config: ServiceConfig, overrides: list[DeploymentSchema]
         requested = {"CPU": options.num_cpus, "GPU": options.num_gpus, "memory": options.memory_bytes or 0}
         requested |= options.resources
         if actor := override.get("ray_actor_options"):
-            # They replace all that the configuration says; an actor that names no CPUs gets one.
+            # They replace all of the configuration's. An actor that names no CPUs gets one.
             named = {"CPU": ("num_cpus", 1), "GPU": ("num_gpus", 0), "memory": ("memory", 0)}
             requested = {resource: actor.get(key, least) for resource, (key, least) in named.items()}
             requested |= actor.get("resources") or {}

@@ -1,7 +1,7 @@
-"""End the processes of a private Ray once the process that started it is gone, by whatever way.
+"""End the processes of a private Ray once the process that started it is gone, for whatever reason.
 
-The reaper is a process of its own, `python -I -S orphan_reaper.py FOLDER`, and its standard input a pipe that
-closes with its parent. It imports nothing but the standard library, so it starts at once and is small.
+The reaper is a separate process, `python -I -S orphan_reaper.py FOLDER`. Its standard input is a pipe that
+closes when its parent ends. It imports only the standard library, so it starts at once and is small.
 """
 
 from __future__ import annotations
@@ -19,20 +19,20 @@ from subprocess import DEVNULL, PIPE, Popen  # nosec B404
 
 POLL_S = 0.25
 QUIET_S = 2.0
-"""A process that was being started when its parent died shows itself by then."""
+"""A process that was being started when its parent died appears within this time."""
 LONGEST_S = 60.0
 TITLE = b"ray::"
 FORKED = b"serve.runtime.fork_server"
-"""In the command line of a fork that Ray has given no title yet. Its environment is the fork server's."""
+"""Part of the command line of a fork before Ray gives it a title. Its environment is the fork server's."""
 CHECK_S = 1.0
 READY_S = 20.0
 
 
 @contextmanager
 def reaped_if_killed(folder: str) -> Iterator[None]:
-    """Keep a reaper while the block runs; it ends the Ray in `folder`/ray should this process be killed.
+    """Keep a reaper while the block runs, which ends the Ray in `folder`/ray if this process is killed.
 
-    Otherwise Ray's own agents stay for a minute. A reaper that is killed has a successor.
+    Without it, Ray's own agents stay for a minute. A reaper that is killed is replaced.
     """
     ready, ended = threading.Event(), threading.Event()
     thread = threading.Thread(
@@ -63,10 +63,10 @@ def _keep_one(folder: str, ready: threading.Event, ended: threading.Event) -> No
 
 
 def _started(folder: str) -> Popen[bytes]:
-    """Start one, and wait until it is deaf to signals.
+    """Start a reaper, and wait until it ignores signals.
 
-    It is in a session of its own: who ends a process group spares it. Python closes this end of the pipe in
-    all other children, so nothing but the end of this process is its end of file.
+    It has its own session, so that ending this process group spares it. Python closes this end of the pipe in
+    all other children, so it reads the end of file only when this process ends.
     """
     reaper = Popen(  # noqa: S603  # nosec B603
         [sys.executable, "-I", "-S", __file__, folder],
@@ -85,7 +85,7 @@ def _started(folder: str) -> Popen[bytes]:
 def end_what_is_left(folder: str) -> int:
     """End the processes of the Ray whose sessions are in `folder`, and return how many there were.
 
-    `folder` is what `RAY_TMPDIR` said to that Ray, and no other Ray's. Linux only: elsewhere it finds none.
+    `folder` was the `RAY_TMPDIR` of that Ray, and of no other. Linux only: elsewhere it finds none.
     """
     found = 0
     for place in Path("/proc").glob("[0-9]*"):
@@ -96,7 +96,7 @@ def end_what_is_left(folder: str) -> int:
 
 
 def _end(place: Path, folder: str) -> bool:
-    """Send SIGKILL where it still holds, for another process may have that number by now."""
+    """Send SIGKILL if the process is still of that Ray, since another may have its number by now."""
     process = os.pidfd_open(int(place.name))
     try:
         if not _is_of(place, folder):
@@ -108,9 +108,9 @@ def _end(place: Path, folder: str) -> bool:
 
 
 def _is_of(place: Path, folder: str) -> bool:
-    """Recognise it by the environment that it was started with, or by title and log files together.
+    """Recognise a process of that Ray by its initial environment, or by its title and log files together.
 
-    Ray's agents write their titles over their environment. A path in the folder in a command line
+    Ray's agents overwrite their environment with their titles. A path in the folder in a command line
     proves nothing: a program that reads a log there has one too.
     """
     if f"RAY_TMPDIR={folder}".encode() in (place / "environ").read_bytes().split(b"\0"):
@@ -133,7 +133,7 @@ def _is_writable(place: Path, descriptor: str) -> bool:
 
 
 def main(folder: str) -> None:
-    """Wait for the parent's end, then end what is left of the Ray in `folder`/ray, and remove `folder`."""
+    """Wait until the parent ends, then end what is left of the Ray in `folder`/ray, and remove `folder`."""
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, signal.SIG_IGN)  # The parent handles these.
     os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # Signals to the parent that it is ready.

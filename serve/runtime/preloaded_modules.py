@@ -1,4 +1,4 @@
-"""Choose what the fork server imports: what Ray Serve's processes and the service's replicas would import."""
+"""Choose what the fork server imports: the modules of Ray Serve's processes and the service's replicas."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from ..config.service_config import ServiceConfig
 from .fork_server.process import DEVICES
 
 SERVE = ("ray.serve._private.controller", "ray.serve._private.proxy", "serve.http.proxy_hook")
-"""For Serve's own processes."""
+"""The modules of Serve's own processes."""
 REPLICAS = ("ray.serve._private.replica", "serve.app")
 
 
 def of_replicas(config: ServiceConfig) -> tuple[str, ...]:
-    """Return those of the replicas, without torch and what stands on it where this machine has a GPU."""
+    """Return the replicas' modules, without torch and those that need it if this machine has a GPU."""
     if any(Path(device).exists() for device in DEVICES):
         return REPLICAS
     painters = {

@@ -1,4 +1,4 @@
-"""Starting a Ray of this machine's own, on loopback, and waiting for it as long as a slow machine needs."""
+"""Start a private Ray on loopback, and wait for it as long as a slow machine needs."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ LONGEST_START_S = 300.0
 ATTEMPTS = 6
 POLL_S = 0.2
 PATIENT = {
-    # Ray's own limits are 30 s, 30 s, 60 s and 5 s; past them it ends what is still starting.
+    # Ray's own limits are 30 s, 30 s, 60 s and 5 s. After them it ends what is still starting.
     "RAY_gcs_server_port_wait_time_s": f"{LONGEST_START_S:.0f}",
     "RAY_agent_register_timeout_ms": f"{LONGEST_START_S * 1e3:.0f}",
     "RAY_worker_register_timeout_seconds": f"{LONGEST_START_S:.0f}",
@@ -40,48 +40,48 @@ PRIVATE = {
     "RAY_SERVE_LOG_TO_STDERR": "0",
     # Otherwise a wedged replica gets 20 s to end gracefully, and holds its requests for as long.
     "RAY_SERVE_FORCE_STOP_UNHEALTHY_REPLICAS": "1",
-    # Nothing of ours blocks a replica's event loop: it needs no second one for our code, nor a third for its
-    # calls: up to a quarter more scenes a second (scripts/bench serve).
+    # None of our code blocks a replica's event loop, so it needs no second one for our code and no third for
+    # its calls. This gives up to a quarter more scenes a second (scripts/bench serve).
     "RAY_SERVE_RUN_USER_CODE_IN_SEPARATE_THREAD": "0",
     "RAY_SERVE_RUN_ROUTER_IN_SEPARATE_LOOP": "0",
     **GRPC_SETTINGS,
     ray_constants.ENABLE_RAY_CLUSTERS_ENV_VAR: "0",  # loopback only
-    # How far the log of one replica grows, and how many full ones stay beside it.
+    # How large the log of one replica may get, and how many full ones are kept beside it.
     "RAY_ROTATION_MAX_BYTES": str(16 << 20),
     "RAY_ROTATION_BACKUP_COUNT": "2",
     # The driver need not wait for the first workers, which are still importing.
     "RAY_prestart_worker_first_driver": "0",
     **proxy_hook.HOOK,
     **spare_process.SETTINGS,
-    # A proxy that has died is missed at the third check, and until then nobody listens.
+    # A proxy that has died is noticed at the third check, and until then nobody listens.
     "RAY_SERVE_PROXY_HEALTH_CHECK_PERIOD_S": "0.2",
     **PATIENT,
-    # A control service of this machine's own does not come back: its callers give up this soon, not
-    # after a minute.
+    # A private control service does not come back, so its callers give up after this time instead of after a
+    # minute.
     "RAY_gcs_rpc_server_reconnect_timeout_s": "8",
 }
 
 UNLESS_SET = {
     **node_lookups.HOOK,
-    # How often counts and gauges are handed on, which are sent every ten seconds. Ray's own 100 ms wake each
+    # How often counts and gauges are passed on. They are sent every ten seconds. Ray's own 100 ms wake each
     # replica ten times a second for itself, and as often for each handle that it has.
     "RAY_SERVE_METRICS_EXPORT_INTERVAL_MS": "2000",
 }
-"""Settings for a service at rest, where the user's environment has no others."""
+"""Settings that save work in an idle service, unless the user's environment sets them."""
 
 
 def at_rest(environment: Mapping[str, str]) -> dict[str, str]:
-    """Return those of UNLESS_SET that this environment does not set."""
+    """Return the settings of UNLESS_SET that this environment does not set."""
     return {name: value for name, value in UNLESS_SET.items() if name not in environment}
 
 
 def start(num_cpus: int, folder: str, notify: Notify, metrics_port: int | None = None) -> None:
-    """Start Ray with its sessions in `folder`, again where it gave up. Raises CannotStart.
+    """Start Ray with its sessions in `folder`, again if it timed out. Raises CannotStart.
 
     `metrics_port` is where Prometheus reads its metrics; None takes a free port.
     """
-    # Else Ray listens on every interface, and any caller of its ports runs code here (CVE-2023-48022). The
-    # driver read the variable when ray was imported.
+    # Otherwise Ray listens on every interface, and anyone who calls its ports can run code here
+    # (CVE-2023-48022). The driver read the variable when ray was imported.
     ray_constants.ENABLE_RAY_CLUSTER = False
     begun = time.monotonic()
     with (
@@ -101,7 +101,7 @@ def start(num_cpus: int, folder: str, notify: Notify, metrics_port: int | None =
                 late = "timed out" in str(error) and time.monotonic() - begun < LONGEST_START_S
                 if attempt == ATTEMPTS or not late:
                     raise failure from error
-                # Its node ends itself where its own helpers take longer than a limit that cannot be set.
+                # Ray's node ends itself if its helpers take longer than a limit that cannot be set.
                 notify(
                     "this machine is busy, and Ray gave up waiting for its own processes: starting it again…"
                 )
@@ -132,7 +132,7 @@ def _failure(folder: Path, begun: float, error: Exception) -> CannotStart:
 
 
 def _starting(folder: Path) -> str:
-    """Return which of Ray's processes has not come up yet, by its files."""
+    """Return which of Ray's processes is not up yet, judging by the files in its folder."""
     session = folder / "session_latest"
     with suppress(OSError):
         if any((session / "logs").glob("raylet.*")):
@@ -144,7 +144,7 @@ def _starting(folder: Path) -> str:
 
 @contextmanager
 def patient_for_the_node() -> Iterator[None]:
-    """Let ray.init wait for its node longer than its own 30 s, while the node's process lives."""
+    """Make ray.init wait for its node longer than the usual 30 s, while the node's process lives."""
     get_node: Callable[..., Any] = services.get_node
     deadline = time.monotonic() + LONGEST_START_S
 
@@ -166,7 +166,7 @@ def patient_for_the_node() -> Iterator[None]:
 
 @contextmanager
 def environment(changes: dict[str, str]) -> Iterator[None]:
-    """Set what Ray reads when it starts, and unset what it must not.
+    """Set the variables that Ray reads when it starts, and unset those that it must not read.
 
     RAY_ADDRESS would lead it to another cluster, and RAY_AUTH_MODE could leave its ports without a token. The
     user's HTTP proxy would get the calls between its replicas.

@@ -1,4 +1,4 @@
-"""Keep gRPC calls of this machine's own processes from an HTTP proxy that the user's environment names."""
+"""Keep gRPC calls between this machine's processes away from an HTTP proxy in the user's environment."""
 
 from __future__ import annotations
 
@@ -6,13 +6,13 @@ from collections.abc import Mapping
 
 NAME = "no_grpc_proxy"
 OWN = ("127.0.0.1", "localhost")
-"""Where the replicas of a Ray on loopback listen. gRPC sends calls of these too by `http_proxy`."""
+"""The addresses of replicas of a Ray on loopback. gRPC would send calls to these through `http_proxy` too."""
 
 
 def for_grpc(environment: Mapping[str, str]) -> dict[str, str]:
-    """Return gRPC's setting: our own addresses beside the exceptions that this environment has.
+    """Return gRPC's setting: our own addresses and the exceptions that this environment has.
 
-    Where it is set, gRPC reads no `no_proxy`, and it never reads NO_PROXY.
+    If it is set, gRPC does not read `no_proxy`. It never reads NO_PROXY.
     """
     names = (NAME,) if NAME in environment else ("no_proxy", "NO_PROXY")
     hosts = [host.strip() for name in names for host in environment.get(name, "").split(",")]

@@ -1,4 +1,4 @@
-"""Check whether Ray's processes of this machine live."""
+"""Check whether this machine's Ray processes live, and wait for those that were ended."""
 
 from __future__ import annotations
 
@@ -23,21 +23,21 @@ VITAL = {
 
 
 def check() -> None:
-    """Raise RayEnded where Ray's control service or node, which this process started, is gone.
+    """Raise RayEnded if Ray's control service or node, which this process started, is gone.
 
-    Ray itself goes on without its node for ever, and without its control service for a minute.
+    Ray itself runs on without its node for ever, and without its control service for a minute.
     """
     for name, process in _vital():
         if process.poll() is not None:
             how = f"signal {-process.returncode}" if process.returncode < 0 else f"code {process.returncode}"
             raise RayEnded(
-                f"Ray's {name} ended ({how}) under the service, which cannot paint without it;"
-                " start the service again: jobs that were accepted are kept, and go on"
+                f"Ray's {name} ended ({how}), and the service cannot paint without it;"
+                " start the service again: accepted jobs are kept and will continue"
             )
 
 
 def ended() -> bool:
-    """Return whether one of them is gone."""
+    """Return whether Ray's control service or node is gone."""
     return any(process.poll() is not None for _, process in _vital())
 
 
@@ -55,7 +55,7 @@ def started() -> list[Popen[bytes]]:
 
 
 def started_before(error: BaseException) -> list[Popen[bytes]]:
-    """Return the processes of a node whose start ended in this error: nothing else still refers to it."""
+    """Return the processes of a node whose start ended in this error, which alone still refers to it."""
     frames = (frame for frame, _ in traceback.walk_tb(error.__traceback__))
     nodes = {id(node): node for node in (frame.f_locals.get("self") for frame in frames)}
     return [each for node in nodes.values() if isinstance(node, Node) for each in _processes_of(node)]
@@ -67,14 +67,14 @@ def _processes_of(node: Node | None) -> list[Popen[bytes]]:
 
 
 def reap(processes: Iterable[Popen[bytes]]) -> None:
-    """Wait for processes that were ended: Ray itself waits a second, too little on a busy machine."""
+    """Wait for processes that were ended. Ray waits only a second, too short on a busy machine."""
     for process in processes:
         with suppress(TimeoutExpired):
             process.wait(REAPED_WITHIN_S)
 
 
 def node_lives() -> bool:
-    """Return whether a child of this process is a raylet; True where the kernel does not say."""
+    """Return whether a child of this process is a raylet, or True if the kernel lists no children."""
     known = False
     for listing in Path("/proc/self/task").glob("*/children"):
         with suppress(OSError):

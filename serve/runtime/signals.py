@@ -1,4 +1,4 @@
-"""SIGINT and SIGTERM as one way to stop, and cleaning up that neither of them can cut short."""
+"""Handle SIGINT and SIGTERM alike, and keep both of them from cutting clean-up short."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def wait(check: Callable[[], None]) -> NoReturn:
 
 @contextmanager
 def undisturbed() -> Iterator[None]:
-    """Ignore both signals while the block runs: a second Ctrl-C must not leave half of a cluster behind."""
+    """Ignore both signals while the block runs: a second Ctrl-C must not leave half a cluster behind."""
     before = [signal.signal(number, signal.SIG_IGN) for number in SIGNALS]
     try:
         yield

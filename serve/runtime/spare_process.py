@@ -1,8 +1,8 @@
-"""Keep one process of Ray's ready for a proxy that has to start again: until it does, nobody listens.
+"""Keep a spare Ray process ready for a proxy that has to start again: until it does, nobody listens.
 
-A new process takes seconds to import Ray Serve, more on a busy machine; a fork of one that has imported it
-takes no such time, so that a spare one is kept only where workers are not forked. Ray gives an actor an idle
-process of the same driver where there is one, and one that has just run a task stays idle.
+A new process takes seconds to import Ray Serve, longer on a busy machine. A fork of a process that has
+imported it does not, so a spare is kept only if workers are not forked. Ray gives an actor an idle process of
+the same driver if there is one, and a process that has just run a task stays idle.
 """
 
 from __future__ import annotations
@@ -25,9 +25,9 @@ SETTINGS = {"RAY_num_workers_soft_limit": "64"}
 
 @contextmanager
 def kept_ready(forked: Callable[[], bool]) -> Iterator[None]:
-    """Keep such a process ready while the block runs, except for the seconds after one was taken.
+    """Keep a spare process ready while the block runs, except for some seconds after one was taken.
 
-    None is kept while workers are `forked`.
+    None is kept while `forked` says that workers are forked.
     """
     ended = threading.Event()
     thread = threading.Thread(target=_keep_ready, args=(ended, forked), name="spare-process", daemon=True)

@@ -1,11 +1,11 @@
-"""The errors that stop a service from starting, and from running on."""
+"""The errors that keep a service from starting, or from running on."""
 
 from __future__ import annotations
 
 
 class CannotStart(RuntimeError):
-    """One sentence that says what is wrong and what to do, fit to be shown as it is."""
+    """The service cannot start. The message is one sentence for the user: what is wrong and what to do."""
 
 
 class RayEnded(RuntimeError):
-    """One sentence that says which of Ray's processes ended, and what to do, fit to be shown as it is."""
+    """A Ray process ended. The message is one sentence for the user: which one, and what to do."""

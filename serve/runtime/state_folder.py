@@ -1,4 +1,4 @@
-"""The folder that a service keeps its jobs, pictures and keys in, named at the start and marked as in use."""
+"""The folder of a service's jobs, pictures and keys: name it at the start, and mark it as in use."""
 
 from __future__ import annotations
 
@@ -32,10 +32,10 @@ def described(config: ServiceConfig) -> str:
 
 @contextmanager
 def in_use(config: ServiceConfig, url: str, notify: Notify) -> Iterator[None]:
-    """Mark the folder as served from `url` while the block runs, and say so where another service has it too.
+    """Mark the folder as served from `url` while the block runs, and report another service that uses it.
 
-    Sharing is allowed, since services on one folder share the work of its jobs. A folder that cannot be
-    written to is the worker's to complain about.
+    Sharing is allowed, since services on one folder share the work of its jobs. The worker reports a folder
+    that cannot be written to.
     """
     folder = config.state_folder
     try:
@@ -52,7 +52,7 @@ def in_use(config: ServiceConfig, url: str, notify: Notify) -> Iterator[None]:
             other = os.read(file, 1_000).decode(errors="replace").strip() or "another service"
             notify(
                 f"note: {other} uses this folder too, so both share jobs, pictures and keys;"
-                " SCENEWRIGHT_STATE_DIR gives this one a folder of its own"
+                " set SCENEWRIGHT_STATE_DIR to give this one its own folder"
             )
         else:
             os.ftruncate(file, 0)

@@ -1,4 +1,4 @@
-"""Set TLS up by the Serve file: the certificate is tried before Ray starts, and our client trusts it."""
+"""Set up TLS from the Serve file: try the certificate before Ray starts, and make our client trust it."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from .start_errors import CannotStart
 
 
 def with_whole_paths(http: HTTPOptionsSchema) -> HTTPOptionsSchema:
-    """Make both files' paths absolute: Serve's proxy has another current folder."""
+    """Make both files' paths absolute, since Serve's proxy has another working directory."""
     files = {
         key: str(Path(path).expanduser().absolute())
         for key in ("ssl_keyfile", "ssl_certfile")
@@ -22,7 +22,7 @@ def with_whole_paths(http: HTTPOptionsSchema) -> HTTPOptionsSchema:
 
 
 def check(http: HTTPOptionsSchema) -> None:
-    """Raise CannotStart where the certificate and key cannot be served, or no client would accept them."""
+    """Raise CannotStart if the certificate and key cannot be served, or no client would accept them."""
     if not http.ssl_certfile or not http.ssl_keyfile:
         return
     for key in ("ssl_keyfile", "ssl_certfile"):
@@ -33,7 +33,7 @@ def check(http: HTTPOptionsSchema) -> None:
             raise CannotStart(f"http_options.{key}: {file} cannot be read: {error.strerror}") from error
     server = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     try:
-        # A function, or OpenSSL would prompt for a password on the terminal.
+        # The password is a function, or OpenSSL would prompt for one on the terminal.
         server.load_cert_chain(
             http.ssl_certfile, http.ssl_keyfile, password=lambda: http.ssl_keyfile_password or ""
         )
@@ -48,15 +48,15 @@ def check(http: HTTPOptionsSchema) -> None:
 def _reason(error: Exception, keyfile: str) -> str:
     reason = str(getattr(error, "reason", None) or error).replace("_", " ").lower()
     if "mismatch" in reason:
-        return "this key is not the one of the certificate in ssl_certfile"
-    # OpenSSL names a missing password by the same words as a file that is no key.
+        return "this key does not belong to the certificate in ssl_certfile"
+    # OpenSSL reports a missing password in the same words as a file that is no key.
     if b"ENCRYPTED" in Path(keyfile).read_bytes():
-        return "this key is encrypted, and ssl_keyfile_password is not its password"
-    return f"it or ssl_certfile is not a PEM file of a key and a certificate ({reason})"
+        return "this key is encrypted, and ssl_keyfile_password does not decrypt it"
+    return f"this file or ssl_certfile is not a PEM file with a key or certificate ({reason})"
 
 
 def _shake_hands(server: ssl.SSLContext, client: ssl.SSLContext) -> None:
-    """Let a client meet a server in memory. Raises ssl.SSLError."""
+    """Complete a handshake between a client and a server in memory. Raises ssl.SSLError."""
     to_server, to_client = ssl.MemoryBIO(), ssl.MemoryBIO()
     sides = [
         client.wrap_bio(to_client, to_server, server_side=False),
@@ -71,21 +71,21 @@ def _shake_hands(server: ssl.SSLContext, client: ssl.SSLContext) -> None:
                 waiting += 1
         if not waiting:
             return
-    raise ssl.SSLError("the handshake does not end")
+    raise ssl.SSLError("the TLS handshake does not finish")
 
 
 def trusting(certificate: str) -> ssl.SSLContext:
-    """Make a client's context that accepts this certificate alone, self-signed or not, by whatever name."""
+    """Make a client context that accepts only this certificate, self-signed or not, under any name."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.check_hostname = False
-    # The certificate itself is the anchor, though an authority that is not here has signed it.
+    # The certificate itself is the trust anchor, even if an authority that is unknown here has signed it.
     context.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN
     context.load_verify_locations(certificate)
     return context
 
 
 def transport(http: HTTPOptionsSchema) -> httpx.HTTPTransport | None:
-    """Return what a client of our own reaches this service with; None without TLS."""
+    """Return the transport with which our own client reaches this service, or None without TLS."""
     if not http.ssl_certfile:
         return None
     return httpx.HTTPTransport(verify=trusting(http.ssl_certfile))

@@ -1,4 +1,4 @@
-"""Keep out of a process what Ray would import on the way, and nothing of it or of ours uses."""
+"""Skip modules that Ray would import, and that neither its code nor ours uses."""
 
 from __future__ import annotations
 
@@ -6,12 +6,12 @@ import sys
 from typing import Any
 
 UNNEEDED = ("rfc3987_syntax",)
-"""Where it is installed, as for our tests, jsonschema imports it to check the syntax of addresses, and it
-builds a parser: a third of what importing Ray Serve takes."""
+"""If it is installed, as for our tests, jsonschema imports it to check the syntax of addresses. It builds a
+parser, which is a third of the time to import Ray Serve."""
 
 
 def skip_unneeded_imports() -> None:
-    """Let them count as not installed in this process; to be called before Ray is imported."""
+    """Make these packages look uninstalled in this process. Call this before importing Ray."""
     modules: dict[str, Any] = sys.modules
     for name in UNNEEDED:
         modules.setdefault(name, None)

@@ -1,4 +1,4 @@
-"""Wait until a service that was just started can paint, and know when it never will."""
+"""Wait until a service that was just started can paint, and detect that it never will."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from scenewright import Scenewright, ScenewrightError, ServerUnreachable
 
 POLL_S = 0.25
 SETTLED_S = 15.0
-"""A replica loads its model before Serve says that it runs: a reason unchanged for this long stays."""
+"""A replica loads its model before Serve says that it runs, so a reason unchanged for this long is final."""
 
 
 def wait(
@@ -18,9 +18,9 @@ def wait(
     notify: Callable[[str], None] = lambda reason: None,
     settled_s: float = SETTLED_S,
 ) -> str:
-    """Return an empty string once the service is ready, else the reason unchanged for `settled_s`.
+    """Return an empty string once the service is ready, or a reason that was unchanged for `settled_s`.
 
-    Says each new reason.
+    Calls `notify` with each new reason.
 
     An error that `check` raises ends the waiting.
     """
@@ -39,7 +39,7 @@ def wait(
 
 
 def why_not(service: Scenewright) -> str:
-    """Return the reason of /readyz, or why it gave none."""
+    """Return the reason that /readyz gives, or the error that prevented an answer."""
     try:
         return service.unready_reason()
     except (ScenewrightError, ServerUnreachable) as error:

@@ -1,4 +1,4 @@
-"""Say what is waited for, where waiting takes longer than a moment."""
+"""Report what the program waits for, if that takes longer than a moment."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ Notify = Callable[[str], None]
 def reporting_progress(
     notify: Notify, what: Callable[[], str], first_after_s: float = FIRST_AFTER_S
 ) -> Iterator[None]:
-    """Say `what()` is waited for, and for how long, while the block runs: soon, then ever more seldom."""
+    """Report while the block runs that it waits for `what()`, and for how long, less and less often."""
     over = threading.Event()
 
     def report() -> None:

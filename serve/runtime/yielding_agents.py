@@ -1,7 +1,7 @@
-"""Let the helpers of Ray's node give way to everything else: their imports take as long as half a start.
+"""Run the helpers of Ray's node at the lowest priority: their imports take as long as half a start.
 
-Ray's workers run at a priority far below its helpers', which nothing waits for: the node has their ports
-(agent_ports.py), and metrics that come a second later are none the worse.
+By default Ray's workers have a far lower priority than its helpers, though nothing waits for those. The node
+has their ports (agent_ports.py), and metrics may come a second later.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ NICENESS = 19
 
 @contextmanager
 def yielding_agents() -> Iterator[None]:
-    """Run the helpers of every node that starts meanwhile at the lowest priority, where there is `nice`."""
+    """Run the helpers of every node that starts in the block at the lowest priority, if there is `nice`."""
     start: Callable[..., Any] = services.start_ray_process
     nice = shutil.which("nice")
 
@@ -39,7 +39,7 @@ def yielding_agents() -> Iterator[None]:
 
 
 def with_niceness(argument: str, nice: str) -> str:
-    """Return an argument of the node's command, in which a helper's command is run by `nice`."""
+    """Return an argument of the node's command with `nice` put before a helper's command."""
     for flag in COMMANDS:
         if argument.startswith(flag):
             return f"{flag}{nice} -n {NICENESS} {argument.removeprefix(flag)}"

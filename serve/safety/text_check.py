@@ -1,4 +1,4 @@
-"""Ask a callable of the operator's own about each prompt, before anything is painted."""
+"""Check each prompt with a callable that the operator provides, before anything is painted."""
 
 from __future__ import annotations
 
@@ -19,22 +19,22 @@ TextCheck = Callable[[LayerJob, str], Coroutine[Any, Any, None]]
 
 
 def text_check_of(config: SafetyConfig) -> TextCheck | None:
-    """Return what is to be asked about a layer's prompt, if anything.
+    """Return the check for a layer's prompt, or None if none is configured.
 
-    Raises ValueError where it cannot be imported.
+    Raises ValueError if the callable cannot be imported.
     """
     if config.text_check is None:
         return None
     own = named_callable(config.text_check, "safety.text_check")
 
     async def check(job: LayerJob, param: str) -> None:
-        """Raise ContentRefused, and NotReady where there is no answer: then nothing is painted unchecked."""
+        """Raise ContentRefused, or NotReady if the check fails: nothing is painted unchecked."""
         try:
             async with asyncio.timeout(TIMEOUT_S):
                 reason = await _result_of(own, job.prompt, job.tenant)
         except Exception as error:
             logger.warning("safety.text_check failed: %s", type(error).__name__)
-            raise NotReady("the words cannot be checked at present", retry_after_s=5) from None
+            raise NotReady("the prompt cannot be checked at present", retry_after_s=5) from None
         if reason is not None:
             raise ContentRefused(str(reason)[:LONGEST_REASON], param)
 
@@ -42,7 +42,7 @@ def text_check_of(config: SafetyConfig) -> TextCheck | None:
 
 
 async def _result_of(own: Callable[..., Any], prompt: str, tenant: str) -> Any:
-    """Await a coroutine function; run any other in a thread, since it may wait."""
+    """Await a coroutine function; run any other in a thread, since it may block."""
     if inspect.iscoroutinefunction(own):
         return await own(prompt, tenant)
     answer = await asyncio.to_thread(own, prompt, tenant)

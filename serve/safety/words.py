@@ -1,7 +1,7 @@
-"""Find blocked words in a prompt, however they are written: whole words, without case, accents or marks.
+"""Find blocked words in a prompt: whole words, ignoring case, accents, marks and punctuation.
 
-Not found are words that are spelt otherwise on purpose (`w0rd`, `w o r d`), or with letters of another script
-that look alike. `safety.text_check` is the place for a service that knows better.
+It does not find words that are misspelt on purpose (`w0rd`, `w o r d`) or written with look-alike letters of
+another script. `safety.text_check` can call a service that recognises those.
 """
 
 from __future__ import annotations
@@ -11,24 +11,24 @@ import unicodedata
 from functools import lru_cache
 
 INVISIBLE = ("Mn", "Me", "Cf")
-"""Accents, enclosing marks, and what only formats: joiners, soft hyphens, directions."""
+"""Accents, enclosing marks, and format characters: joiners, soft hyphens, text directions."""
 
 
 def folded(text: str) -> str:
-    """Return the text in the form in which words are compared."""
+    """Return the normalised form in which words are compared."""
     apart = unicodedata.normalize("NFKD", unicodedata.normalize("NFKD", text).casefold())
     seen = "".join(each for each in apart if unicodedata.category(each) not in INVISIBLE)
     return " ".join(re.split(r"[\W_]+", seen)).strip()
 
 
 def has_blocked_word(words: tuple[str, ...], text: str) -> bool:
-    """Return whether the text has one of the words, or all words of one in a row."""
+    """Return whether the text contains a blocked word, or all words of a blocked phrase in a row."""
     found = _pattern(words)
     return found is not None and found.search(f" {folded(text)} ") is not None
 
 
 def idle_word(words: tuple[str, ...]) -> str | None:
-    """Return a word that can never be found, since it has neither letters nor digits."""
+    """Return a word that can never match, since it has neither letters nor digits."""
     return next((word for word in words if not folded(word)), None)
 
 

@@ -1,4 +1,4 @@
-"""Refuse a node-local store where the application's replicas run on several nodes that do not share it."""
+"""Refuse a node-local store if the application's replicas run on several nodes that do not share it."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ LOOK_S = 60.0
 
 
 def home_of_jobs(config: ServiceConfig) -> Marks | None:
-    """Mark the folders of jobs on this node, and see that all other nodes have the same.
+    """Mark the folders of jobs on this node, and check that all other nodes have the same.
 
-    None where no folder is needed, and before Ray runs: `scenewright serve` starts one of a single node.
+    Returns None if no folder is needed, or before Ray runs: `scenewright serve` starts Ray on a single node.
     Raises ValueError with a sentence that says what to set.
     """
     jobs, state_dir = config.jobs, config.state_folder
@@ -32,7 +32,7 @@ def home_of_jobs(config: ServiceConfig) -> Marks | None:
 
 
 def check_here(config: ServiceConfig, home: Marks | None) -> None:
-    """Raise RuntimeError where this replica's node has not the jobs that `home` has."""
+    """Raise RuntimeError if this replica's node does not have the same jobs as `home`."""
     jobs, state_dir = config.jobs, config.state_folder
     if not local_folders(jobs, state_dir) or (home is None and len(_nodes()) <= 1):
         return
@@ -41,7 +41,7 @@ def check_here(config: ServiceConfig, home: Marks | None) -> None:
 
 
 def _seen_elsewhere(config: ServiceConfig) -> list[Marks]:
-    """Return what each other node sees. One that does not answer is left to the check of its replicas."""
+    """Return the marks that each other node sees. A node that does not answer is left to check_here."""
     mine = ray.get_runtime_context().get_node_id()
     glance = ray.remote(num_cpus=0, max_retries=0)(look)
     others = [NodeAffinitySchedulingStrategy(node, soft=False) for node in _nodes() if node != mine]
@@ -55,13 +55,13 @@ def _seen_elsewhere(config: ServiceConfig) -> list[Marks]:
     for each in ready:
         try:
             found.append(ray.get(each))
-        except ray.exceptions.RayError:  # The node has gone meanwhile.
+        except ray.exceptions.RayError:  # The node is gone by now.
             continue
     return found
 
 
 def _nodes() -> list[str]:
-    """Return the ids of the nodes that live; none without Ray."""
+    """Return the ids of the live nodes; none without Ray."""
     if not ray.is_initialized():
         return []
     return [node["NodeID"] for node in ray.nodes() if node["Alive"]]

@@ -1,6 +1,6 @@
-"""Open the database of jobs: SQLite so that a commit survives a power cut, PostgreSQL as it is.
+"""Open the database of jobs: SQLite set up so that commits survive a power cut, PostgreSQL unchanged.
 
-The time for jobs is that of the database's clock, which all who share it agree on.
+Jobs use the time of the database's clock, the same for all that share it.
 """
 
 from __future__ import annotations
@@ -20,14 +20,14 @@ from sqlalchemy import Connection, Engine, MetaData, create_engine, event, make_
 from .private_files import make_file, make_folder, shut
 
 metadata = MetaData()
-"""Every table, once job_tables.py, picture_tables.py and tenant_tables.py were imported."""
+"""Every table, once job_tables.py, picture_tables.py and tenant_tables.py have been imported."""
 MIGRATIONS = Path(__file__).parent / "migrations"
 BUSY_TIMEOUT_MS = 30_000
 MIGRATION_LOCK = 7_261_965
-"""Any number: PostgreSQL's advisory lock that two replicas starting at once take in turn."""
+"""An arbitrary number: the PostgreSQL advisory lock that replicas starting at once take in turn."""
 
 MIGRATING = threading.Lock()
-"""Alembic keeps a process's one migration in globals. Taken last: who has it waits for no database."""
+"""Guard Alembic, which keeps its state in globals. It is taken last: its holder waits for no database."""
 
 
 class NewerDatabase(ValueError):
@@ -41,9 +41,9 @@ class NewerDatabase(ValueError):
 
 
 def open_database(url: str) -> Engine:
-    """Connect, and migrate.
+    """Connect to the database, and migrate it.
 
-    Raises SQLAlchemyError, NewerDatabase, and OSError where SQLite's folder cannot be made.
+    Raises SQLAlchemyError, NewerDatabase, and OSError if SQLite's folder cannot be made.
     """
     parsed = make_url(url)
     sqlite = parsed.get_backend_name() == "sqlite"
@@ -66,13 +66,13 @@ def open_database(url: str) -> Engine:
         try:
             with MIGRATING:
                 command.upgrade(config, "head")
-        except CommandError as error:  # Its revision is none of ours.
+        except CommandError as error:  # Its revision is unknown here.
             raise NewerDatabase from error
     return engine
 
 
 def reading(engine: Engine) -> AbstractContextManager[Connection]:
-    """Open a connection for queries alone: it waits for no writer, and no writer for it."""
+    """Open a connection for queries only: it waits for no writer, and no writer waits for it."""
     return engine.connect().execution_options(scenewright_reads=True)
 
 
@@ -88,7 +88,7 @@ def _prepare(connection: Any, record: Any) -> None:
 def _keep_a_log_ahead(connection: Any) -> None:
     """Switch SQLite to its write-ahead log.
 
-    Raises sqlite3.OperationalError where another connection holds the file for longer than the timeout.
+    Raises sqlite3.OperationalError if another connection holds the file for longer than the timeout.
     """
     until = time.monotonic() + BUSY_TIMEOUT_MS / 1e3
     while True:
@@ -107,10 +107,10 @@ def _begin(connection: Connection) -> None:
 
 
 def now_of(connection: Connection, given: float | None = None) -> float:
-    """Return the seconds since 1970 by the database's clock; those that were `given`, where they were.
+    """Return the seconds since 1970 by the database's clock, or `given` if that is not None.
 
-    PostgreSQL has a clock of its own, and its callers' may differ by minutes. A SQLite file is this
-    machine's, and so is its clock.
+    PostgreSQL has its own clock, and those of its clients may differ by minutes. A SQLite file is local, so
+    this machine's clock is used.
     """
     if given is not None:
         return given

@@ -1,4 +1,4 @@
-"""Say how much room there is where jobs are kept, and when there is too little to take new ones."""
+"""Measure the disk space where jobs are kept, and report when there is too little for new ones."""
 
 from __future__ import annotations
 
@@ -12,32 +12,32 @@ from sqlalchemy.exc import SQLAlchemyError
 from ..config.job_config import JobConfig
 
 MIB = 1 << 20
-FULL = "the disk of this service is full; nothing is kept until there is room"
+FULL = "the disk of this service is full; nothing can be stored until there is free space"
 
 
 class DiskSpace:
-    """The disks of this machine that hold the database and the pictures. Those elsewhere are not known."""
+    """The local disks that hold the database and the pictures. Remote stores are not measured."""
 
     def __init__(self, jobs: JobConfig, state_folder: Path) -> None:
         self._min_free_bytes = jobs.min_free_bytes
         self._folders = _folders_of(jobs, state_folder)
 
     def free_bytes(self) -> int | None:
-        """Return what is free on the fuller of them; None where no disk is known. Raises OSError."""
+        """Return the free bytes of the fuller disk, or None if there is no local one. Raises OSError."""
         found = [shutil.disk_usage(_existing(folder)).free for folder in self._folders]
         return min(found, default=None)
 
     def left_bytes(self) -> int | None:
-        """Return what may still be used. Raises OSError."""
+        """Return the bytes that may still be used; None if there is no local disk. Raises OSError."""
         free = self.free_bytes()
         return None if free is None else free - self._min_free_bytes
 
     def shortage(self) -> str | None:
-        """Say why no new job is taken; None where jobs are. Blocks for as long as the disk does."""
+        """Return why new jobs are refused, or None if they are not. Blocks for as long as the disk does."""
         try:
             left = self.left_bytes()
         except OSError:
-            return "jobs: the disk that holds them cannot be looked at"
+            return "jobs: the free space of their disk cannot be read"
         if left is None or left >= 0:
             return None
         most = self._min_free_bytes // MIB
@@ -45,7 +45,7 @@ class DiskSpace:
 
 
 def is_full(error: BaseException) -> bool:
-    """Return whether a database or a file system refused for want of room."""
+    """Return whether a database or file system failed for lack of space."""
     if isinstance(error, OSError):
         return error.errno in (errno.ENOSPC, errno.EDQUOT)
     said = str(getattr(error, "orig", ""))
@@ -64,5 +64,5 @@ def _folders_of(jobs: JobConfig, state_folder: Path) -> list[Path]:
 
 
 def _existing(folder: Path) -> Path:
-    """Return the folder, or the one that it would be made in."""
+    """Return the folder, or its nearest existing parent."""
     return next((each for each in (folder, *folder.parents) if each.exists()), folder)

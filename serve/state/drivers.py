@@ -29,4 +29,4 @@ def refuse_missing_drivers(jobs: JobConfig) -> None:
             except ImportError as error:
                 raise ValueError(f"jobs.pictures: {error}; for S3: pip install ./client '.[s3]'") from None
             except ValueError:
-                raise ValueError(f"jobs.pictures: {part}:// is nothing that fsspec knows") from None
+                raise ValueError(f"jobs.pictures: {part}:// is not a protocol that fsspec knows") from None

@@ -1,6 +1,6 @@
-"""Describe the tables of jobs and their scenes, of stories, and of the webhooks that report them.
+"""Define the tables of jobs and their scenes, of stories, and of the webhooks that report them.
 
-A job's status is nowhere stored: it is counted from its scenes, so that the two cannot disagree.
+A job's status is not stored: it is derived from its scenes, so that the two cannot disagree.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Check that all replicas that accept or paint jobs have the same database and the same pictures.
 
-A file is no place for the jobs of several nodes: each would have one of its own under the same name. So a
-folder is marked with a random id when the application is built, and every replica must find the same mark.
+A local file cannot hold the jobs of several nodes: each node would have its own file under the same name. So
+each folder is marked with a random id when the application is built, and every replica must find that mark.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 
 @dataclass(frozen=True, kw_only=True)
 class Marks:
-    """The marks of one node: its machine's id, and the marks of its folders, None for those without one."""
+    """The marks of one node: its machine's id, and the mark of each folder, or None if it has none."""
 
     machine: str
     database: str | None
@@ -30,12 +30,12 @@ class Marks:
 
 
 def local_folders(jobs: JobConfig, state_dir: Path) -> dict[str, Path]:
-    """Return the folders that hold the database and the pictures, for those of the two that lie in one."""
+    """Return the local folders of the database and the pictures, for each of the two that has one."""
     folders = {}
     url = make_url(jobs.database_url(state_dir))
     if url.get_backend_name() == "sqlite":
         folders["database"] = Path(str(url.database)).parent
-    # A cache of fsspec (simplecache::s3://…) names the real place last.
+    # An fsspec cache (simplecache::s3://…) names the real store last.
     scheme, separator, path = jobs.pictures_place(state_dir).rpartition("::")[2].rpartition("://")
     if not separator or scheme in ("file", "local"):
         folders["pictures"] = Path(path)
@@ -43,7 +43,7 @@ def local_folders(jobs: JobConfig, state_dir: Path) -> dict[str, Path]:
 
 
 def mark(jobs: JobConfig, state_dir: Path) -> Marks | None:
-    """Mark the folders of this node, where they are not yet; None where none is needed. Raises OSError."""
+    """Mark this node's folders that are not marked yet; None if it needs no folder. Raises OSError."""
     folders = local_folders(jobs, state_dir)
     for folder in folders.values():
         make_folder(folder)
@@ -59,10 +59,10 @@ def look(jobs: JobConfig, state_dir: Path) -> Marks:
 
 
 def fault(jobs: JobConfig, state_dir: Path, home: Marks | None, here: Marks) -> str | None:
-    """Say in a sentence what is not the same `here` as where the application was built, and what to set.
+    """Return a sentence that names the differences from `home`, where the application was built, and the fix.
 
-    SQLite takes its turns through memory that is shared by the processes of one machine, so that even a
-    folder that several machines mount is no place for it. Without `home` nothing is known to be the same.
+    Returns None if nothing differs. Without `home`, nothing is known to be the same. SQLite locks through
+    memory that the processes of one machine share, so no folder that several machines mount can hold it.
     """
     folders = local_folders(jobs, state_dir)
     apart = []
@@ -75,15 +75,15 @@ def fault(jobs: JobConfig, state_dir: Path, home: Marks | None, here: Marks) -> 
         return None
     where = " and ".join(f"jobs.{name} in {folders[name]}" for name in apart)
     return (
-        f"jobs would be lost between nodes, since not every node has the same {where}: set "
+        f"jobs would be lost between nodes, because not all nodes share {where}: set "
         + " and ".join(REMEDIES[name] for name in apart)
         + " (docs/cluster.md, Jobs of several nodes)"
     )
 
 
 REMEDIES = {
-    "database": "jobs.database, or SCENEWRIGHT_DATABASE, to the URL of a PostgreSQL",
-    "pictures": "jobs.pictures, or SCENEWRIGHT_PICTURES, to s3://BUCKET/FOLDER or a folder of every node",
+    "database": "jobs.database, or SCENEWRIGHT_DATABASE, to the URL of a PostgreSQL database",
+    "pictures": "jobs.pictures, or SCENEWRIGHT_PICTURES, to s3://BUCKET/FOLDER or a folder all nodes share",
 }
 
 
@@ -95,7 +95,7 @@ def _mark_of(folder: Path) -> str | None:
 
 
 def _write(file: Path) -> None:
-    """Write it whole or not at all; the first of two writers wins, where the file system has links."""
+    """Write a new mark atomically. The first of two writers wins if the file system has hard links."""
     beside = file.with_name(f"{MARK}.{secrets.token_hex(8)}")
     descriptor = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, FILE)
     with os.fdopen(descriptor, "w", encoding="ascii") as new:
@@ -110,7 +110,7 @@ def _write(file: Path) -> None:
 
 
 def _machine() -> str:
-    """Return what all containers of a machine share and no two machines do."""
+    """Return an id that all containers of a machine share and no two machines do."""
     try:
         return BOOT_ID.read_text(encoding="ascii").strip()
     except OSError:

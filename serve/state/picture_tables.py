@@ -1,4 +1,4 @@
-"""Describe the tables of pictures: uploaded, held, kept as results, left to be dropped; and of the cast."""
+"""Define the tables of pictures: uploads, holds, results, those left to be dropped; and of the cast."""
 
 from __future__ import annotations
 

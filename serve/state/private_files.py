@@ -1,4 +1,4 @@
-"""Files and folders that no other account of the machine reads: modes 0600 and 0700."""
+"""Make files and folders that only this account can read: modes 0600 and 0700."""
 
 from __future__ import annotations
 
@@ -11,22 +11,22 @@ from pathlib import Path
 
 FOLDER, FILE = 0o700, 0o600
 MAKING = threading.Lock()
-"""Held until a new file is closed, so that no other thread has locks on it by then."""
+"""Held until a new file is closed, so that no other thread can take locks on it before that."""
 
 
 def make_folder(folder: Path) -> None:
-    """Make a folder and those above it, new ones for this account alone. Raises OSError."""
+    """Make a folder and its parents; those that are new are private to this account. Raises OSError."""
     for missing in reversed([each for each in (folder, *folder.parents) if not each.exists()]):
         missing.mkdir(FOLDER, exist_ok=True)
 
 
 def make_file(file: Path) -> None:
-    """Make an empty file for this account alone, or shut the one that is there. Raises OSError.
+    """Make an empty file that is private to this account, or shut an existing one. Raises OSError.
 
-    A link is followed, also to a file that is yet to be made.
+    A link is followed, even to a file that does not exist yet.
 
-    A file that is there is not opened, since closing it again would end every lock that this process has on
-    it: another process could then take away the log that this one writes to (SQLite's "How To Corrupt").
+    An existing file is not opened, since closing it would release every lock that this process has on it:
+    another process could then delete the log that this one writes to (SQLite's "How To Corrupt").
     """
     file = file.resolve()
     with MAKING, suppress(FileExistsError):
@@ -35,7 +35,7 @@ def make_file(file: Path) -> None:
 
 
 def shut(path: Path) -> None:
-    """Take from others what they may do with a file or a folder, where it is this account's."""
+    """Remove the permissions of other accounts on a file or folder, if this account owns it."""
     with suppress(OSError):
         found = path.lstat()
         mode = FOLDER if stat.S_ISDIR(found.st_mode) else FILE
@@ -44,7 +44,7 @@ def shut(path: Path) -> None:
 
 
 def shut_all(folder: Path) -> None:
-    """Shut a folder and all that lies in it. What is not this account's stays as it is."""
+    """Shut a folder and everything in it. Files of other accounts stay unchanged."""
     shut(folder)
     for inner, folders, files in os.walk(folder):
         for name in (*folders, *files):
@@ -53,7 +53,7 @@ def shut_all(folder: Path) -> None:
 
 @contextmanager
 def new_ones_shut() -> Iterator[None]:
-    """Let all that is made meanwhile be this account's alone, by the processes that are started, too."""
+    """Make all files created in this block private to this account, including those of child processes."""
     before = os.umask(0o077)
     try:
         yield

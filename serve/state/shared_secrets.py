@@ -1,6 +1,6 @@
-"""Secrets that all replicas of a service share, which sign links and tokens. Each is made once.
+"""Secrets that all replicas of a service share, and that sign links and tokens. Each is made once.
 
-One that is replaced signs no more, and what it signed stays valid until that ends by itself.
+A secret that is replaced signs nothing more, and what it has signed stays valid until it expires.
 """
 
 from __future__ import annotations
@@ -20,15 +20,15 @@ from .database import now_of, reading
 from .tenant_tables import shared_secrets, signing_secrets
 
 LASTS_S: dict[Signed, float] = {"links": 7 * DAY_S, "tokens": 3_600.0}
-"""The longest that what is signed may be valid: see ResultConfig and TokenRequest."""
+"""The longest validity of signed links and tokens: see ResultConfig and TokenRequest."""
 READ_EVERY_S, RETRY_S = 5.0, 1.0
 KNOWN_AFTER_S = 15.0
-"""When every replica knows a new secret. It signs from then on, so that none meets what it cannot verify."""
+"""The time until every replica knows a new secret. It signs only from then on, so that all can verify it."""
 
 
 @dataclass(frozen=True)
 class SigningSecret:
-    """A secret, the times from which it signs and until which it verifies, in seconds since 1970."""
+    """A secret, when it begins to sign, and when it ceases to verify, in seconds since 1970."""
 
     secret: bytes
     signs_from: float = 0.0
@@ -36,9 +36,9 @@ class SigningSecret:
 
 
 class SharedSecrets:
-    """The secrets of one name as a process knows them. It blocks, and threads may share it.
+    """A process's copy of the secrets of one name. Its methods block and are thread-safe.
 
-    Raises SQLAlchemyError where they were never read. `clock` is monotonic.
+    They raise SQLAlchemyError if the secrets were never read. `clock` is monotonic.
     """
 
     def __init__(self, engine: Engine, name: Signed, clock: Callable[[], float] = time.monotonic) -> None:
@@ -49,17 +49,17 @@ class SharedSecrets:
         self._lock = threading.Lock()
 
     def signing(self) -> bytes:
-        """Return the secret that signs at present."""
+        """Return the secret that currently signs."""
         known, now = self._read()
         return next(each.secret for each in known if each.signs_from <= now)
 
     def verifying(self) -> list[bytes]:
-        """Return all that verify, the newest first."""
+        """Return all secrets that verify, the newest first."""
         known, now = self._read()
         return [each.secret for each in known if each.ends_at is None or each.ends_at > now]
 
     def is_fresh(self) -> bool:
-        """Return whether the secrets are known for now, so that nothing would block."""
+        """Return whether the known secrets are recent, so that no method would block."""
         return self._clock() < self._next_at
 
     def _read(self) -> tuple[list[SigningSecret], float]:
@@ -91,8 +91,8 @@ def all_secrets(engine: Engine, name: Signed, now: float | None = None) -> tuple
 def rotate(engine: Engine, name: Signed, at_once: bool = False, now: float | None = None) -> float:
     """Make a new secret, and return when it begins to sign.
 
-    The old one verifies until all that it signed has ended. With `at_once` the old ones are forgotten, as
-    where one was seen by a stranger, and what they signed ends.
+    The old one verifies until all that it signed has expired. `at_once` deletes the old ones, for example
+    after a leak, which invalidates what they signed.
     """
     old = shared_secret(engine, name)
     with engine.begin() as connection:
@@ -106,7 +106,7 @@ def rotate(engine: Engine, name: Signed, at_once: bool = False, now: float | Non
         else:
             _end_old(connection, name, old.decode(), signs_from + LASTS_S[name], now)
         connection.execute(insert(signing_secrets).values(name=name, secret=new, signs_from=signs_from))
-        # Earlier versions of this service sign with this one.
+        # Earlier versions of this service sign with this row.
         connection.execute(update(shared_secrets).where(one).values(secret=new))
     return signs_from
 

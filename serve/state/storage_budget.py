@@ -1,4 +1,4 @@
-"""Budget what a tenant keeps on the disk: its jobs' scenes, uploaded pictures, and results with links."""
+"""Budget what a tenant keeps on disk: the scenes of its jobs, uploaded pictures, and linked results."""
 
 from __future__ import annotations
 
@@ -10,20 +10,20 @@ from .job_tables import jobs, scenes, stories
 from .picture_tables import pictures, results
 
 LOCK_SPACE = 6
-"""Any number: it keeps these locks apart from others that are made of names."""
+"""An arbitrary number that keeps these locks apart from others that are derived from names."""
 ROOM = "remove jobs that have ended, or uploaded pictures"
 
 
 class StorageFull(Exception):
-    """The message says whose storage, and what makes room."""
+    """The storage is full. The message says whose, and how to make room."""
 
 
 @dataclass(frozen=True)
 class StorageBudget:
-    """The budget of one tenant, and what the disk has left; None where it is not this machine's.
+    """The budget of one tenant, and what the disk has left.
 
-    `max_scenes` counts the rows of scenes, of uploaded pictures and of results that links lead to.
-    `left_bytes` is what is free beyond what has to stay free.
+    `max_scenes` counts the rows of scenes, of uploaded pictures and of linked results. `left_bytes` is the
+    free space beyond the minimum that must stay free, or None if the disk is not local.
     """
 
     max_bytes: int
@@ -31,29 +31,29 @@ class StorageBudget:
     left_bytes: int | None = None
 
     def check(self, connection: Connection, owner: str, new_rows: int, new_bytes: int) -> None:
-        """Raise StorageFull where something new does not fit beside what is kept already."""
+        """Raise StorageFull if something new does not fit beside what is kept already."""
         kept_rows, kept_bytes = stored(connection, owner)
         if kept_rows + new_rows > self.max_scenes:
-            raise StorageFull(f"{self.max_scenes} scenes of jobs may be kept, pictures among them; {ROOM}")
+            raise StorageFull(f"at most {self.max_scenes} scenes and pictures may be kept in total; {ROOM}")
         if kept_bytes + new_bytes > self.max_bytes:
-            raise StorageFull(f"{self.max_bytes} bytes of jobs may be kept, pictures among them; {ROOM}")
+            raise StorageFull(f"at most {self.max_bytes} bytes of jobs and pictures may be kept; {ROOM}")
         if self.left_bytes is None:
             return
         left = self.left_bytes - expected_bytes(connection) - new_bytes
         if left < 0:
             raise StorageFull("the disk of this service is nearly full")
-        # Nobody takes more than is left to the others then: one tenant has half of the disk at most.
+        # A tenant may not keep more than it leaves to the others, so it has at most half of the disk.
         if owner and kept_bytes + new_bytes > left:
-            raise StorageFull(f"the disk has less left than your jobs keep; {ROOM}")
+            raise StorageFull(f"the disk has less free space than your jobs already use; {ROOM}")
 
 
 def lock_storage(connection: Connection, owner: str) -> None:
-    """Let nobody else count what an owner keeps until the transaction ends."""
+    """Lock an owner's storage until the transaction ends, so that nobody else counts it."""
     lock_owner(connection, owner, LOCK_SPACE)
 
 
 def lock_owner(connection: Connection, owner: str, space: int) -> None:
-    """Let nobody else have this lock of an owner until the transaction ends. SQLite lets one write anyway."""
+    """Take an owner's lock of this `space` until the transaction ends. SQLite has a single writer anyway."""
     if connection.dialect.name == "postgresql":
         lock = text("SELECT pg_advisory_xact_lock(hashtextextended(:owner, :space))")
         connection.execute(lock, {"owner": owner, "space": space})
@@ -73,7 +73,7 @@ def stored(connection: Connection, owner: str) -> tuple[int, int]:
 
 
 def expected_bytes(connection: Connection) -> int:
-    """Return the bytes of all pictures that are still to be painted for jobs."""
+    """Return the expected bytes of all pictures that are still to be painted for jobs."""
     waiting = scenes.c.status.in_(("queued", "running"))
     return int(
         connection.execute(

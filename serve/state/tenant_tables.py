@@ -1,4 +1,4 @@
-"""Describe the tables of tenants: keys and tokens, quotas and usage; and of what this service signs with."""
+"""Define the tables of tenants: keys and tokens, quotas and usage; and of the secrets for signing."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Bound the files of books: the bytes of each and of all, and the time in which one is made."""
+"""Limit the files of books: the bytes of each, the bytes of all, and the time to make one."""
 
 from __future__ import annotations
 
@@ -18,24 +18,24 @@ from typing import BinaryIO, cast
 from deployments.errors import DeadlineExceeded, InvalidRequest, NotReady, Overloaded
 
 LONGEST_S = 300.0
-"""The time in which a book has to be made."""
+"""The time limit for making a book."""
 MOST_BYTES = 2 << 30
-"""Bytes of a book, with what is read for it."""
+"""The most bytes of a book, including the files that are read for it."""
 MOST_OPEN_BYTES = 4 << 30
-"""Bytes of all books that this process makes and sends. One tenant's are half of them at most."""
+"""The most bytes of all books that this process makes and sends. A tenant may have half of them."""
 MOST_SENT_BYTES = 512 << 20
-"""Bytes of all books that this process sends, which Ray Serve's proxy holds until they are taken. One
-tenant's are half of them at most; a larger book is sent where no other of the tenant is."""
+"""The most bytes of all books that this process sends, which Ray Serve's proxy holds until they are read. A
+tenant may have half of them. A larger book is sent if the tenant has no other."""
 LEAST_FREE_BYTES = 64 << 20
-"""The bytes that stay free on the disk of temporary files, which need not be that of the jobs."""
+"""The bytes to keep free on the disk of temporary files, which need not be the disk of the jobs."""
 RETRY_AFTER_S = 30.0
-BUSY = "too many books are being made and sent; come back shortly"
-OWN_BUSY = "too many of your books are being made and sent; come back shortly"
+BUSY = "too many books are being made and sent; try again shortly"
+OWN_BUSY = "too many of your books are being made and sent; try again shortly"
 
 
 @dataclass
 class BookFile:
-    """An open file, which has no name any more. Its bytes count until it is closed."""
+    """An open file that has already been deleted. Its bytes count until it is closed."""
 
     file: BinaryIO
     size: int
@@ -43,16 +43,16 @@ class BookFile:
 
 
 class BookFiles:
-    """The files of all books that are made and sent. Its methods are for threads."""
+    """Count the files of all books that are being made and sent. Its methods are thread-safe."""
 
     def __init__(self) -> None:
         self._bytes: Counter[str] = Counter()
         self._sent: Counter[str] = Counter()
-        self._lock = RLock()  # The collector may drop a file in the midst of counting another.
+        self._lock = RLock()  # The garbage collector may close a file while another is counted.
 
     @contextmanager
     def making(self, owner: str, name: str, left: Event) -> Iterator[Making]:
-        """Yield a book to be made, in a folder that is gone afterwards. `left`: set when its caller is."""
+        """Yield a book to be made, in a temporary folder. `left` is set once its caller has left."""
         folder = Path(tempfile.mkdtemp(prefix="scenewright-book-"))
         making = Making(self, owner, folder, name, left)
         try:
@@ -62,7 +62,7 @@ class BookFiles:
             self.give_back(owner, making.bytes)
 
     def count(self, owner: str, more_bytes: int) -> None:
-        """Count bytes of a tenant's book. Raises Overloaded."""
+        """Count more bytes of a tenant's books. Raises Overloaded."""
         with self._lock:
             if self._bytes[owner] + more_bytes > MOST_OPEN_BYTES // 2:
                 raise Overloaded(OWN_BUSY, retry_after_s=RETRY_AFTER_S)
@@ -71,7 +71,7 @@ class BookFiles:
             self._bytes[owner] += more_bytes
 
     def send(self, owner: str, size: int) -> None:
-        """Count a book that is sent from now on. Raises Overloaded."""
+        """Count a book that is about to be sent. Raises Overloaded."""
         with self._lock:
             own, others = self._sent[owner], self._sent.total() - self._sent[owner]
             if own and own + size > MOST_SENT_BYTES // 2:
@@ -81,11 +81,11 @@ class BookFiles:
             self._sent[owner] += size
 
     def give_back(self, owner: str, less_bytes: int) -> None:
-        """Count bytes no longer."""
+        """Stop counting some bytes of a tenant's books."""
         _less(self._bytes, owner, less_bytes, self._lock)
 
     def taken(self, owner: str, size: int) -> None:
-        """Count a book no longer: its reader has it, or has left."""
+        """Stop counting a sent book: its reader has it, or has left."""
         _less(self._sent, owner, size, self._lock)
         self.give_back(owner, size)
 
@@ -98,7 +98,7 @@ def _less(counted: Counter[str], owner: str, fewer: int, lock: AbstractContextMa
 
 
 class Making:
-    """A book while it is made."""
+    """A book that is being made."""
 
     def __init__(self, files: BookFiles, owner: str, folder: Path, name: str, left: Event) -> None:
         self.folder, self.file = folder, folder / name
@@ -108,22 +108,22 @@ class Making:
         self._until = time.monotonic() + LONGEST_S
 
     def between(self) -> None:
-        """Count what was written, between two pages.
+        """Count what was written and check the limits, between two pages.
 
-        Raises InvalidRequest for too large a book, Overloaded, DeadlineExceeded, OSError for a full disk, and
-        NotReady where nobody waits for it any more.
+        Raises InvalidRequest if the book is too large, Overloaded, DeadlineExceeded, OSError if the disk is
+        full, and NotReady if nobody waits for the book any more.
         """
         if self._left.is_set():
-            raise NotReady("nobody waits for this book any more")
+            raise NotReady("the caller that requested this book has left")
         if time.monotonic() > self._until:
-            raise DeadlineExceeded(f"this book takes longer than {LONGEST_S:g} s to make")
+            raise DeadlineExceeded(f"making this book takes longer than {LONGEST_S:g} s")
         size = self.file.stat().st_size if self.file.exists() else 0
         self._count(size - self._written)
         self._written = size
         check_disk(self.folder, 0)
 
     def add(self, name: str, data: bytes) -> Path:
-        """Write a file that the book is made of into its folder. Raises what `between` raises."""
+        """Write an input file of the book into its folder. Raises what `between` raises."""
         self.between()
         self._count(len(data))
         check_disk(self.folder, len(data))
@@ -132,7 +132,7 @@ class Making:
         return path
 
     def opened(self, media_type: str) -> BookFile:
-        """Return the book that was made. Raises what `between` raises."""
+        """Return the finished book, open. Raises what `between` raises."""
         self.between()
         self._files.send(self._owner, self._written)
         file = _Counted(self.file, self._files, self._owner, self._written)
@@ -148,7 +148,7 @@ class Making:
 
 
 class _Counted(io.FileIO):
-    """An open file. Its bytes are given back when it is closed, or dropped since its reader has left."""
+    """An open file. Its bytes are given back when it is closed, or dropped because its reader has left."""
 
     def __init__(self, path: Path, files: BookFiles, owner: str, size: int) -> None:
         self._files, self._owner, self._size = files, owner, size
@@ -164,6 +164,6 @@ class _Counted(io.FileIO):
 
 
 def check_disk(folder: Path, more_bytes: int) -> None:
-    """Raise OSError where the folder's disk would be nearly full, as where it is full."""
+    """Raise the OSError of a full disk if the folder's disk would be nearly full."""
     if shutil.disk_usage(folder).free - more_bytes < LEAST_FREE_BYTES:
-        raise OSError(errno.ENOSPC, "the disk of books is nearly full")
+        raise OSError(errno.ENOSPC, "the disk on which books are made is nearly full")

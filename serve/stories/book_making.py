@@ -1,4 +1,4 @@
-"""Make books of stories: in threads, in turn between tenants, in a folder that is gone afterwards."""
+"""Make books from stories: in threads, fairly between tenants, each in a temporary folder."""
 
 from __future__ import annotations
 
@@ -39,19 +39,19 @@ MEDIA_TYPES: Mapping[Kind, str] = {
 }
 MEMORY_BYTES = 512 << 20
 PAGE_BYTES = 4 << 20
-"""Bytes that a page takes while its book is made, roughly: its picture twice, once decoded."""
+"""Approximate bytes of a page while its book is made: its picture as a file, and decoded."""
 PIXEL_BYTES = 4
 PLACES = 16
 WAITING = ("queued", "running")
 AGAIN_S = 5.0
-NO_LAYERS = "this page was kept without its layers: the story has `layers` false"
+NO_LAYERS = "this page has no layers: its story was requested with `layers` false"
 PSD = "image/vnd.adobe.photoshop"
 LONGEST_NAME = 60
-BUSY = "too many books of this tenant are being made; come back shortly"
+BUSY = "too many books of this tenant are being made; try again shortly"
 
 
 class StoryBooks:
-    """`max_making` books at once, one of a tenant's at most."""
+    """Make books: `max_making` at once, of which one tenant gets all but one at most, and at least one."""
 
     def __init__(self, config: ServiceConfig, jobs: JobService, stories: StoryService) -> None:
         self._config = config
@@ -62,7 +62,7 @@ class StoryBooks:
         self._queue = QueuedThreads(config.books.max_making, MEMORY_BYTES, PLACES)
 
     def megapixels(self, story: Story, number: int | None = None) -> float:
-        """Return what is read and written for a book, or for one page. Raises Refusal 404."""
+        """Return the megapixels to read and write for a book, or for one page. Raises Refusal 404."""
         merge, frame = self._config.merge, story.request.frame
         width, height = frame.width or merge.width, frame.height or merge.height
         every = [story.request.pages[each] for each in story.in_books()]
@@ -71,9 +71,9 @@ class StoryBooks:
         return story.request.output.upscale**2 * sum(width * height for width, height in sizes) / MEGA
 
     async def ready(self, owner: str, story_id: str, language: str | None) -> tuple[StoryState, str]:
-        """Return a story of which a book can be made, and the book's language.
+        """Return a story that is ready for a book, and the book's language.
 
-        Raises Refusal 404 where a page has no picture, and InvalidRequest for another language.
+        Raises Refusal 404 if a page has no picture, and InvalidRequest for a language that the story lacks.
         """
         state = await self._stories.find(owner, story_id)
         for number in state.story.in_books():
@@ -90,7 +90,7 @@ class StoryBooks:
         return state, book_language(state.story, language)
 
     async def make(self, owner: str, state: StoryState, language: str, kind: Kind) -> BookFile:
-        """Return a book. Raises Refusal, NotReady and InvalidRequest, which names a text without a font."""
+        """Make a book. Raises Refusal, NotReady, and InvalidRequest, which names a text without a font."""
 
         def write(making: Making) -> None:
             if kind == "zip":
@@ -103,7 +103,7 @@ class StoryBooks:
         )
 
     def check_psd(self, state: StoryState, number: int) -> None:
-        """Raise Refusal 404 where a page has no picture, or no layers."""
+        """Raise Refusal 404 if a page has no picture or no layers."""
         page_of(state.story, number)
         if not state.job.scenes[number].was_kept:
             raise Refusal(404, "not_found", NO_PICTURE)
@@ -111,7 +111,7 @@ class StoryBooks:
             raise Refusal(404, "not_found", NO_LAYERS)
 
     async def make_psd(self, owner: str, state: StoryState, number: int) -> BookFile:
-        """Return a page's layers as a PSD. Raises NotReady, and Refusal 404 where it has no layers."""
+        """Make a PSD of a page's layers. Raises NotReady, and Refusal 404 if it has no layers."""
         page = page_of(state.story, number)
         figures = [
             Figure(figure.cast or figure.prompt[:LONGEST_NAME], figure.depth) for figure in page.characters
@@ -136,7 +136,7 @@ class StoryBooks:
         media_type: str,
         write: Callable[[Making], None],
     ) -> BookFile:
-        """Have a file written in a folder of its own, in turn. It stops where its caller has left."""
+        """Queue the writing of a file in a separate folder. It stops once its caller has left."""
         memory = max(len(state.job.scenes) * PAGE_BYTES, int(cost * PIXEL_BYTES * MEGA))
         work, left = QueuedWork(owner, cost, memory), Event()
 
@@ -200,7 +200,7 @@ class StoryBooks:
     def _page(
         self, owner: str, state: StoryState, number: int, whole: bool
     ) -> tuple[bytes, PictureFormat | None]:
-        """Return the kept file of a page, as it was seen. Raises NotReady where it is painted again since."""
+        """Return the kept file of a page as in `state`. Raises NotReady if it is being repainted, or was."""
         scene, data, kind = self._jobs.kept_scenes.read(owner, state.job.id, number, whole)
         if scene.status in WAITING or scene.picture != state.job.scenes[number].picture:
             raise NotReady(f"page {number} is being painted again", retry_after_s=AGAIN_S)
@@ -208,7 +208,7 @@ class StoryBooks:
 
 
 def sent_again(story: Story) -> dict[str, Any]:
-    """Return the request that makes a story again, in its books' order: its cast is in it, as it was."""
+    """Return the request that makes a story again: pages in the order of its books, and its cast inline."""
     request = as_json(story.request)
     request["pages"] = [request["pages"][number] for number in story.in_books()]
     if story.members:
@@ -217,7 +217,7 @@ def sent_again(story: Story) -> dict[str, Any]:
 
 
 def _inline(member: Member) -> dict[str, Any]:
-    """Return a member as a story defines one."""
+    """Return a member in the form of a story's inline cast."""
     given = {name: getattr(member, name) for name in CastBody.model_fields}
     lists = {name: list(value) for name, value in given.items() if isinstance(value, tuple)}
     body = CastBody.model_validate(given | lists)

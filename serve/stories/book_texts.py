@@ -1,4 +1,4 @@
-"""Choose a book's language and fonts, and collect all that is set in it."""
+"""Choose a book's language and fonts, and collect its texts."""
 
 from __future__ import annotations
 
@@ -22,12 +22,14 @@ def book_language(story: Story, asked: str | None) -> str:
     if asked in known:
         return str(asked)
     listed = ", ".join(known) or "none"
-    message = f"not every page has a text in {asked or request.language}; in all of them: {listed}"
+    message = (
+        f"not every page has a text in {asked or request.language}; languages that every page has: {listed}"
+    )
     raise InvalidRequest(message, "language")
 
 
 def book_texts(story: Story, language: str) -> dict[str, str]:
-    """Return all that is set, by the parameters' paths: the title, the author, then each page's text."""
+    """Return a book's texts by parameter path: the title, the author, then each page's text."""
     request = story.request
     texts = {
         "title": in_language(request.title, language, request.language),
@@ -47,10 +49,10 @@ def alt_text(story: Story, number: int, language: str) -> str:
 
 
 def chosen_fonts(fonts: Fonts, texts: Mapping[str, str], language: str) -> Any:
-    """Return the fonts of a book. Raises InvalidRequest with the parameter whose letter none has."""
+    """Return the fonts of a book. Raises InvalidRequest with the parameter whose text no font covers."""
     try:
         return fonts.for_texts(texts.values(), language)
     except MissingGlyph as missing:
         param = next((name for name, text in texts.items() if missing.letter in text), "title")
-        message = f"{param}: {missing}; an operator names fonts under books.fonts"
+        message = f"{param}: {missing}; an operator can add fonts under books.fonts"
         raise InvalidRequest(message, param) from None

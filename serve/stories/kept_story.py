@@ -1,4 +1,4 @@
-"""A story as it is kept: its request, and its cast as it was when the story was submitted."""
+"""A stored story: its request, and its cast as it was when the story was submitted."""
 
 from __future__ import annotations
 
@@ -18,20 +18,20 @@ _MEMBERS = TypeAdapter(dict[str, Member])
 _ENCODER = json.JSONEncoder(ensure_ascii=False)
 _TITLE_START = '{"request": {"title": '
 TITLE_END_CHARS = 32 << 10
-"""A kept story's title ends before so many characters: 300 in each of 32 languages, all of them escaped."""
+"""A stored story's title ends within this many characters: 300 in each of 32 languages, all escaped."""
 
 
 @dataclass(frozen=True)
 class Story:
-    """A request whose seed is set, and whose pictures are named by their ids; `members`: who is in it."""
+    """A request with its seed set and its pictures named by their ids. `members` are its cast."""
 
     request: StoryRequest
     members: Mapping[str, Member] = field(default_factory=dict)
     order: tuple[int, ...] = ()
-    """Pages of its books, where a caller said which; they keep their numbers."""
+    """The pages of its books, if a caller chose them. They keep their numbers."""
 
     def in_books(self) -> Sequence[int]:
-        """Return the numbers of the pages that its books have, in their order."""
+        """Return the numbers of the pages in its books, in their order."""
         return self.order or range(len(self.request.pages))
 
     def named_members(self) -> set[str]:
@@ -42,7 +42,7 @@ class Story:
     def picture_ids(self) -> set[str]:
         """Return the ids of the pictures that its layers and its cast start from, and of no others.
 
-        They are taken from their own fields: in a map of languages, `id` is Indonesian.
+        Only the fields of pictures are read: in a map of languages, `id` is Indonesian.
         """
         layers = [layer for page in self.request.pages for layer in (*page.characters, page.background)]
         named = [picture for layer in layers for _, picture in layer.named_pictures()]
@@ -50,20 +50,20 @@ class Story:
         return {picture.id for picture in named if picture.id is not None}
 
     def with_page(self, number: int, page: StoryPage) -> Story:
-        """Return the story with another page in the place of one."""
+        """Return the story with one page replaced."""
         pages = list(self.request.pages)
         pages[number] = page
         return replace(self, request=self.request.model_copy(update={"pages": pages}))
 
 
 def changed_page(page: StoryPage, change: RepaintRequest | PageChange) -> StoryPage:
-    """Return a page with what a change gives in the place of what it had."""
+    """Return a page with the fields that a change gives replaced."""
     given = {name: getattr(change, name) for name in type(change).model_fields}
     return page.model_copy(update={name: value for name, value in given.items() if value is not None})
 
 
 def changed_story(story: Story, change: StoryChange) -> Story:
-    """Return a story with another title page or order. Raises InvalidRequest for a page that is not there."""
+    """Return a story with a new title page or order. Raises InvalidRequest for a missing or repeated page."""
     given = {name: getattr(change, name) for name in ("title", "author")}
     update = {name: value for name, value in given.items() if value is not None}
     changed = replace(story, request=story.request.model_copy(update=update))
@@ -74,30 +74,30 @@ def changed_story(story: Story, change: StoryChange) -> Story:
         if number >= pages:
             raise InvalidRequest(f"this story has no page {number}", f"order.{place}")
         if number in change.order[:place]:
-            raise InvalidRequest(f"page {number} is there twice", f"order.{place}")
+            raise InvalidRequest(f"page {number} is listed twice", f"order.{place}")
     return replace(changed, order=tuple(change.order))
 
 
 def letters_of(request: StoryRequest) -> int:
-    """Return how many letters its pages' texts have, in all their languages."""
+    """Return the number of characters in the texts of its pages, in all languages."""
     texts = [text for page in request.pages for text in (page.text, page.alt or "")]
     return sum(len(each) for text in texts for each in ([text] if isinstance(text, str) else text.values()))
 
 
 def as_json(request: StoryRequest) -> dict[str, Any]:
-    """Return a request as it could be sent: what its caller left out is left out."""
+    """Return a request as JSON to send again, without its webhook and the fields that its caller left out."""
     return request.model_dump(mode="json", exclude_none=True, exclude_unset=True, exclude={"webhook"})
 
 
 def dumped(story: Story) -> str:
-    """Return a story as it is kept in the database."""
+    """Return a story as JSON text for the database."""
     kept: dict[str, Any] = {
         "request": as_json(story.request),
         "members": _MEMBERS.dump_python(dict(story.members), mode="json"),
     }
     if story.order:
         kept["order"] = story.order
-    return "".join(_ENCODER.iterencode(kept))  # In steps: the encoder in C takes all in one.
+    return "".join(_ENCODER.iterencode(kept))  # In steps: the C encoder does it all in one call.
 
 
 def loaded(body: str) -> Story:
@@ -107,6 +107,6 @@ def loaded(body: str) -> Story:
 
 
 def title_at_start(start: str) -> str | dict[str, str]:
-    """Return the title of a kept story, whose first field it is, from its first TITLE_END_CHARS."""
+    """Return a stored story's title, which is its first field, from the first TITLE_END_CHARS characters."""
     title: str | dict[str, str] = json.JSONDecoder().raw_decode(start, len(_TITLE_START))[0]
     return title

@@ -1,4 +1,4 @@
-"""Add a story's style to the layers of a page: words, what they avoid, and LoRAs."""
+"""Add a story's style to the layers of a page: prompt, negative prompt and LoRAs."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ NEGATIVES: dict[LayerKind, str] = {
     "character": CHARACTER_NEGATIVE,
     "background": BACKGROUND_NEGATIVE,
 }
-"""The negative prompt of a layer that has none, where its model takes one; a story's style is added."""
+"""The negative prompt of a layer without one whose model takes one; a story's style is added to it."""
 
 
 class LayerStyles:
@@ -35,10 +35,10 @@ class LayerStyles:
         for index, lora in enumerate(self._loras):
             if lora.name in {each.name for each in self._loras[:index]}:
                 param = _lora_param(index)
-                raise InvalidRequest(f"{param}: the LoRA {lora.name} is there twice", param)
+                raise InvalidRequest(f"{param}: the LoRA {lora.name} is listed twice", param)
 
     def apply(self, layer: AnyLayer, kind: LayerKind, path: str) -> AnyLayer:
-        """Return a layer with the style behind its own."""
+        """Return a layer with the style added after its own."""
         style, changes = self._style, dict[str, object]()
         found = find_model(self._config.layers[kind], layer.model)
         settings = None if found is None else found[1]
@@ -50,7 +50,7 @@ class LayerStyles:
         if self._loras and (more := self._loras_for(layer, settings)):
             loras = [*(layer.loras or ()), *more]
             if len(loras) > MAX_LORAS:
-                message = f"{path}loras and those of the style are {len(loras)}, and may be {MAX_LORAS}"
+                message = f"{path}loras and the style have {len(loras)} LoRAs together, more than {MAX_LORAS}"
                 raise InvalidRequest(message, f"{path}loras")
             changes["loras"] = loras
         return layer.model_copy(update=changes) if changes else layer
@@ -82,7 +82,7 @@ class LayerStyles:
 
 
 def _avoided(layer: Layer, kind: LayerKind, generator: GeneratorConfig | None) -> str:
-    """Return what a layer avoids without the style."""
+    """Return a layer's negative prompt without the style."""
     if layer.negative_prompt is not None:
         return layer.negative_prompt
     return NEGATIVES[kind] if generator is None or generator.adds_quality_terms else ""

@@ -1,4 +1,4 @@
-"""Turn a story's pages into scenes: its cast, style, frame and seeds filled in."""
+"""Turn a story's pages into scenes, with cast, style, frame and seeds filled in."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ AnyLayer = TypeVar("AnyLayer", bound=Layer)
 def scene_of(
     story: StoryRequest, page: StoryPage, members: Mapping[str, Member], config: ServiceConfig
 ) -> SceneRequest:
-    """Return a page's scene. Raises InvalidRequest and UnsupportedTask with the parameter's path in it."""
+    """Return a page's scene. Raises InvalidRequest and UnsupportedTask, with a path in the page or style."""
     scene = SceneRequest(
         characters=page.characters,
         background=page.background,
@@ -70,7 +70,7 @@ def scene_in_story(story: Story, number: int, config: ServiceConfig) -> SceneReq
 
 
 def shown_in(page: StoryPage, members: Mapping[str, Member]) -> str:
-    """Return what a page's picture shows, in the words that it is painted from."""
+    """Describe a page's picture in the words that it is painted from."""
     figures = [
         ", ".join(filter(None, (_description(figure, members), figure.prompt))) for figure in page.characters
     ]
@@ -78,7 +78,7 @@ def shown_in(page: StoryPage, members: Mapping[str, Member]) -> str:
 
 
 def _who(figure: Layer, members: Mapping[str, Member]) -> str:
-    """Return the words that a figure's seed is made of: of a member, those that every page has."""
+    """Return the words that a figure's seed derives from: for a member, those that all pages share."""
     if figure.cast is None:
         return figure.prompt
     return _description(figure, members) or figure.cast
@@ -96,6 +96,6 @@ def _framed(merge: Merge, story: StoryRequest) -> Merge:
 
 
 def _seeded(layer: AnyLayer, seed: int, asked: Layer, page: StoryPage) -> AnyLayer:
-    """Return a layer with a seed: its own, else a page's, else that of its member of the cast, else this."""
+    """Return a layer with a seed: its own, else the page's, else that of its cast member, else `seed`."""
     has_one = asked.seed is not None if page.seed is not None else layer.seed is not None
     return layer if has_one else layer.model_copy(update={"seed": seed})

@@ -1,4 +1,4 @@
-"""The wire format of stories: what is answered."""
+"""The wire format of stories: the responses."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from .texts import LANGUAGE
 
 
 class StoryAccepted(JobAccepted):
-    """A story once it is kept for good; `total` counts its pages."""
+    """A story that has been stored; `total` counts its pages."""
 
 
 class StorySummary(StoryAccepted):
@@ -23,7 +23,7 @@ class StorySummary(StoryAccepted):
 
 
 class PageState(Wire):
-    """A page: what it tells, and how far its picture is."""
+    """A page: its text, and the state of its picture."""
 
     index: int
     status: Status
@@ -43,7 +43,7 @@ class PageState(Wire):
 
 
 class StoryBooks(Wire):
-    """Addresses of its books, which are made when they are fetched; `?language=` chooses one."""
+    """Addresses of a story's books, which are made when fetched; `?language=` chooses a language."""
 
     pdf: str
     epub: str
@@ -51,7 +51,7 @@ class StoryBooks(Wire):
 
 
 class StoryResponse(StorySummary):
-    """`failed` as soon as all pages have ended and one has failed; a page is painted again by itself."""
+    """A story: `failed` once all pages have ended and any of them failed; a page can be repainted alone."""
 
     seed: int
     language: str = Field(description="of the texts that are no map of languages")

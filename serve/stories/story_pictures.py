@@ -1,4 +1,4 @@
-"""Name the pictures of a story by their ids: those that its layers and its cast start from."""
+"""Name the pictures that a story's layers and cast start from by their ids."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from .story_schema import StoryRequest
 
 
 def of_cast(members: Mapping[str, Member]) -> list[tuple[str, PictureInput]]:
-    """Return the pictures of a story's cast, each after its parameter's path."""
+    """Return the pictures of a story's cast, each with its parameter's path."""
     return [
         (f"cast.{name}.references.{index}", picture)
         for name, member in members.items()
@@ -25,12 +25,12 @@ def of_cast(members: Mapping[str, Member]) -> list[tuple[str, PictureInput]]:
 
 
 def by_ids(known: Known) -> Known:
-    """Return kept pictures by the ids that a story names them by."""
+    """Return kept pictures by the ids with which a story names them."""
     return {PictureInput(id=id_of(picture.name)): picture for picture in known.values()}
 
 
 def kept_ids(known: Known) -> dict[str, str]:
-    """Return the ids of pictures that were sent inside of a request, by their base64."""
+    """Return the ids of pictures that were sent inline in a request, by their base64."""
     return {
         asked.b64_json: id_of(picture.name) for asked, picture in known.items() if asked.b64_json is not None
     }
@@ -58,7 +58,7 @@ def _by_id(picture: PictureInput, ids: Mapping[str, str]) -> PictureInput:
 
 
 def with_ids(value: Any, ids: Mapping[str, str]) -> Any:
-    """Return JSON whose inline pictures are named by their ids, which `ids` holds by their base64."""
+    """Return JSON with each inline picture replaced by its id, which `ids` maps from its base64."""
     if isinstance(value, list):
         return [with_ids(each, ids) for each in value]
     if not isinstance(value, dict):

@@ -1,4 +1,4 @@
-"""Refuse what a caller asks of a story, in the words of stories where a job's would name its scenes."""
+"""Refuse requests for stories, in terms of pages and stories instead of scenes and jobs."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from .story_schema import StoryPage, StoryRequest
 
 NO_STORY = "there is no such story"
 NO_PAGE = "this story has no such page"
-NO_PICTURE = "this story has no such page, or no picture of it"
-CANCELLED = "this story was cancelled, and no page of it is painted again"
+NO_PICTURE = "this story has no such page, or the page has no picture"
+CANCELLED = "this story was cancelled, so none of its pages can be painted again"
 MAX_LETTERS = 1_000_000
 
 
@@ -26,19 +26,21 @@ def page_of(story: Story, number: int) -> StoryPage:
 
 
 def check_letters(request: StoryRequest, before: int = 0, param: str = "pages") -> None:
-    """Raise InvalidRequest where a story's texts are too long in all, and longer than `before`."""
+    """Raise InvalidRequest if a story's texts are too long in total, and longer than `before`."""
     if letters_of(request) > max(before, MAX_LETTERS):
-        message = f"the texts of a story may have {MAX_LETTERS} characters in all, in all its languages"
+        message = (
+            f"the texts of a story may have at most {MAX_LETTERS} characters, counted over all its languages"
+        )
         raise InvalidRequest(message, param)
 
 
 def busy() -> Refusal:
-    return Refusal(429, "overloaded", "this story is being changed by others", retry_after_s=1)
+    return Refusal(429, "overloaded", "other requests are changing this story; try again", retry_after_s=1)
 
 
 @contextmanager
 def of_pages(relative_to: str = "") -> Iterator[None]:
-    """Name the parameters of scenes as those of a story's pages; without the start that a body lacks."""
+    """Rename `scenes` to `pages` in the parameters of errors, and remove the prefix `relative_to`."""
     try:
         yield
     except InvalidRequest as error:
@@ -50,7 +52,7 @@ def of_pages(relative_to: str = "") -> Iterator[None]:
 
 @contextmanager
 def of_stories(message: str = NO_STORY) -> Iterator[None]:
-    """Say of a job that is not there that it is a story that is not there."""
+    """Report a missing job as a missing story."""
     try:
         yield
     except Refusal as refusal:

@@ -1,4 +1,4 @@
-"""Stories on the wire, and the events of one."""
+"""Convert stories to wire responses, and stream a story's events."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def summary(job: JobState, title: str | dict[str, str], with_tenant: bool = Fals
 
 
 def whole(state: StoryState, address: str, with_tenant: bool = False) -> StoryResponse:
-    """Return the whole story as its response. `address` is the story's own, as its caller reaches it."""
+    """Return the response for a whole story. `address` is the story's URL as its caller reaches it."""
     job, story = state.job, state.story
     request = story.request
     return StoryResponse(
@@ -57,7 +57,7 @@ def whole(state: StoryState, address: str, with_tenant: bool = False) -> StoryRe
 
 def page_state(story: Story, scene: SceneState, headers: Mapping[str, str], address: str) -> PageState:
     if scene.status != "succeeded":
-        headers = {}  # They are of the picture that it had before.
+        headers = {}  # They belong to its previous picture.
     degraded = headers.get("X-Degraded")
     page = story.request.pages[scene.number]
     return PageState(
@@ -74,7 +74,7 @@ def page_state(story: Story, scene: SceneState, headers: Mapping[str, str], addr
 
 
 def _consistency(story: Story, number: int, header: str) -> dict[str, float] | None:
-    """Read how like itself each hero of a page is; of one who is there twice, the lower figure."""
+    """Read the consistency of each hero of a page; the lower value for one who is there twice."""
     measured = header.removeprefix("characters=").split(",") if header else []
     found: dict[str, float] = {}
     for figure, value in zip(story.request.pages[number].characters, measured, strict=False):
@@ -84,7 +84,7 @@ def _consistency(story: Story, number: int, header: str) -> dict[str, float] | N
 
 
 def story_events(feed: JobFeed, first: JobState, address: str, sent: int = 0) -> EventProducer:
-    """Stream `story.progress`, `page.ended` for each page that has, then `story.ended`, as a job's are."""
+    """Stream `story.progress`, `page.ended` for each ended page, then `story.ended`, as for a job."""
     work = job_events(feed, first, address, sent)
 
     async def produce(on_event: Callable[[Event], None]) -> None:

@@ -1,4 +1,4 @@
-"""The wire format of stories: what is requested of a book, and of one of its pages."""
+"""The wire format of stories: the requests for a book, and for one of its pages."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ _NAME, _BODY = TypeAdapter[str](CastName), TypeAdapter(CastBody)
 
 
 def _member(value: Any, plain: ValidatorFunctionWrapHandler) -> str | CastBody:
-    """Read a stored member's name or a member. A plain union would name each of its parts in a fault."""
+    """Validate a stored member's name or a member. A plain union would add its members to an error's path."""
     if isinstance(value, dict | CastBody):
         return _BODY.validate_python(value)
     return _NAME.validate_python(value)
@@ -73,18 +73,18 @@ GIVEN: dict[str, Any] = {"not": {"type": "null"}}
 
 
 def _describe_unplaced(schema: dict[str, Any]) -> None:
-    """Describe that figures have a position each, and their merge none."""
+    """Describe that each figure has its own position, so `merge` must have none."""
     placed = {"type": "object", "required": ["position"], "properties": {"position": GIVEN}}
     schema["allOf"] = [{"properties": {"merge": {"not": placed}}}]
 
 
 def _describe_any(schema: dict[str, Any]) -> None:
-    """Describe that one field at least is given."""
+    """Describe that at least one field must be given."""
     schema["anyOf"] = [{"required": [name], "properties": {name: GIVEN}} for name in schema["properties"]]
 
 
 class StoryPage(Wire):
-    """A page: what is told, and what is painted above it."""
+    """A page: its text, and the picture above it."""
 
     model_config = ConfigDict(json_schema_extra=_describe_unplaced)
 
@@ -112,7 +112,7 @@ class StoryRequest(Wire):
         {}, max_length=MAX_CAST, description="who is in it: a member, or the name of a stored one"
     )
     style: Style = Style()
-    # Only the first fault is reported: to collect those of a hundred pages takes long.
+    # Only the first fault is reported: collecting those of a hundred pages takes long.
     pages: list[StoryPage] = Field(min_length=1, max_length=MAX_PAGES, fail_fast=True)
     frame: Frame = Frame()
     seed: Seed | None = Field(None, description="of all layers without their own; drawn where not given")
@@ -131,7 +131,7 @@ class StoryRequest(Wire):
 
 
 class RepaintRequest(Wire):
-    """A page that is painted again; what is given takes the place of what the page had."""
+    """Changes to a page that is painted again; each field that is given replaces the page's own."""
 
     model_config = ConfigDict(json_schema_extra=_describe_unplaced)
 
@@ -149,7 +149,7 @@ class RepaintRequest(Wire):
 
 
 class StoryChange(Wire):
-    """New title page, or the pages of its books in another order. Nothing is painted."""
+    """A new title page, or a new order of the pages in its books. Nothing is painted."""
 
     model_config = ConfigDict(json_schema_extra=_describe_any)
 
@@ -172,7 +172,7 @@ class StoryChange(Wire):
 
 
 class PageChange(Wire):
-    """New words beside a page's picture, which stays."""
+    """New texts for a page, whose picture stays."""
 
     model_config = ConfigDict(json_schema_extra=_describe_any)
 

@@ -1,4 +1,4 @@
-"""Stories for their callers: submit, look up, repaint a page, end. What blocks runs in threads."""
+"""Serve stories to their callers: submit, look up, repaint a page, end. Blocking work runs in threads."""
 
 from __future__ import annotations
 
@@ -42,18 +42,18 @@ from .story_schema import PageChange, RepaintRequest, StoryChange, StoryRequest
 from .story_store import StoryState
 
 ATTEMPTS = 5
-"""How often a change is tried while others change the same story."""
+"""The number of attempts at a change while others change the same story."""
 
 
 class StoryService:
-    """A story is a job whose scenes are its pages, with a row of its own."""
+    """Stories. A story is a job whose scenes are its pages, with an additional row."""
 
     def __init__(self, config: ServiceConfig, jobs: JobService) -> None:
         self._config = config
         self._jobs = jobs
 
     def begun(self, requested: StoryRequest, members: Mapping[str, Member]) -> Story:
-        """Return a new story, with its seed. Raises InvalidRequest where it has too many letters."""
+        """Return a new story, with its seed. Raises InvalidRequest if its texts are too long."""
         check_letters(requested)
         if requested.seed is None:
             requested = requested.model_copy(update={"seed": secrets.randbits(SEED_BITS)})
@@ -75,7 +75,7 @@ class StoryService:
         key_id: str | None,
         pictures: Collection[PictureInput],
     ) -> JobState | None:
-        """Refuse what submit would whatever its pictures are. Return an earlier story with the same key."""
+        """Refuse what `submit` would refuse for any pictures. Return an earlier story with the same key."""
         request = await self._job_request(story)
         with of_pages():
             return await self._jobs.would_submit(owner, request, digest, key, key_id, pictures)
@@ -89,9 +89,9 @@ class StoryService:
         key_id: str | None,
         pictures: Known = NONE,
     ) -> JobState:
-        """Submit a story, kept for good when this returns. `pictures`: all that it names, by their ids.
+        """Submit a story. It is stored durably when this returns.
 
-        Raises what submitting a job raises.
+        `pictures` are all that it names, by their ids. Raises what submitting a job raises.
         """
         request = await self._job_request(story)
         names = frozenset(picture.name for picture in pictures.values())
@@ -116,7 +116,7 @@ class StoryService:
         return found
 
     async def job(self, owner: str | None, story_id: str) -> JobState:
-        """Return a story's job: its words may have megabytes, and are not read. Raises Refusal 404."""
+        """Return a story's job without its texts, which may have megabytes. Raises Refusal 404."""
         with of_stories():
             job = await self._jobs.job(owner, story_id)
         await self._check_is_story(story_id, NO_STORY)
@@ -125,14 +125,14 @@ class StoryService:
     async def page(
         self, owner: str | None, limit: int, after: str | None
     ) -> tuple[list[tuple[JobState, str | dict[str, str]]], str | None]:
-        """Return a page of the list of stories with their titles, newest first, and the next one's cursor."""
+        """Return a page of stories with their titles, newest first, and the cursor of the next one."""
         jobs, cursor = await self._jobs.page(owner, limit, after, story_store.story_ids())
         ids = [job.id for job in jobs]
         found = await self._jobs.in_thread(lambda: story_store.titles_of(self._jobs.engine, ids))
         return [(job, found[job.id]) for job in jobs if job.id in found], cursor
 
     async def end(self, owner: str | None, story_id: str) -> JobState:
-        """Cancel a story, or remove one that has ended, its pictures too. Raises Refusal 404."""
+        """Cancel a story, or remove one that has ended with its pictures. Raises Refusal 404."""
         await self.job(owner, story_id)
         with of_stories():
             return await self._jobs.end(owner, story_id)
@@ -147,7 +147,7 @@ class StoryService:
         return found
 
     async def change_words(self, owner: str, story_id: str, number: int, change: PageChange) -> StoryState:
-        """Change what a page tells, and nothing of its picture. Raises Refusal 404 and 507."""
+        """Change a page's texts, and nothing about its picture. Raises Refusal 404 and 507."""
 
         return await self._change(
             owner,
@@ -180,9 +180,9 @@ class StoryService:
     async def changed(
         self, owner: str, story_id: str, number: int, change: RepaintRequest
     ) -> tuple[story_store.KeptStory, Story]:
-        """Return a story as it is, and as it would be with a page painted again.
+        """Return a story as it is stored, and as it would be with one page changed for a repaint.
 
-        Raises Refusal 404, and InvalidRequest where it was cancelled.
+        Raises Refusal 404, and InvalidRequest if it was cancelled.
         """
         found = await self.find(owner, story_id)
         if found.job.cancelled:
@@ -209,9 +209,9 @@ class StoryService:
         key_id: str | None,
         pictures: Known = NONE,
     ) -> None:
-        """Have a page painted again, kept for good when this returns. Other pages are not touched.
+        """Queue a page for repainting, stored durably when this returns. Other pages are not touched.
 
-        Raises story_store.Changed where the story changed since it was seen, InvalidRequest where it was
+        Raises story_store.Changed if the story changed since it was `seen`, InvalidRequest if it was
         cancelled, and what submitting a job raises.
         """
         names = frozenset(picture.name for picture in pictures.values())
@@ -235,6 +235,6 @@ class StoryService:
             raise InvalidRequest(CANCELLED, "story_id") from None
 
     async def _check_is_story(self, job_id: str, message: str) -> None:
-        """Raise Refusal 404 with the message where a job is no story."""
+        """Raise Refusal 404 with the message if a job is not a story."""
         if not await self._jobs.in_thread(lambda: story_store.is_story(self._jobs.engine, job_id)):
             raise Refusal(404, "not_found", message)

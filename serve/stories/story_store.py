@@ -1,6 +1,6 @@
-"""Stories in the database: what was requested of each, beside the job that paints its pages.
+"""Store stories: the request of each, beside the job that paints its pages.
 
-Every function is one transaction, and raises SQLAlchemyError. Where the owner may be None, it means anyone's.
+Every function is one transaction, and raises SQLAlchemyError. An owner of None, if allowed, means any owner.
 """
 
 from __future__ import annotations
@@ -23,15 +23,15 @@ from .kept_story import TITLE_END_CHARS, Story, dumped, loaded, title_at_start
 
 
 class Changed(Exception):
-    """The story is not as it was seen: another request changed it meanwhile."""
+    """The story is no longer as it was seen: another request has changed it."""
 
 
 class Cancelled(Exception):
-    """The story was cancelled, so that no page of it is painted again."""
+    """The story was cancelled, so none of its pages is painted again."""
 
 
 class StoryBody:
-    """A story as it is written, made before the transaction that writes it: it may have megabytes."""
+    """A serialized story, made before the transaction that writes it: it may have megabytes."""
 
     def __init__(self, story: Story) -> None:
         self.text = dumped(story)
@@ -41,7 +41,7 @@ class StoryBody:
 
 @dataclass(frozen=True)
 class NewStory:
-    """A new story's row. `pictures`: those that it holds for as long as it is kept."""
+    """A new story's row. `pictures` are those that it holds for as long as it is kept."""
 
     body: StoryBody
     pictures: Collection[str] = ()
@@ -51,7 +51,7 @@ class NewStory:
         return self.body.bytes
 
     def add(self, connection: Connection, job_id: str, owner: str, now: float) -> None:
-        """Add it in the transaction that keeps its job. Raises PicturesGone."""
+        """Add the row in the transaction that stores its job. Raises PicturesGone."""
         row: dict[str, Any] = {"job_id": job_id, "owner": owner, "created_at": now, "bytes": self.bytes}
         row["consistency_min"] = self.body.consistency_min
         connection.execute(insert(stories).values(**row, body=self.body.text))
@@ -61,7 +61,7 @@ class NewStory:
 
 @dataclass(frozen=True)
 class KeptStory:
-    """A story as it was read. Each change of it makes another `version`."""
+    """A story as it was read. Each change increments its `version`."""
 
     story: Story
     version: int
@@ -70,7 +70,7 @@ class KeptStory:
 
 @dataclass(frozen=True)
 class StoryState:
-    """A story, its job, and what was said of its painted pages' pictures."""
+    """A story, its job, and the response headers of its painted pages' pictures, by page number."""
 
     kept: KeptStory
     job: JobState
@@ -95,7 +95,7 @@ def is_story(engine: Engine, job_id: str) -> bool:
 
 
 def headers_of(engine: Engine, story_id: str) -> dict[int, dict[str, str]]:
-    """Return what was said of each painted page's picture, by the page's number."""
+    """Return the response headers of each painted page's picture, by page number."""
     found = select(scenes.c.number, scenes.c.headers).where(
         scenes.c.job_id == story_id, scenes.c.headers.is_not(None)
     )
@@ -104,7 +104,7 @@ def headers_of(engine: Engine, story_id: str) -> dict[int, dict[str, str]]:
 
 
 def titles_of(engine: Engine, story_ids: Collection[str]) -> dict[str, str | dict[str, str]]:
-    """Return stories' titles by their ids. Of each only the start is read: it may have a million letters."""
+    """Return the titles of stories by id. Only their starts are read: a story may have a million letters."""
     start = func.substr(stories.c.body, 1, TITLE_END_CHARS).label("start")
     found = select(stories.c.job_id, start).where(stories.c.job_id.in_(story_ids))
     with reading(engine) as connection:
@@ -119,7 +119,7 @@ def story_ids() -> Select[tuple[str]]:
 def change(
     engine: Engine, owner: str, story_id: str, seen: KeptStory, new: StoryBody, budget: StorageBudget
 ) -> None:
-    """Put a changed story in the place of the one that was seen. Raises Changed and StorageFull."""
+    """Replace the story that was `seen` with a changed one. Raises Changed and StorageFull."""
     with engine.begin() as connection:
         lock_storage(connection, owner)
         _replace(connection, owner, story_id, seen, new, budget, 0)
@@ -139,10 +139,10 @@ def repaint(
     pictures: Collection[str] = (),
     now: float | None = None,
 ) -> None:
-    """Have one page painted anew, all of it in one transaction. No other page is touched.
+    """Queue one page for repainting, in one transaction. No other page is touched.
 
-    The worker that paints it at present loses its lease. The picture that it had stays until the new one is
-    there. What it uses is the key's with `key_id`, whose end reaches it too.
+    A worker that is painting it loses its lease. Its old picture stays until the new one exists. Its usage
+    counts for the key `key_id`, and the page is settled with that key once the key ends.
     Raises Changed, Cancelled, StorageFull, TooManyWaiting, KeyEnded and PicturesGone.
     """
     with engine.begin() as connection:
@@ -183,7 +183,7 @@ AS_NEW: dict[str, Any] = {
     "first_painted": None,
     "changed": False,
 }
-"""The values of a new row; the picture, its format and its headers stay."""
+"""The values of a new row. The picture, its format and its headers stay."""
 
 
 def _replace(

@@ -1,4 +1,4 @@
-"""Words that are set in a book: one text, or one for each language."""
+"""Texts that are set in a book: one text, or one for each language."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ LANGUAGE = r"^[a-z]{2,3}(-[A-Za-z0-9]{2,8}){0,3}$"
 MAX_LANGUAGES = 32
 MAX_TEXT_CHARS = 10_000
 NO_LETTER = r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ufffe\uffff]"
-"""Letters that no book can show: control characters, and those that XML does not allow."""
+"""Characters that no book can show: control characters, and those that XML does not allow."""
 
 Language = Annotated[str, StringConstraints(pattern=LANGUAGE)]
 
 
 def _printable(text: str) -> str:
     if found := re.search(NO_LETTER, text):
-        raise ValueError(f"must not hold the control character U+{ord(found[0]):04X}")
+        raise ValueError(f"must not contain the control character U+{ord(found[0]):04X}")
     return text.replace("\r\n", "\n").replace("\r", "\n")
 
 
@@ -45,7 +45,7 @@ _LINE, _LINES = TypeAdapter[str](Line), TypeAdapter[dict[str, str]](Lines)
 
 
 def _text(value: Any, plain: ValidatorFunctionWrapHandler) -> str | dict[str, str]:
-    """Read one text or several. A plain union would name each of its parts in a fault's path."""
+    """Validate one text or several. A plain union would add its members' names to the path of an error."""
     return _LINES.validate_python(value) if isinstance(value, dict) else _LINE.validate_python(value)
 
 
@@ -65,7 +65,7 @@ def languages_of(texts: list[str | Mapping[str, str]], own: str) -> list[str]:
 
 
 def in_language(text: str | Mapping[str, str], language: str, own: str) -> str | None:
-    """Return a text in a language; None where it has none in it. A plain one is in the story's `own`."""
+    """Return a text in a language; None if it is missing. A plain text is in the story's `own` language."""
     if isinstance(text, Mapping):
         return text.get(language)
     return text if language == own or not text else None

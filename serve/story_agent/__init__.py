@@ -1,4 +1,4 @@
-"""Name Story Agent's classes where they used to be: these are the modules of `scenewright.story_agent`."""
+"""Keep the former name of Story Agent's classes: these are the modules of `scenewright.story_agent`."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from scenewright.story_agent import *  # noqa: F403
 from scenewright.story_agent import __all__ as __all__
 
 MODULES = ("files", "finishing", "generation", "merging", "settings")
-"""One module under both names, and no second copy of its classes."""
+"""Each is one module under both names, so its classes are not copied."""
 
 for _name in MODULES:
     sys.modules[f"{__name__}.{_name}"] = globals()[_name] = import_module(f"scenewright.story_agent.{_name}")

@@ -1,4 +1,4 @@
-"""The energy that a GPU has taken, as NVML counts it: in millijoules since its driver was loaded."""
+"""The energy that a GPU has used, as NVML counts it: in millijoules since its driver was loaded."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from .logs import logger
 
 
 class EnergyCounter:
-    """Count the GPU that this process's model is on. Replicas that share one each count all of it."""
+    """Count the energy of the GPU that holds this process's model. Replicas that share it each count all."""
 
     def __init__(self, nvml: Any = pynvml) -> None:
         self._nvml = nvml
@@ -20,7 +20,7 @@ class EnergyCounter:
         self._counts = True
 
     def joules_since(self) -> float:
-        """Return the joules since the last call; 0 at the first one, and where NVML does not count them."""
+        """Return the joules since the last call; 0 at the first call, or if NVML does not count them."""
         if not self._counts:
             return 0.0
         try:
@@ -31,7 +31,7 @@ class EnergyCounter:
                 return 0.0
             now_mj = int(self._nvml.nvmlDeviceGetTotalEnergyConsumption(self._device))
         except Exception as error:  # No library, no permission, or a GPU that is older than Volta.
-            logger.info("no energy is counted here: %s", error)
+            logger.info("the GPU's energy cannot be measured here: %s", error)
             self._counts = False
             return 0.0
         last_mj, self._last_mj = self._last_mj, now_mj
@@ -39,7 +39,7 @@ class EnergyCounter:
 
 
 def _uuid_in_use() -> str | None:
-    """Return the id of the GPU that torch uses here; None where it uses none, or none yet."""
+    """Return the id of the GPU that torch uses here; None if it uses none, or none yet."""
     torch = sys.modules.get("torch")  # A simulated replica never imports it.
     if torch is None or not torch.cuda.is_initialized():
         return None

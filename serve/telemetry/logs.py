@@ -1,6 +1,6 @@
-"""Logs: Ray Serve's own files, a JSON record a line, each with the id of the request that it belongs to.
+"""Logs: Ray Serve's own files, one JSON record per line, each with the id of its request.
 
-Serve carries that id through its handles, so that both branches and the merger log the same one.
+Serve passes that id on through its handles, so both branches and the merger log the same one.
 """
 
 from __future__ import annotations
@@ -10,16 +10,16 @@ from dataclasses import dataclass
 from typing import Any, ClassVar, Literal
 
 SERVE_LOGGER = logging.getLogger("ray.serve")
-"""Ray Serve's own logger: in a replica it writes to that replica's file."""
+"""Ray Serve's own logger; in a replica it writes to that replica's file."""
 logger = logging.getLogger("ray.serve.scenewright")
-"""Our logger below Serve's, whose handlers and formats are set up in every replica. Never given prompts."""
+"""Our logger, a child of Serve's, which has its handlers and formats in every replica. Never log prompts."""
 
 
 @dataclass(frozen=True)
 class LogConfig:
     """`access` writes a line for every request and for every call between deployments.
 
-    `folder` is one on each node; without, the logs lie in Ray's own session folder.
+    `folder` is a path on each node; without it the logs are in Ray's own session folder.
     """
 
     __pydantic_config__: ClassVar[dict[str, str]] = {"extra": "forbid"}
@@ -30,7 +30,7 @@ class LogConfig:
     folder: str | None = None
 
     def for_serve(self) -> dict[str, Any]:
-        """Return it as ray.serve.schema.LoggingConfig takes it."""
+        """Return the fields of ray.serve.schema.LoggingConfig."""
         return {
             "encoding": self.encoding,
             "log_level": self.level,

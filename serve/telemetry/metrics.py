@@ -1,8 +1,8 @@
-"""Every metric of ours, in one place: what the generators and the edge record, and what monitoring/ draws.
+"""All our metrics: what the deployments record, and what monitoring/ draws.
 
-They go through Ray's metrics, so each node's metrics port exports them under `ray_` and this name, counters
-with `_total` behind it, each with the tags `application`, `deployment` and `replica` of its replica, and
-those of a generator with its `model`.
+They go through Ray's metrics, so each node's metrics port exports them with the prefix `ray_`, and counters
+with the suffix `_total`. Each has the tags `application`, `deployment` and `replica` of its replica, and
+those of a generator also have its `model`.
 """
 
 from __future__ import annotations
@@ -25,104 +25,117 @@ class Metric:
 
     @property
     def exported(self) -> str:
-        """Return the name of its series in Prometheus; of a histogram, of its buckets."""
+        """Return the name of the series in Prometheus; for a histogram, that of its buckets."""
         suffix = {"counter": "_total", "gauge": "", "histogram": "_bucket"}[self.kind]
         return f"ray_{self.name}{suffix}"
 
 
 QUEUE_WAIT = Metric(
-    "scenewright_queue_wait_seconds", "histogram", "From a layer's arrival at its replica to its first act."
+    "scenewright_queue_wait_seconds",
+    "histogram",
+    "Time from a layer's arrival at its replica to the start of its work.",
 )
 STAGE = Metric(
     "scenewright_stage_seconds",
     "histogram",
-    "A layer's encode, denoise and decode, and a scene's merge and output.",
+    "Time of each stage: a layer's encode, denoise and decode, and a scene's merge and output.",
     ("stage",),
 )
-STEP = Metric("scenewright_step_seconds", "histogram", "One denoising step of a layer, as it was shared.")
+STEP = Metric(
+    "scenewright_step_seconds",
+    "histogram",
+    "Time of one denoising step of a layer, in a batch with other layers or alone.",
+)
 BATCH_ROWS = Metric(
     "scenewright_batch_rows",
     "histogram",
-    "Rows of the largest forward in a layer's step; most models have two for a guided layer.",
+    "Rows of the largest forward in a layer's step; most models use two rows for a guided layer.",
     boundaries=ROWS,
 )
-BUSY = Metric("scenewright_busy_seconds", "counter", "Time in which a replica had a layer to paint.")
+BUSY = Metric("scenewright_busy_seconds", "counter", "Time during which a replica had a layer to paint.")
 DEVICE_SECONDS = Metric(
     "scenewright_device_seconds",
     "counter",
-    "The device's time by tenant: each one's share of every forward, answered or not.",
+    "Device time by tenant: its share of every forward, including work without a response.",
     ("tenant",),
 )
-JOULES = Metric("scenewright_joules", "counter", "Energy of the replica's GPU, where NVML counts it.")
-BACKLOG = Metric("scenewright_backlog_seconds", "gauge", "Work that a replica holds, in seconds of itself.")
+JOULES = Metric("scenewright_joules", "counter", "Energy used by the replica's GPU, if NVML counts it.")
+BACKLOG = Metric(
+    "scenewright_backlog_seconds", "gauge", "Work that a replica holds, in seconds of its own time."
+)
 LAYERS = Metric(
     "scenewright_layers",
     "counter",
     "Layers by outcome: painted, cached, degraded, failed, cancelled.",
     ("outcome",),
 )
-STEPS = Metric("scenewright_steps", "counter", "Denoising steps, of all layers.")
+STEPS = Metric("scenewright_steps", "counter", "Denoising steps of all layers.")
 WASTED_STEPS = Metric(
-    "scenewright_wasted_steps", "counter", "Steps of layers that nobody got: failed, cancelled, tried again."
+    "scenewright_wasted_steps",
+    "counter",
+    "Denoising steps of layers that nobody received: failed, cancelled or retried.",
 )
 MODEL_LOAD = Metric(
-    "scenewright_model_load_seconds", "gauge", "From a replica's start to its warm-up picture."
+    "scenewright_model_load_seconds", "gauge", "Time from a replica's start to its warm-up picture."
 )
 COMPILED = Metric(
     "scenewright_background_forwards",
     "gauge",
-    "Forwards that compile: auto compiles in the background: compiled, waiting, failed, slower.",
+    "Forwards that `compile: auto` handles in the background, by state: compiled, waiting, failed, slower.",
     ("state",),
 )
-MEMORY = Metric(
-    "scenewright_memory_bytes", "gauge", "Most resident memory that a generator's process has had."
-)
+MEMORY = Metric("scenewright_memory_bytes", "gauge", "Peak resident memory of a generator's process.")
 REQUESTS = Metric(
     "scenewright_requests", "counter", "HTTP requests by route and status.", ("route", "status")
 )
 LATENCY = Metric(
-    "scenewright_request_seconds", "histogram", "From the request to its whole answer.", ("route",)
+    "scenewright_request_seconds", "histogram", "Time from a request to the end of its answer.", ("route",)
 )
 BRANCH_SKEW = Metric(
-    "scenewright_branch_skew_seconds", "histogram", "What a scene's earlier layer waited for the later."
+    "scenewright_branch_skew_seconds",
+    "histogram",
+    "Time that a scene's first finished layer waited for its last one.",
 )
 DEGRADED = Metric(
-    "scenewright_degraded", "counter", "Responses that are not as requested, and declare it.", ("route",)
+    "scenewright_degraded",
+    "counter",
+    "Responses that differ from the request, which they declare in X-Degraded.",
+    ("route",),
 )
 REJECTED = Metric(
-    "scenewright_rejected", "counter", "Requests turned away for want of room: 429, 503 and 507.", ("status",)
+    "scenewright_rejected", "counter", "Requests refused for lack of capacity: 429, 503 and 507.", ("status",)
 )
 RATE_LIMITED = Metric(
     "scenewright_rate_limited",
     "counter",
-    "Requests over their tenant's own limits, by which: rate, budget, concurrent.",
+    "Requests over their tenant's limits, by limit: rate, budget, concurrent.",
     ("reason", "tenant"),
 )
 DAMAGED_PICTURES = Metric(
     "scenewright_damaged_pictures",
     "counter",
-    "Kept pictures found damaged on reading, by outcome: repainted, gone.",
+    "Stored pictures found damaged when they were read, by outcome: repainted, gone.",
     ("outcome",),
 )
 CONTENT_REFUSED = Metric(
-    "scenewright_content_refused", "counter", "Answers 422 content_refused, by route.", ("route",)
+    "scenewright_content_refused", "counter", "Responses with 422 content_refused, by route.", ("route",)
 )
 JUDGED = Metric(
     "scenewright_judged",
     "counter",
-    "Pictures that were judged before they were given out, by outcome: passed, flagged, refused.",
+    "Pictures judged before they were returned, by outcome: passed, flagged, refused.",
     ("outcome",),
 )
 FREE_BYTES = Metric(
     "scenewright_free_bytes",
     "gauge",
-    "Free on the fuller of the disks that hold jobs and their pictures, where they are this machine's.",
+    "Free bytes on the fuller of the disks that hold jobs and their pictures, if they are on this machine.",
 )
 
 WEBHOOKS = Metric(
     "scenewright_webhooks",
     "counter",
-    "Attempts to deliver webhooks by outcome: delivered, retried, failed (given up).",
+    "Attempts to deliver webhooks, by outcome: delivered, retried, failed (given up).",
     ("outcome",),
 )
 
@@ -158,10 +171,10 @@ WORKER = (FREE_BYTES, WEBHOOKS)
 
 
 class Recorder:
-    """Record one replica's metrics. Made inside of the replica: Ray takes its tags from where it is made."""
+    """Record one replica's metrics. Create it inside the replica, from which Ray takes the tags."""
 
     def __init__(self, metrics: tuple[Metric, ...], model: str = "") -> None:
-        """Make the metrics. `model`: the id of a generator's model."""
+        """Create the metrics. `model`: the id of a generator's model."""
         from ray.serve import metrics as ray_metrics
 
         makers: dict[str, Any] = {
@@ -171,7 +184,7 @@ class Recorder:
         }
         self._made: dict[str, Any] = {}
         for metric in metrics:
-            # Empty at the edge: one name has the same labels wherever it is recorded.
+            # `model` is empty at the edge: a metric must have the same labels wherever it is recorded.
             options: dict[str, Any] = {"description": metric.description, "tag_keys": (*metric.tags, "model")}
             if metric.kind == "histogram":
                 options["boundaries"] = list(metric.boundaries)

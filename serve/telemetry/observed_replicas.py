@@ -1,4 +1,4 @@
-"""Observe the replicas as the cluster runs them: the same classes, what they do recorded as metrics."""
+"""The replica classes as the cluster runs them: the same classes, with their work recorded as metrics."""
 
 from __future__ import annotations
 
@@ -24,10 +24,10 @@ from .metrics import Recorder
 
 
 class ObservedGenerator(Generator):
-    """Observe a generator; this class comes before it among the bases of a class.
+    """Mixin that records a generator's metrics; list it before the generator among the bases.
 
-    `must_load`: a replica whose model does not load does not start, and it is Serve that tries again. Else it
-    says so in /readyz, gets no work, and tries again by itself
+    `must_load`: if the model does not load, the replica does not start, and Serve tries again. Otherwise the
+    replica reports that in /readyz, gets no work, and retries by itself
     (deployments/diffusion/engine/watchdog.py).
     """
 
@@ -64,7 +64,7 @@ class ObservedGenerator(Generator):
                         if steps:
                             self._record_times(event, job.steps)
                     yield event
-        except Exception:  # Whatever it is, it is counted and raised again.
+        except Exception:  # Count any failure and raise it again.
             outcome = "failed"
             raise
         finally:
@@ -93,13 +93,13 @@ class ObservedGenerator(Generator):
         self._set_backlog()
 
     async def check_health(self) -> None:
-        # Ray forgets a gauge that was not set for two of its reports; Serve calls this often enough.
+        # Ray drops a gauge that was not set for two of its reports. Serve calls this often enough.
         self._set_gauges()
         self._count_device()
         await super().check_health()
 
     def _count_device(self) -> None:
-        """Count what was charged to each tenant since the last time, and the energy meanwhile."""
+        """Count the device time charged to each tenant, and the energy used, since the last call."""
         for tenant, seconds in self._engine.device_time.by_tenant().items():
             since = seconds - self._counted_s.get(tenant, 0.0)
             self._recorder.add(metrics.DEVICE_SECONDS, since, tenant=tenant)

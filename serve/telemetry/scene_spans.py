@@ -1,7 +1,7 @@
-"""The spans of a scene: a branch for each layer with its stages, and the merger's part.
+"""The spans of a scene: one for each layer, with its stages, and one for the merger.
 
-They are made at the edge, of when a call began and of the timings that replicas send back, so that replicas
-need no collector. Nothing in them is the caller's own words: no prompt, and of a fault its class alone.
+They are made at the edge, from the start time of each call and the timings that replicas return, so replicas
+need no collector. They contain none of the caller's text: no prompt, and only the class of an error.
 """
 
 from __future__ import annotations
@@ -28,9 +28,9 @@ def spanning(
     context: Context | None = None,
     kind: SpanKind = SpanKind.INTERNAL,
 ) -> Iterator[Span]:
-    """Make a span of the block.
+    """Record the block as a span.
 
-    A fault is recorded by its class, since its message may hold prompts.
+    Only the class of an error is recorded, since its message may contain prompts.
     """
     tracer = trace.get_tracer("scenewright")
     with tracer.start_as_current_span(
@@ -46,7 +46,7 @@ def spanning(
 
 @contextmanager
 def branch(job: LayerJob) -> Iterator[Callable[[LayerResult], None]]:
-    """Record one layer, from the call to its pixels. The layer itself is given at the end."""
+    """Record one layer, from the call to its pixels. Pass the finished layer to the yielded function."""
     attributes: dict[str, AttributeValue] = {
         REQUEST_ID: job.request_id,
         "scenewright.width_px": job.width_px,
@@ -80,7 +80,7 @@ def branch(job: LayerJob) -> Iterator[Callable[[LayerResult], None]]:
 
 @contextmanager
 def finishing(request_id: str) -> Iterator[Callable[[object], None]]:
-    """Record one call of the merger's replicas. What it made is given at the end."""
+    """Record one call of the merger. Pass its result to the yielded function."""
     began_ns = time.time_ns()
     with spanning("merger", {REQUEST_ID: request_id}) as span:
 
@@ -94,14 +94,14 @@ def finishing(request_id: str) -> Iterator[Callable[[object], None]]:
 
 
 def note_loss(losses: int) -> None:
-    """Record that the call under way has lost its replica, and is made again."""
+    """Record that the current call lost its replica and may be retried."""
     trace.get_current_span().add_event("replica lost", {"scenewright.losses": losses})
 
 
 def _stages(took_ms: Mapping[str, float], began_ns: int) -> None:
-    """Record the stages one after the other up to now.
+    """Record the stages one after the other, the last ending now.
 
-    Before the first lies the wait for a replica that is free.
+    The time before the first stage is the wait for a free replica.
     """
     tracer = trace.get_tracer("scenewright")
     at_ns = max(began_ns, time.time_ns() - round(sum(took_ms.values()) * NS_PER_MS))

@@ -1,8 +1,8 @@
-"""Send traces: OTLP over HTTP to a collector, once one is named. Without one nothing is recorded.
+"""Send traces over OTLP/HTTP to a collector, if one is configured. Otherwise nothing is recorded.
 
-The spans themselves are of OpenTelemetry's own API (serve/telemetry/scene_spans.py,
-serve/http/http_telemetry.py), which does nothing where no provider is set. Headers, certificates and time
-limits of the collector are read by the exporter from the environment's OTEL_EXPORTER_OTLP_* names.
+The spans themselves use OpenTelemetry's API (serve/telemetry/scene_spans.py, serve/http/http_telemetry.py),
+which does nothing if no provider is set. The exporter reads the collector's headers, certificates and
+timeouts from the environment variables OTEL_EXPORTER_OTLP_*.
 """
 
 from __future__ import annotations
@@ -30,8 +30,8 @@ def _address(endpoint: str) -> str:
 class TracingConfig:
     """`endpoint`: the collector's address without `/v1/traces`, as in OTEL_EXPORTER_OTLP_ENDPOINT.
 
-    `sampled`: the part that is kept of the traces that begin here. A caller that sends a `traceparent` has
-    decided for its own.
+    `sampled`: the fraction to keep of the traces that begin here. A caller that sends a `traceparent` has
+    already decided for its own traces.
     """
 
     __pydantic_config__: ClassVar[dict[str, str]] = {"extra": "forbid"}
@@ -41,13 +41,13 @@ class TracingConfig:
 
 
 def send_traces(config: TracingConfig) -> None:
-    """Send this process's traces from now on. Raises ValueError where the exporter is not installed.
+    """Send this process's traces from now on. Raises ValueError if the exporter is not installed.
 
-    A provider that is there already, such as that of Ray Serve's own tracing, stays and gets our spans too.
+    A provider that is already set, such as that of Ray Serve's own tracing, stays and gets our spans too.
     """
     if config.endpoint is None:
         return
-    # It takes a while to import, which a service without traces is spared.
+    # Import the SDK here: it is slow to import, and a service without traces does not need it.
     from opentelemetry.sdk.resources import Resource
     from opentelemetry.sdk.trace import TracerProvider
     from opentelemetry.sdk.trace.export import BatchSpanProcessor

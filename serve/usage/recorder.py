@@ -1,7 +1,7 @@
-"""Gather what requests have used, and write it to the database once a second, beside the requests.
+"""Collect the usage of requests, and write it to the database once a second, in the background.
 
-What has not been written yet is lost where its process is killed, as are the answers that it had under way.
-What a job used is written with its picture instead (serve/jobs/leases.py).
+If the process is killed, usage not yet written is lost, as are the answers it had in progress. A job's
+usage is written together with its picture instead (serve/jobs/leases.py).
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from .usage_store import Who
 WRITE_EVERY_S = 1.0
 LONGEST_REST_S = 60.0
 LATE_S = 10.0
-"""For so long the replicas are asked what a request without an answer has taken."""
+"""How long to wait for the replicas' report of a layer that ended without an answer."""
 MOST_LATE = 10_000
 FAULTS = (SQLAlchemyError, OSError, ValueError)
 Layer = tuple[str, str]
@@ -35,9 +35,9 @@ Result = TypeVar("Result")
 
 
 class UsageRecorder:
-    """Record the usage of one process. `open_engine` is called once something was used, in a thread.
+    """Record the usage of one process. `open_engine` is called in a thread, on the first read or write.
 
-    `unanswered` gives what the replicas report of layers that ended without an answer.
+    `unanswered` returns the replicas' reports of layers that ended without an answer.
     """
 
     def __init__(
@@ -58,7 +58,7 @@ class UsageRecorder:
 
     @contextmanager
     def recording(self, who: Who) -> Iterator[Bill]:
-        """Record what is painted inside of the block, however it ends."""
+        """Record what is painted inside the block, however it ends."""
         bill = Bill()
         try:
             with billing(bill):
@@ -67,7 +67,7 @@ class UsageRecorder:
             self.record(who, bill)
 
     def record(self, who: Who, bill: Bill) -> None:
-        """Add a request's bill. What its open layers took is added as soon as their replicas report it."""
+        """Add a request's bill. The usage of its open layers is added once their replicas report it."""
         if bill.pictures or bill.usage != Usage():
             self._add(who, Used(bill.pictures, bill.usage))
         until = self._clock() + LATE_S
@@ -78,7 +78,7 @@ class UsageRecorder:
             self._plan()
 
     async def read(self, work: Callable[[Engine], Result]) -> Result:
-        """Run `work` on the database in a thread, after what is known here was written. Raises NotReady."""
+        """Write the pending usage, then run `work` on the database in a thread. Raises NotReady."""
         await self.write()
         try:
             return await asyncio.to_thread(lambda: work(self._opened()))
@@ -87,7 +87,7 @@ class UsageRecorder:
             raise NotReady("usage cannot be read at present", retry_after_s=5) from None
 
     async def write(self) -> None:
-        """Write what was used. What cannot be written now is written later. A cancel stops no writing."""
+        """Write the pending usage. If that fails, retry later. Cancelling this does not stop the write."""
         self._collect()
         if self._used:
             used, self._used = self._used, {}
@@ -112,10 +112,10 @@ class UsageRecorder:
             self._plan()
             if not isinstance(error, FAULTS):
                 raise
-            logger.warning("what was used cannot be written down yet: %s", type(error).__name__)
+            logger.warning("usage could not be saved and will be tried again: %s", type(error).__name__)
 
     def _collect(self) -> None:
-        """Add what the replicas report by now of layers without an answer; give up on the oldest."""
+        """Add what replicas have reported of layers without an answer. Give up after LATE_S."""
         if not self._late:
             return
         seen = set(self._seen)
@@ -140,7 +140,7 @@ class UsageRecorder:
         return self._engine
 
     def _plan(self) -> None:
-        """Write in a while, unless that is planned."""
+        """Schedule the next write, unless one is scheduled."""
         loop = asyncio.get_running_loop()
         if self._timer is None or self._timer[0] is not loop:
             self._timer = loop, loop.call_later(self._rest_s, self._begin_to_write)

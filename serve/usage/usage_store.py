@@ -1,4 +1,4 @@
-"""Keep what each tenant has used, by day and key, in the database of jobs. Days are UTC's.
+"""Store each tenant's usage by day and key, in the database of jobs. Days are in UTC.
 
 All functions raise SQLAlchemyError.
 """
@@ -20,9 +20,9 @@ from ..state.database import now_of, reading
 from ..state.tenant_tables import usage
 
 KEPT_DAYS = 400
-"""A year, and what an accountant takes longer."""
+"""A year, plus the time that accounting may need."""
 Who = tuple[str, str]
-"""A tenant, and the id of the key; both are empty where no key was required."""
+"""A tenant and the id of its key; both are empty if no key was required."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,14 +33,14 @@ class UsedOnDay:
 
 
 def add(connection: Connection, used: Mapping[Who, Used], now: float | None = None) -> None:
-    """Add to what was used today, inside of a transaction."""
+    """Add to today's usage, inside a transaction."""
     if not used:
         return
     made = (postgresql if connection.dialect.name == "postgresql" else sqlite).insert(usage)
     numbers = ("pictures", "device_s", "megapixel_steps")
     summed = {name: usage.c[name] + made.excluded[name] for name in numbers}
     day = day_of(now_of(connection, now)).isoformat()
-    # In one order everywhere, or two that write at once may wait for each other.
+    # Use the same order everywhere: two concurrent writers could otherwise deadlock.
     for (owner, key), each in sorted(used.items(), key=lambda item: item[0]):
         took = each.took
         row = {"owner": owner, "day": day, "key_id": key, "pictures": each.pictures}
@@ -67,7 +67,7 @@ def listed(
     limit: int,
     after: tuple[date, str] | None = None,
 ) -> list[UsedOnDay]:
-    """Return what a tenant used on these days, the newest first. `after`: the last one that was seen."""
+    """Return a tenant's usage on these days, the newest first. `after`: the last entry of the page before."""
     where = _these(owner, since, until, key)
     if after is not None:
         day, last_key = after
@@ -82,7 +82,7 @@ def listed(
 
 
 def total(engine: Engine, owner: str, since: date, until: date, key: str | None) -> Used:
-    """Return what a tenant used on all of these days."""
+    """Return a tenant's total usage over these days."""
     sums = (
         func.coalesce(func.sum(usage.c[name]), 0).label(name)
         for name in ("pictures", "device_s", "megapixel_steps")
@@ -92,7 +92,7 @@ def total(engine: Engine, owner: str, since: date, until: date, key: str | None)
 
 
 def forget(engine: Engine, now: float | None = None) -> int:
-    """Delete the days that are over for long: how many rows."""
+    """Delete days older than KEPT_DAYS. Return the number of rows."""
     with engine.begin() as connection:
         first = day_of(now_of(connection, now)) - timedelta(days=KEPT_DAYS)
         return connection.execute(delete(usage).where(usage.c.day < first.isoformat())).rowcount

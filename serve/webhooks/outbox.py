@@ -1,6 +1,6 @@
-"""The webhooks to be delivered, in the database of the jobs that most of them tell of.
+"""Store the webhooks to deliver, in the database of the jobs that most of them report.
 
-A delivery is written with its job, in one transaction, and falls due once no scene of the job is open: so
+A delivery is written with its job, in one transaction, and falls due once no scene of the job is open. So
 none is lost, whatever dies in between. It is sent at least once, always with the same id.
 """
 
@@ -38,9 +38,9 @@ deliveries = webhook_deliveries
 
 EVENT, STORY_EVENT = "job.ended", "story.ended"
 RETRY_AFTER_S = (5, 30, 120, 600, 1_800, 3_600, 7_200, 14_400, 21_600, 36_000)
-"""The pauses between attempts: a day in all, but for a few minutes."""
+"""The pauses between attempts: almost a day in total."""
 LEASE_S = 120.0
-"""For so long a delivery under way is nobody else's; longer than any attempt takes."""
+"""The time for which a claimed delivery is reserved: longer than any attempt takes."""
 KEPT_S = 30 * 86_400.0
 LONGEST_ERROR = 200
 ANY_NUMBER: Mapping[str, int] = MappingProxyType({})
@@ -48,9 +48,9 @@ ANY_NUMBER: Mapping[str, int] = MappingProxyType({})
 
 @dataclass(frozen=True, kw_only=True)
 class Delivery:
-    """`status` is pending (its job has not ended), due, delivered or failed.
+    """A webhook to deliver. Its `status` is pending (its job has not ended), due, delivered or failed.
 
-    `body`: what is told, where it is of no job.
+    `body` is the JSON to send if the delivery does not report a job.
     """
 
     id: str
@@ -68,7 +68,7 @@ class Delivery:
 def report(
     connection: Connection, owner: str, url: str, event: str, data: Mapping[str, Any], now: float
 ) -> None:
-    """Write down what is to be told of no job, such as a used budget, inside of a transaction."""
+    """Add a delivery that reports no job, but for example a spent budget, in the caller's transaction."""
     timestamp = datetime.fromtimestamp(now, UTC).isoformat(timespec="seconds")
     body = json.dumps({"type": event, "timestamp": timestamp, "data": dict(data)})
     row = {"id": f"msg_{secrets.token_hex(12)}", "owner": owner, "url": url, "body": body}
@@ -76,7 +76,7 @@ def report(
 
 
 def forget(engine: Engine, now: float | None = None) -> int:
-    """Delete what was told of no job, and has ended long ago: how many. A job's goes with its job."""
+    """Delete old closed deliveries that report no job, and return how many. Others go with their jobs."""
     with engine.begin() as connection:
         before = now_of(connection, now) - KEPT_S
         old = and_(deliveries.c.job_id.is_(None), deliveries.c.created_at < before, not_(_open()))
@@ -84,7 +84,7 @@ def forget(engine: Engine, now: float | None = None) -> int:
 
 
 def add(connection: Connection, job_id: str, owner: str, url: str, now: float) -> None:
-    """Write down that a job's end is to be told, inside of the transaction that keeps the job."""
+    """Add the delivery that reports a job's end, in the transaction that stores the job."""
     row = {"id": f"msg_{secrets.token_hex(12)}", "job_id": job_id, "owner": owner, "url": url}
     connection.execute(insert(deliveries).values(**row, created_at=now, due_at=now, attempts=0))
 
@@ -92,9 +92,9 @@ def add(connection: Connection, job_id: str, owner: str, url: str, now: float) -
 def claim(
     engine: Engine, limit: int, places: Mapping[str, int] = ANY_NUMBER, now: float | None = None
 ) -> list[Delivery]:
-    """Take deliveries that are due, the longest due first.
+    """Claim deliveries that are due, the longest overdue first.
 
-    Of a tenant in `places` so many at most. Fewer than `limit` may be taken though more are due.
+    `places` limits how many of a tenant are claimed. Fewer than `limit` may be claimed although more are due.
     """
     left = Counter(places)
     busy = [owner for owner, n in places.items() if n <= 0]
@@ -119,7 +119,7 @@ def claim(
 
 
 def body_of(engine: Engine, delivery: Delivery) -> dict[str, Any] | None:
-    """Return what is told. None where the job that it tells of was removed meanwhile."""
+    """Return the body of a delivery, or None if the job that it reports was removed meanwhile."""
     if delivery.job_id is not None:
         return payload(engine, delivery.job_id)
     body: dict[str, Any] = json.loads(delivery.body or "{}")
@@ -127,7 +127,7 @@ def body_of(engine: Engine, delivery: Delivery) -> dict[str, Any] | None:
 
 
 def payload(engine: Engine, job_id: str) -> dict[str, Any] | None:
-    """Return what is told of a job that has ended; None where it was removed meanwhile."""
+    """Return the body that reports a job's end, or None if the job was removed meanwhile."""
     with reading(engine) as connection:
         job = connection.execute(select(jobs).where(jobs.c.id == job_id)).one_or_none()
         if job is None:
@@ -158,12 +158,12 @@ def payload(engine: Engine, job_id: str) -> dict[str, Any] | None:
 
 def jobs_with_open_deliveries() -> Select[tuple[str]]:
     """Select the ids of the jobs whose webhook is neither delivered nor given up."""
-    # Without those of no job: nothing is `not in` what holds a NULL.
+    # Leave out deliveries without a job: `NOT IN` matches nothing if the list holds a NULL.
     return select(deliveries.c.job_id).where(_open(), deliveries.c.job_id.is_not(None))
 
 
 def open_deliveries() -> ColumnElement[bool]:
-    """Say in a query whether any webhook is neither delivered nor given up."""
+    """Return the condition that some webhook is neither delivered nor given up."""
     return exists().where(_open())
 
 
@@ -176,19 +176,19 @@ def delivered(engine: Engine, delivery: Delivery, now: float | None = None) -> N
 def failed(
     engine: Engine, delivery: Delivery, error: str, final: bool = False, now: float | None = None
 ) -> bool:
-    """Count an attempt. Return whether there will be another: not after a day, nor where it is `final`."""
+    """Count a failed attempt. Return whether another will follow: not after a day, nor if it is `final`."""
     with engine.begin() as connection:
         now = now_of(connection, now)
         again = not final and delivery.attempts < len(RETRY_AFTER_S)
         said = "".join(each if each.isprintable() else " " for each in error[:LONGEST_ERROR])
-        values: dict[str, Any] = {"last_error": said}  # PostgreSQL would take neither NUL nor half a letter.
+        values: dict[str, Any] = {"last_error": said}  # PostgreSQL accepts no NUL and no lone surrogate.
         values |= {"due_at": now + RETRY_AFTER_S[delivery.attempts]} if again else {"failed_at": now}
         _write(connection, delivery, values)
     return again
 
 
 def listed(engine: Engine, owner: str | None = None, limit: int = 100) -> list[Delivery]:
-    """Return deliveries, the newest first; those of one tenant, or all."""
+    """Return deliveries of one tenant, or of all, the newest first."""
     ended = _job_has_ended().label("ended")
     rows = select(deliveries, ended).order_by(deliveries.c.created_at.desc(), deliveries.c.id).limit(limit)
     with reading(engine) as connection:
@@ -197,14 +197,14 @@ def listed(engine: Engine, owner: str | None = None, limit: int = 100) -> list[D
 
 
 def of_job(connection: Connection, job_id: str) -> Delivery | None:
-    """Return the delivery that tells of a job's end, if there is one."""
+    """Return the delivery that reports a job's end, if there is one."""
     ended = _job_has_ended().label("ended")
     row = connection.execute(select(deliveries, ended).where(deliveries.c.job_id == job_id)).one_or_none()
     return None if row is None else _delivery(row, "due" if row.ended else "pending")
 
 
 def replay(engine: Engine, delivery_id: str, now: float | None = None) -> bool:
-    """Send a delivery again, with its id, as soon as its job has ended. Return whether it exists."""
+    """Make a delivery due again, under the same id, once its job has ended. Return whether it exists."""
     values = {"delivered_at": None, "failed_at": None, "attempts": 0, "last_error": None}
     with engine.begin() as connection:
         this = update(deliveries).where(deliveries.c.id == delivery_id)
@@ -212,7 +212,7 @@ def replay(engine: Engine, delivery_id: str, now: float | None = None) -> bool:
 
 
 def _write(connection: Connection, delivery: Delivery, values: dict[str, Any]) -> None:
-    """Write an attempt's outcome down, unless the delivery was replayed meanwhile."""
+    """Record an attempt's outcome, unless the delivery was replayed meanwhile."""
     this = and_(deliveries.c.id == delivery.id, deliveries.c.attempts == delivery.attempts)
     connection.execute(update(deliveries).where(this).values(attempts=delivery.attempts + 1, **values))
 

@@ -1,4 +1,4 @@
-"""The secrets that sign webhooks: one for each tenant, which its receivers verify with."""
+"""The secrets that sign webhooks: one for each tenant, with which its receivers verify them."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from ..state.job_tables import webhook_secrets
 
 PREFIX = "whsec_"
 OVERLAP_S = 86_400.0
-"""For so long after a new secret was made, webhooks are signed with the old one too."""
+"""The time after a rotation during which webhooks are signed with the old secret too."""
 
 
 def secret_of(engine: Engine, owner: str) -> str:
@@ -22,7 +22,7 @@ def secret_of(engine: Engine, owner: str) -> str:
 
 
 def signing_secrets(engine: Engine, owner: str, now: float | None = None) -> list[str]:
-    """Return the secrets that sign a tenant's webhooks at present, the newest first."""
+    """Return the secrets that currently sign a tenant's webhooks, the newest first."""
     try:
         with engine.begin() as connection:
             return _secrets(connection, owner, now_of(connection, now))

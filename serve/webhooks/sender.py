@@ -28,13 +28,13 @@ from .targets import Forbidden, address_of, check_url
 
 AT_ONCE = 16
 AT_ONCE_PER_TENANT = 4
-"""So that one tenant's silent receivers leave places to the others."""
+"""The limit for one tenant, so that its silent receivers leave places for the others."""
 GONE = 410
-"""The receiver wants no more of them."""
+"""The status of a receiver that wants no more attempts."""
 
 
 class WebhookSender:
-    """Deliver what is due, beside the painting: with connections and time limits of its own."""
+    """Deliver due webhooks in parallel with painting, with separate connections and time limits."""
 
     def __init__(self, engine: Engine, config: WebhookConfig, recorder: Recorder) -> None:
         self._engine = engine
@@ -50,7 +50,7 @@ class WebhookSender:
         )
 
     async def turn(self) -> None:
-        """Begin to send what is due, as far as there are places. Raises SQLAlchemyError."""
+        """Begin to send due webhooks, as many as there are free places. Raises SQLAlchemyError."""
         under_way = [*self._sending.values(), *self._lookups.abandoned()]
         if (room := AT_ONCE - len(under_way)) <= 0:
             return
@@ -62,7 +62,7 @@ class WebhookSender:
             task.add_done_callback(self._ended)
 
     async def close(self) -> None:
-        """Drop what is under way: it is sent again, by whoever comes next."""
+        """Drop the deliveries under way: the next sender sends them again."""
         for task in self._sending:
             task.cancel()
         await asyncio.gather(*self._sending, return_exceptions=True)
@@ -73,7 +73,7 @@ class WebhookSender:
         del self._sending[task]
         if not task.cancelled() and (error := task.exception()):
             logger.warning(
-                "a webhook's outcome could not be written down, so it is sent again", exc_info=error
+                "the outcome of a webhook could not be recorded, so it will be sent again", exc_info=error
             )
 
     async def _deliver(self, delivery: Delivery) -> None:
@@ -89,7 +89,7 @@ class WebhookSender:
             error, final = f"the address {refused}", True
         except (TimeoutError, httpx.TimeoutException):
             error = f"no answer within {self._config.timeout_s:g} s"
-        except Exception as fault:  # Whatever it is, the attempt counts: else it would be tried for ever.
+        except Exception as fault:  # Any error counts as an attempt, or it would be retried forever.
             error = f"{type(fault).__name__}: {fault}" if str(fault) else type(fault).__name__
         else:
             if not 200 <= status < 300:
@@ -104,7 +104,7 @@ class WebhookSender:
         again = await asyncio.to_thread(outbox.failed, self._engine, delivery, error, final)
         self._recorder.add(metrics.WEBHOOKS, outcome="retried" if again else "failed")
         if not again:
-            logger.warning("webhook %s of %s is given up: %s", delivery.id, _subject(delivery), error)
+            logger.warning("gave up on webhook %s of %s: %s", delivery.id, _subject(delivery), error)
 
     async def _post(self, delivery: Delivery, body: dict[str, Any], secrets: list[str]) -> int:
         check_url(delivery.url, self._config)  # The operator may have taken the host off the list since.
@@ -121,12 +121,12 @@ class WebhookSender:
             "webhook-timestamp": str(int(at.timestamp())),
             "webhook-signature": " ".join(Webhook(secret).sign(delivery.id, at, data) for secret in secrets),
         }
-        # The certificate is checked against the name, though the address is connected to.
+        # The certificate is checked against the name, although the connection is to the address.
         extensions = {"sni_hostname": url.host}
         request = self._http.build_request(
             "POST", target, content=data, headers=headers, extensions=extensions
         )
-        response = await self._http.send(request, stream=True)  # What it answers is not read.
+        response = await self._http.send(request, stream=True)  # The body of the answer is not read.
         await response.aclose()
         return response.status_code
 

@@ -15,11 +15,11 @@ LONGEST_URL = 2_000
 
 
 class Forbidden(ValueError):
-    """A webhook must not be sent there. The message says why."""
+    """A webhook must not be sent to this URL. The message says why."""
 
 
 def check_url(url: str, config: WebhookConfig) -> None:
-    """Raise Forbidden where a job's webhook must not name this URL."""
+    """Raise Forbidden if a webhook must not be sent to this URL."""
     if len(url) > LONGEST_URL or not url.isascii() or not url.isprintable() or " " in url:
         raise Forbidden(f"must be at most {LONGEST_URL} printable ASCII characters, without spaces")
     try:
@@ -29,7 +29,7 @@ def check_url(url: str, config: WebhookConfig) -> None:
         # The resolver would raise UnicodeError for an empty label or one of more than 63 letters.
         (parts.hostname or "").encode("idna")
     except (ValueError, httpx.InvalidURL):
-        raise Forbidden("is no URL") from None
+        raise Forbidden("is not a valid URL") from None
     if parts.scheme not in ("https", "http") or not parts.hostname:
         raise Forbidden("must begin with https:// and a host")
     if parts.scheme == "http" and not config.private_network:
@@ -39,16 +39,16 @@ def check_url(url: str, config: WebhookConfig) -> None:
     if not config.allowed_hosts:
         raise Forbidden("cannot be used: this service's webhooks.allowed_hosts names no host")
     if not matches(normalised(parts.hostname), config.allowed_hosts):
-        raise Forbidden("must name a host that webhooks.allowed_hosts of this service lists")
+        raise Forbidden("must name a host that this service's webhooks.allowed_hosts lists")
 
 
 async def address_of(
     url: httpx.URL, config: WebhookConfig, look_up: Callable[[str, int], Awaitable[list[str]]]
 ) -> str:
-    """Return the address that the URL's host has now, a name's by `look_up(host, port)`.
+    """Return the current address of the URL's host, found by `look_up(host, port)` if it is a name.
 
-    The request is sent to this very address, so that a name which leads elsewhere a moment later changes
-    nothing. Raises Forbidden where any of its addresses is private, and OSError where it has none.
+    The request is sent to exactly this address, so a name that leads elsewhere a moment later changes
+    nothing. Raises Forbidden if any of its addresses is private, and OSError if it has none.
     """
     host = url.host
     if is_address(host):
@@ -57,14 +57,14 @@ async def address_of(
         found = await look_up(host, url.port or (443 if url.scheme == "https" else 80))
     for address in found:
         if not config.private_network and not _is_public(address):
-            raise Forbidden("leads to an address of a private network")
+            raise Forbidden("leads to an address in a private network")
     return found[0]
 
 
 def _is_public(address: str) -> bool:
     parsed = ipaddress.ip_address(address.partition("%")[0])
     if isinstance(parsed, ipaddress.IPv6Address):
-        # An IPv4 address inside of an IPv6 one leads to that IPv4 address.
+        # An IPv4 address embedded in an IPv6 address leads to that IPv4 address.
         inner = parsed.ipv4_mapped or parsed.sixtofour or (parsed.teredo or (None, None))[1]
         if inner is not None:
             parsed = inner

@@ -33,7 +33,7 @@ from tests.support.stub_service import server as server
 
 
 class ParticularMerger(Merger):
-    """Finds nothing good enough to be cut out."""
+    """A merger that refuses every cut-out."""
 
     async def merge(self, job: MergeJob, character: LayerResult, background: LayerResult) -> MergeResult:
         raise CutoutFailed("the character could not be cut out", "merge.mode")
@@ -44,20 +44,20 @@ class ParticularMerger(Merger):
 
 @pytest.fixture(scope="session")
 def particular(graph: Graph) -> Graph:
-    """The graph whose scenes fail at the very end."""
+    """Return a graph whose scenes fail at the very end."""
     return replace(graph, merger=local_handle(ParticularMerger))
 
 
 @pytest.fixture
 def client(config: ServiceConfig, graph: Graph) -> httpx.AsyncClient:
-    """Asks the application in this process; an error that escapes it fails the test."""
+    """Return a client of the application in this process; an unhandled error fails the test."""
     transport = httpx.ASGITransport(served(build_http(config, graph)), raise_app_exceptions=True)
     return httpx.AsyncClient(transport=transport, base_url="http://localhost")
 
 
 @pytest.fixture
 def client_with(config: ServiceConfig, graph: Graph) -> Callable[..., httpx.AsyncClient]:
-    """The same graph behind other settings: `client_with(limits={"max_image_size": 512})`."""
+    """`client_with(limits={"max_image_size": 512})`: a client of the same graph with other settings."""
 
     def make(**changes: dict[str, object]) -> httpx.AsyncClient:
         data = config.model_dump()

@@ -69,7 +69,7 @@ def test_the_options_reach_ray() -> None:
 def test_an_upgrade_leaves_no_gap_and_no_connection_behind() -> None:
     graph = deployments_of(build(ServiceConfig.model_validate(SIMULATED)))
     surges = {name: each._deployment_config.max_surge_percent for name, each in graph.items()}
-    # A generator's successor needs a GPU of its own, which may not be there.
+    # A generator's successor needs a GPU of its own, which may not exist.
     assert surges == {"Ingress": 25, "Merger": 25, "JobWorker": 25, "Character": 0, "Background": 0}
     longest_s = ServiceConfig().limits.max_deadline_s
     assert graph["Ingress"]._deployment_config.graceful_shutdown_timeout_s == longest_s

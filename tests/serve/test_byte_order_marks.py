@@ -1,4 +1,4 @@
-"""A byte order mark before JSON, YAML or a list means nothing, in whatever of ours reads it."""
+"""A byte order mark before JSON, YAML or a list is ignored by all our readers."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ from tests.support.scene_requests import SCENE
 
 
 def marked(file: Path) -> Path:
-    """The file, with a mark before what it holds."""
+    """Add a byte order mark to the file; return it."""
     content = file.read_bytes()
     assert not content.startswith(BOM_UTF8)
     file.write_bytes(BOM_UTF8 + content)
@@ -64,7 +64,7 @@ def test_a_file_of_a_job(tmp_path: Path) -> None:
     file.write_text(json.dumps([SCENE]))
     for source, stdin in ((str(marked(file)), None), ("-", file.read_bytes())):
         said = CliRunner().invoke(main, ["job", "submit", source, "--url", "http://127.0.0.1:9"], input=stdin)
-        assert "no Scenewright at" in said.output, "it came as far as asking"
+        assert "no Scenewright at" in said.output, "the file was read"
 
 
 def test_a_profile(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""The command line, against a small server of canned answers; no Ray."""
+"""The command line, against a small server with canned responses, without Ray."""
 
 from __future__ import annotations
 
@@ -108,7 +108,7 @@ def test_a_position_may_be_a_share_of_the_width(server: Stub, tmp_path: Path) ->
     for wrong in ("up", "1.1", "-1", "nan"):
         result = run(*requested, wrong)
         assert result.exit_code == 2
-        assert "nor a number from 0 to 1" in result.stderr
+        assert "or a number from 0 to 1" in result.stderr
 
 
 def test_format_wins_over_the_suffix(server: Stub, tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""Mutated files, bodies, headers, paths and queries at the whole edge: no 500, and every refusal in our form.
+"""Mutated files, bodies, headers, paths and queries at the whole edge: no 500, and errors in our format.
 
 The short run is a seed of each; the long one (`-m slow`) asks 20,000 times. A failure prints the seed of the
 one input, and `PYTEST_FUZZ_SEED` starts elsewhere.
@@ -36,7 +36,7 @@ from tests.support.scene_requests import SCENE, SMALL
 FIRST_SEED = int(os.environ.get("PYTEST_FUZZ_SEED", "1"))
 SHORT, LONG = 150, 20_000
 EDGE = "http://localhost"
-"""Before each path that may begin with two slashes: by itself that would be the name of another host."""
+"""Goes before each path, since a path that begins with two slashes would name another host."""
 GUARDED = "http://keys.localhost"
 CORPUS = tuple(FILES.values())
 TAGS = [
@@ -105,7 +105,7 @@ async def merge_files(edge: httpx.AsyncClient, chance: random.Random) -> httpx.R
 
 
 async def upload_file(edge: httpx.AsyncClient, chance: random.Random) -> httpx.Response:
-    """Upload a damaged file, then look at what was kept under an id that is nearly right."""
+    """Upload a damaged file, then request it by an id that is nearly right."""
     data = mutated_bytes(chance, with_chunk(chance, chance.choice(CORPUS)), CORPUS)
     field = chance.choice(("file", "file", "file", "url", ""))
     response = await edge.post("/v1/pictures", files={field: ("p.png", data)})
@@ -118,7 +118,7 @@ async def upload_file(edge: httpx.AsyncClient, chance: random.Random) -> httpx.R
 
 
 async def edit_picture(edge: httpx.AsyncClient, chance: random.Random) -> httpx.Response:
-    """Change a picture by OpenAI's form, of which a file, a name or a text is nearly right."""
+    """Edit a picture with OpenAI's form, in which a file, a name or a text is nearly right."""
 
     def file(whole: bytes) -> bytes:
         return mutated_bytes(chance, whole, CORPUS) if chance.random() < 0.4 else whole
@@ -205,14 +205,14 @@ async def send_head(edge: httpx.AsyncClient, chance: random.Random) -> httpx.Res
 
 
 async def send_head_of_work(edge: httpx.AsyncClient, chance: random.Random) -> httpx.Response:
-    """Put any headers before a body that would be accepted: they come back in answers to it."""
+    """Send any headers with a valid body, since some of them are returned in the response."""
     path, body = chance.choice(list(BODIES.items()))
     headers = [(b"content-type", b"application/json"), *any_headers(chance)]
     return await edge.post(path, headers=headers, content=json.dumps(body).encode())
 
 
 async def request_of_jobs(edge: httpx.AsyncClient, chance: random.Random) -> httpx.Response:
-    """Ask for jobs that have ended, by paths, cursors and event ids that are nearly right."""
+    """Request ended jobs with paths, cursors and event ids that are nearly right."""
     jobs = (await edge.get("/v1/jobs", params={"limit": 1})).json()
     if not jobs["next"]:
         for _ in range(2):
@@ -237,14 +237,14 @@ async def request_of_jobs(edge: httpx.AsyncClient, chance: random.Random) -> htt
 
 
 async def offer_key(edge: httpx.AsyncClient, chance: random.Random) -> httpx.Response:
-    """Ask where a key is needed, with one that is none."""
+    """Send a request that needs a key, with an invalid one."""
     offered = b"Bearer sw_0123abcd_" + b"a" * 43
     headers = [*any_headers(chance), (b"authorization", plain(mutated_bytes(chance, offered, (offered,))))]
     return await edge.get(GUARDED + chance.choice(PATHS), headers=headers)
 
 
 def any_headers(chance: random.Random) -> list[tuple[bytes, bytes]]:
-    """Up to five, of those that somebody reads."""
+    """Return up to five headers of those that some code reads."""
     return [
         (
             chance.choice(HEADERS).encode(),
@@ -271,7 +271,7 @@ SHARES = {"files": 0.4, "bodies": 0.15, "heads": 0.15, "coded bodies": 0.1, "job
 
 
 async def fuzz(edge: httpx.AsyncClient, how: str, times: int) -> Counter[int]:
-    """Ask so often. Fails with the seed of the first input that was answered as it may not be."""
+    """Send so many requests. Fails with the seed of the first input whose response is wrong."""
     counts: Counter[int] = Counter()
     for seed in range(FIRST_SEED, FIRST_SEED + times):
         response = await HOW[how](edge, random.Random(f"{how} {seed}"))
@@ -288,7 +288,7 @@ async def fuzz(edge: httpx.AsyncClient, how: str, times: int) -> Counter[int]:
 @pytest.mark.parametrize("how", HOW)
 async def test_a_seed_of_each(edge: httpx.AsyncClient, how: str) -> None:
     counts = await fuzz(edge, how, SHORT)
-    assert len(counts) > 1, "some pass, and some are refused"
+    assert len(counts) > 1, "some requests pass, and some are refused"
 
 
 @pytest.mark.slow

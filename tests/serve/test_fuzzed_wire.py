@@ -1,4 +1,4 @@
-"""Mutated bytes over real sockets, by the protocol of Serve's proxies: no 500, and all in our form."""
+"""Mutated bytes over real sockets, with the protocol of Serve's proxies: no 500, and errors in our format."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ from tests.support.wire import Serving, serving
 FIRST_SEED = int(os.environ.get("PYTEST_FUZZ_SEED", "1"))
 SHORT, LONG = 200, 5_000
 PATIENCE_S = 0.1
-"""After so long without a byte the request is ended from this side."""
+"""After so long without a byte this side ends the request."""
 METHODS = (
     *(b"GET", b"HEAD", b"POST", b"PUT", b"DELETE", b"OPTIONS"),
     *(b"TRACE", b"CONNECT", b"FOO", b"get"),
@@ -65,7 +65,7 @@ def edge(config: ServiceConfig, graph: Graph, tmp_path: Path) -> Iterator[Servin
 
 
 def request(chance: random.Random) -> bytes:
-    """Make one that is nearly right."""
+    """Return a request that is nearly right."""
     method = chance.choice(METHODS)
     body = BODY if method in (b"POST", b"PUT") else b""
     version = chance.choice((b"1.1", b"1.1", b"1.0"))
@@ -87,7 +87,7 @@ def request(chance: random.Random) -> bytes:
 
 
 def exchange(edge: Serving, sent: bytes) -> bytes:
-    """Send all of it, and read until the other side has said all that it will."""
+    """Send the request, and read until the other side closes the connection."""
     got = b""
     with edge.connect(PATIENCE_S) as connection, suppress(ConnectionError):
         connection.sendall(sent)
@@ -103,7 +103,7 @@ def exchange(edge: Serving, sent: bytes) -> bytes:
 
 
 def fuzz(edge: Serving, times: int) -> Counter[int]:
-    """Ask so often. Fails with the seed of the first answer that may not be."""
+    """Send so many requests. Fails with the seed of the first wrong response."""
     counts: Counter[int] = Counter()
     for seed in range(FIRST_SEED, FIRST_SEED + times):
         sent = request(random.Random(f"wire {seed}"))
@@ -120,7 +120,7 @@ def fuzz(edge: Serving, times: int) -> Counter[int]:
 
 
 def test_an_application_hears_of_no_fault_that_is_the_callers() -> None:
-    """A body that is none, of a caller who waits to be asked for it: the answer has gone out already."""
+    """The body is invalid, and its caller waits for 100 Continue: the response has been sent already."""
     received: list[Any] = []
 
     async def app(scope: Scope, receive: Receive, send: Send) -> None:

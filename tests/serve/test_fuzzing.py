@@ -1,4 +1,4 @@
-"""schemathesis asks what /openapi.json allows and what it does not, and holds answers to all its checks."""
+"""schemathesis sends what /openapi.json allows and what it forbids, and applies all its checks."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from tests.support.local_service import REPOSITORY, with_worker
 SLOWEST_S = 2
 LIMITS = {"max_image_size": 128, "max_steps": 8}
 DEFAULTS = {"num_inference_steps": 4, "guidance_scale": 6.0, "width": 96, "height": 128}
-"""Small enough that an honest scene takes milliseconds here."""
+"""Small enough that a valid scene takes milliseconds here."""
 OF_MANY_PARTS = (
     "POST /v1/scenes",
     "POST /v1/jobs",
@@ -35,7 +35,7 @@ class Service:
     key: str
 
     def requested(self, *options: str) -> str:
-        """Return what schemathesis says at its end. Fail with all of it where it finds anything."""
+        """Run schemathesis; return its output, or fail with it if it finds anything."""
         command = [sys.executable, "-m", "schemathesis.cli", "--config-file", "tests/serve/schemathesis.toml"]
         command += ["run", f"{self.url}/openapi.json", "--checks", "all", "--no-color"]
         environment = os.environ | {"SCENEWRIGHT_KEY": self.key, "NO_PROXY": "*"}
@@ -58,7 +58,7 @@ class Service:
 def service(
     config: ServiceConfig, graph: Graph, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Service]:
-    """It asks everybody for a key, and paints small pictures."""
+    """Start a service that requires keys and paints small pictures."""
     state_dir = tmp_path_factory.mktemp("state")
     data = config.model_dump() | {"state_dir": str(state_dir), "authentication": "required"}
     data["limits"] |= LIMITS
@@ -75,7 +75,7 @@ def test_requests_made_up_and_in_sequence(service: Service) -> None:
 
 
 def test_the_edges_of_every_parameter(service: Service) -> None:
-    """Wrong methods, missing headers and values just within and without; the long bodies are asked for."""
+    """Wrong methods, missing headers, values just inside and outside; long bodies only in the slow test."""
     chosen = [word for name in OF_MANY_PARTS for word in ("--exclude-name", name)]
     said = service.requested("--phases", "coverage", *chosen)
     assert f"Tested: {service.operations() - len(OF_MANY_PARTS)}" in said

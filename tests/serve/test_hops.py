@@ -1,4 +1,4 @@
-"""Count the files of ours that one scene runs, so that a request can be followed on one page."""
+"""Count the files of ours that one scene runs, so that its path stays short enough for one page."""
 
 from __future__ import annotations
 
@@ -26,12 +26,12 @@ STATIONS = re.findall(
     r"^\d+\. `([\w/]+\.py)`", (REPOSITORY / "ARCHITECTURE.md").read_text(encoding="utf-8"), re.MULTILINE
 )
 NOT_SIMULATED = {"serve/ingress.py", "deployments/diffusion/model/pipeline_painter.py"}
-"""The ingress is done before the request comes, and a simulated painter is in the model's place."""
+"""The ingress runs before the request arrives, and a simulated painter replaces the model."""
 
 
 @dataclass
 class RunFiles:
-    """The files whose functions were called, in any thread that began after `watched`."""
+    """Collects the files whose functions are called, in any thread that starts inside `watched`."""
 
     files: set[str] = field(default_factory=set)
     watching: bool = False
@@ -41,7 +41,7 @@ class RunFiles:
             self.files.add(frame.f_code.co_filename)
 
     def ours(self) -> list[str]:
-        """Return the product's files, by their paths in the repository."""
+        """Return the product's files among them, as paths in the repository."""
         folders = [REPOSITORY / name for name in ("serve", "deployments")]
         paths = [Path(name) for name in self.files]
         own = [path for path in paths if any(folder in path.parents for folder in folders)]
@@ -62,7 +62,7 @@ def watched() -> Iterator[RunFiles]:
 
 @pytest.fixture(scope="module")
 def files(tmp_path_factory: pytest.TempPathFactory) -> list[str]:
-    """The whole edge and replicas of its own: threads that ran before would not be seen."""
+    """Run a scene on the whole edge with new replicas, since threads that ran before would not be seen."""
     state_dir = str(tmp_path_factory.mktemp("state"))
     config = simulated_config().model_copy(update={"state_dir": state_dir})
     with watched() as run:

@@ -106,7 +106,7 @@ async def test_the_other_names_of_steps_and_guidance(client: httpx.AsyncClient) 
 
 
 async def test_a_cut_out_is_refused_where_there_is_none(client: httpx.AsyncClient) -> None:
-    speck = {"prompt": "a knight", "width": 1024, "height": 64}  # The simulated figure is one in it.
+    speck = {"prompt": "a knight", "width": 1024, "height": 64}  # the simulated figure is tiny in it
     requested = {"character": speck, "background": "a castle", "merge": {"mode": "cutout"}, "seed": 1}
     response = await client.post("/v1/scenes", json=requested)
     error = error_of(response)

@@ -1,4 +1,4 @@
-"""Say whether forks of this process are workers of their own, and keep them so while modules are imported."""
+"""Check whether forks of this process are independent, and keep them so while modules are imported."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ SETTLED_S, POLL_S = 0.3, 0.01
 
 
 def draw_class_numbers_elsewhere() -> None:
-    """Have Ray number classes of actors without its core's generator of random numbers, from now on.
+    """Make Ray number actor classes without its core's random number generator from now on.
 
-    It numbers each when a module that defines it is imported. The generator is seeded once in a process, so
-    that all forks of one that has used it draw alike: two workers that put an object into the store at the
-    same time then give it the same number, and Ray ends one of them.
+    Ray numbers each class when the module that defines it is imported. The generator is seeded once in a
+    process, so all forks of a process that has used it draw the same numbers. Two workers that put an object
+    into the store at the same time would give it the same number, and Ray would end one of them.
     """
     with suppress(ImportError):
         import ray.actor
@@ -29,7 +29,7 @@ def draw_class_numbers_elsewhere() -> None:
 
 
 class _NumbersOfTheSystem:
-    """Stand in for Ray's ActorClassID, where it draws one."""
+    """A replacement for Ray's ActorClassID where Ray draws one: the system's random numbers."""
 
     @staticmethod
     def from_random() -> Any:
@@ -39,16 +39,16 @@ class _NumbersOfTheSystem:
 
 
 def can_fork() -> bool:
-    """Return whether a fork is whole, and unlike any other.
+    """Return whether a fork would be able to run, and would draw other numbers than other forks.
 
-    A second thread could hold a lock that the fork would wait for; a generator that has been used would give
+    A second thread could hold a lock that the fork would wait for. A generator that has been used would give
     all forks the same numbers.
     """
     return _has_one_thread() and _fork_that_draws() != _fork_that_draws()
 
 
 def _has_one_thread() -> bool:
-    """Return whether it has, at once or soon: the system shows one that has been joined a little longer."""
+    """Return whether this process has one thread, now or soon: a joined thread stays listed for a moment."""
     deadline = time.monotonic() + SETTLED_S
     while len(list(THREADS.iterdir())) > 1:
         if time.monotonic() > deadline:
@@ -58,7 +58,7 @@ def _has_one_thread() -> bool:
 
 
 def _fork_that_draws() -> bytes:
-    """Return what a fork draws: random bytes of Ray's core, or of the system where there is none."""
+    """Fork, and return the random bytes that the fork draws from Ray's core, or else from the system."""
     reading, writing = os.pipe()
     child = os.fork()
     if child == 0:

@@ -1,4 +1,4 @@
-"""Be the worker that a stub has asked for, in a fork of the server."""
+"""Turn a fork of the server into the worker that a stub has requested."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ CONNECTING = "ray._private.worker"
 
 @dataclass(frozen=True, kw_only=True)
 class WorkerRequest:
-    """Ask for a worker: as the stub was started, a worker starts."""
+    """Request a worker, which starts in the way that the stub was started."""
 
     program: str
     arguments: list[str]
@@ -35,7 +35,7 @@ class WorkerRequest:
     umask: int
 
     def imports_alike(self, environment: Mapping[str, str]) -> bool:
-        """Return whether the worker imports the code that this process, started with `environment`, has."""
+        """Return whether the worker imports the same code as this process, started with `environment`."""
         return self.executable == sys.executable and all(
             self.environment.get(name) == environment.get(name) for name in LIKE_THE_SERVER
         )
@@ -43,7 +43,7 @@ class WorkerRequest:
 
 @dataclass(frozen=True, kw_only=True)
 class Worker:
-    """Say what a fork shall be, with the files for its standard input and outputs, and the stub's end."""
+    """The worker that a fork becomes, with the files for its standard streams, and the socket to its stub."""
 
     request: WorkerRequest
     files: list[int]
@@ -51,7 +51,7 @@ class Worker:
 
 
 def become(worker: Worker) -> None:
-    """Make this fork what a process that the stub's parent started would be, unless the stub has given up."""
+    """Make this fork like a process that the stub's parent started, unless the stub has given up."""
     if not _wanted(worker.stub):
         return
     request = worker.request
@@ -77,7 +77,7 @@ def become(worker: Worker) -> None:
 
 
 def _wanted(stub: socket.socket) -> bool:
-    """Return whether the stub waits for this fork: one that has given up starts the worker by itself."""
+    """Return whether the stub still waits for this fork. If it has given up, it becomes the worker itself."""
     stub.settimeout(None)
     try:
         stub.sendall(os.getpid().to_bytes(NUMBER_BYTES, "big"))
@@ -87,7 +87,7 @@ def _wanted(stub: socket.socket) -> bool:
 
 
 def _report_once_connected(stub: socket.socket) -> None:
-    """Tell the stub when Ray's node knows the worker. Where the fork dies before, its end closes anyway."""
+    """Notify the stub when Ray's node knows the worker. If the fork dies first, its socket closes anyway."""
     module: Any = importlib.import_module(CONNECTING)
     connect = module.connect
 
@@ -102,13 +102,13 @@ def _report_once_connected(stub: socket.socket) -> None:
 
 
 def _read_settings_again() -> None:
-    """Let Ray's core read its settings again: Ray had no token when this process imported it."""
+    """Make Ray's core read its settings again, since Ray had no token when this process imported it."""
     if core := sys.modules.get("ray._raylet"):
         core.Config.initialize("")
 
 
 def _draw_other_numbers() -> None:
-    """Seed what else all forks would draw alike; Python's own generator has done so by itself."""
+    """Seed the generators that would be alike in all forks. Python's own has already seeded itself."""
     if numpy := sys.modules.get("numpy"):
         numpy.random.seed()
     if torch := sys.modules.get("torch"):

@@ -1,7 +1,7 @@
-"""Start the fork server's process, early where a service is to start, and tell it what to serve.
+"""Start the fork server's process, early if a service will start, and then send it its orders.
 
-It imports what most replicas need until it is told. Ray must not be imported before that, for it reads the
-environment only then; nor is it imported here.
+Until they arrive it imports what most replicas need. It must not import Ray before that, since Ray reads the
+environment when it is imported. Ray is not imported here either.
 """
 
 from __future__ import annotations
@@ -22,12 +22,12 @@ SWITCH = "SCENEWRIGHT_FORK_WORKERS"
 BEGIN = (
     f"import sys; sys.path.append(sys.argv.pop(1)); from {server.__name__} import main; main(*sys.argv[1:])"
 )
-"""Import nothing from the working directory, as a worker does not."""
+"""It imports nothing from the working directory, and neither does a worker."""
 HERE = str(Path(__file__).absolute().parents[3])
 ONE_THREAD = {"OPENBLAS_NUM_THREADS": "1"}
-"""A pool of threads is what no fork would have."""
+"""A fork would not have the threads of a pool."""
 DEVICES = ("/dev/nvidiactl", "/dev/kfd")
-"""A library that looks for a GPU while it is imported would leave its forks without one."""
+"""A library that looks for a GPU while it is imported would leave the forks without one."""
 EARLY = (
     "torch",
     "transformers.modeling_utils",
@@ -36,11 +36,11 @@ EARLY = (
     "diffusers.pipelines.pipeline_utils",
     "deployments.diffusion.model.pipeline_painter",
 )
-"""In small steps: between two of them it sees what it is to serve."""
+"""Modules to import early, in small steps, since the process checks for its orders between two of them."""
 
 
 class ForkServer:
-    """A process that is to become a fork server. It ends with this one, and with `end`."""
+    """A process that will become a fork server. It ends with this one, or when `end` is called."""
 
     def __init__(self, early: Sequence[str] = ()) -> None:
         self._orders, theirs = socket.socketpair()
@@ -57,21 +57,22 @@ class ForkServer:
     def serve(
         self, path: str, first: Sequence[str], then: Sequence[str], environment: dict[str, str]
     ) -> None:
-        """Have it serve at the socket `path`, which is there when this returns.
+        """Make the process serve at the socket `path`, which exists when this returns.
 
-        The first workers are forked once it has `first`, all others once it has `then` too.
+        It forks the first workers once it has imported `first`, and all others once it has imported `then`
+        too.
         """
         orders = {"first": [*first], "then": [*then], "environment": environment | ONE_THREAD}
         data = json.dumps(orders).encode() + b"\n"
-        with suppress(OSError), server.listen(path) as listener:  # Else all workers start by Ray.
+        with suppress(OSError), server.listen(path) as listener:  # Otherwise Ray starts all workers.
             sent = socket.send_fds(self._orders, [data], [listener.fileno()])
             self._orders.sendall(data[sent:])
 
     def end(self) -> None:
-        """End it, and what it has forked that is no worker yet."""
+        """End the process, and those of its forks that are not workers yet."""
         self._orders.close()
-        # A fork of it that still imports is in its group; workers have groups of their own. The number is its
-        # own until it is waited for.
+        # A fork that still imports is in the process's group, and workers have groups of their own. The
+        # number is not reused until the process is waited for.
         with suppress(ProcessLookupError):
             os.killpg(self._process.pid, signal.SIGKILL)
         self._process.wait()
@@ -82,9 +83,9 @@ _begun: list[ForkServer] = []
 
 @contextmanager
 def begun_early(config: str) -> Iterator[None]:
-    """Start the process before the command imports Ray; a service that starts in the block takes it.
+    """Start the process before the command imports Ray. A service that starts in the block takes it.
 
-    None is started where nothing would use what it imports: `config` is the Serve file.
+    `config` is the Serve file. No process is started if nothing would use what it imports.
     """
     if not _is_wanted(config):
         yield
@@ -98,7 +99,7 @@ def begun_early(config: str) -> Iterator[None]:
 
 
 def taken() -> ForkServer:
-    """Return the process that was begun early, else start one."""
+    """Return the process that was started early, or a new one."""
     return _begun.pop() if _begun else ForkServer()
 
 
@@ -109,7 +110,7 @@ def is_switched_off() -> bool:
 def _is_wanted(config: str) -> bool:
     if is_switched_off() or any(Path(device).exists() for device in DEVICES):
         return False
-    for place in (Path(config), Path(HERE) / config):  # As serve_file finds it, which imports Ray.
+    for place in (Path(config), Path(HERE) / config):  # Found as by serve_file, which imports Ray.
         with suppress(OSError):
             return "backend: simulated" not in place.read_text(encoding="utf-8", errors="replace")
     return False

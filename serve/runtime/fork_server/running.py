@@ -1,4 +1,4 @@
-"""Keep a fork server beside a private Ray, and have Ray's node start its workers by it."""
+"""Run a fork server beside a private Ray, and make Ray's node start its workers through it."""
 
 from __future__ import annotations
 
@@ -24,13 +24,13 @@ NO_JOB = "ffffffff"
 def forking_workers(
     folder: str, first: Sequence[str], then: Sequence[str] = ()
 ) -> Iterator[Callable[[], bool]]:
-    """Let each node that starts meanwhile have its workers forked from a process with these modules.
+    """Fork the workers of each node that starts in the block from a process that has these modules.
 
-    The first workers are forked once it has `first`, all others once it has `then` too. Yields what says
-    whether workers are forked.
+    The first workers are forked once it has imported `first`, all others once it has imported `then` too.
+    Yields a function that returns whether workers are forked.
 
-    The server's socket is in `folder`, which is this account's alone, and it lives as long as the block. A
-    worker that it cannot serve starts as Ray would start it; where `process.SWITCH` is 0 all do.
+    The server's socket is in `folder`, which only this account can use, and the server lives as long as the
+    block. A worker that it cannot serve starts as Ray would start it, and all do if `process.SWITCH` is 0.
     """
     if process.is_switched_off():
         yield lambda: False
@@ -48,7 +48,7 @@ def forking_workers(
 
 
 def is_listening(path: str) -> bool:
-    """Say whether a fork server listens at the socket `path`."""
+    """Return whether a fork server listens at the socket `path`."""
     with socket.socket(socket.AF_UNIX) as caller:
         caller.settimeout(LISTENS_WITHIN_S)
         return caller.connect_ex(path) == 0
@@ -75,8 +75,9 @@ def _workers_by_the_stub() -> Iterator[None]:
 
 
 def _read_once() -> dict[str, str]:
-    """Return what Ray's core reads when it is imported, and never again.
+    """Return the variables that Ray's core reads when it is imported, and never again.
 
-    It asks whether the node's process lives, which has no number yet: it never outlives this one.
+    It checks whether the node's process lives, which has no number yet. This process's number is given
+    instead, since the node never outlives it.
     """
     return {"RAY_JOB_ID": NO_JOB, "RAY_RAYLET_PID": str(os.getpid())}

@@ -1,8 +1,8 @@
 """Import modules, then fork a worker for each request, until standard input closes.
 
-What to serve comes by standard input, a socket; until then it imports the early modules.
-Requests wait in the queue of the socket that comes with it. The process has one thread, as whatever forks
-should, and has drawn no random numbers. Where a module leaves it otherwise it ends: Ray starts all workers.
+The process imports the early modules until its orders arrive on standard input, which is a socket. Requests
+wait in the queue of the socket that comes with the orders. The process has one thread, as any process that
+forks should, and has drawn no random numbers. If a module changes that, it ends, and Ray starts all workers.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ ORDERS_BYTES = 1 << 20
 
 
 def listen(path: str) -> socket.socket:
-    """Listen at a Unix socket that is this account's alone."""
+    """Listen at a Unix socket that only this account can use."""
     listener = socket.socket(socket.AF_UNIX)
     before = os.umask(0o177)
     try:
@@ -45,7 +45,7 @@ def listen(path: str) -> socket.socket:
 
 
 class Requests:
-    """Take what stubs ask for, and fork; `environment` is what this process was started with."""
+    """Accept the stubs' requests, and fork for them. This process was started with `environment`."""
 
     def __init__(self, listener: socket.socket, environment: Mapping[str, str]) -> None:
         self.listener = listener
@@ -53,9 +53,9 @@ class Requests:
         self.taken = 0
 
     def wait(self, closed: int | None = None) -> bool:
-        """Wait for one; return False where the pipe `closed` is, which ends the wait too.
+        """Wait for a request. Return False if the pipe `closed` is closed, which also ends the wait.
 
-        Raises EOFError where nobody can ask any more.
+        Raises EOFError if no more requests can come.
         """
         pipes = [STANDARD_INPUT] if closed is None else [STANDARD_INPUT, closed]
         readable, _, _ = select.select([self.listener.fileno(), *pipes], [], [])
@@ -64,7 +64,7 @@ class Requests:
         return closed not in readable
 
     def next_worker(self) -> Worker | None:
-        """Fork for the next one. Return in the fork what it shall be, here None."""
+        """Fork for the next request. Return in the fork the worker that it becomes, and None here."""
         self.taken += 1
         with suppress(OSError, ValueError, TypeError):
             stub = self.listener.accept()[0]
@@ -87,7 +87,7 @@ class Requests:
 
 @dataclass(frozen=True, kw_only=True)
 class Orders:
-    """Say what is to be imported before the first workers and before the others, and in which environment."""
+    """The modules to import before the first workers and before the others, and the environment to use."""
 
     listener: socket.socket
     environment: dict[str, str]
@@ -96,7 +96,7 @@ class Orders:
 
 
 def await_orders(early: Sequence[str]) -> Orders | None:
-    """Import these until orders come; return None where none will."""
+    """Import the `early` modules until orders arrive. Return None if none will."""
     waiting, files, data = list(early), list[int](), b""
     with socket.socket(fileno=os.dup(STANDARD_INPUT)) as orders:
         while not data.endswith(b"\n"):
@@ -112,10 +112,10 @@ def await_orders(early: Sequence[str]) -> Orders | None:
 
 
 def serve(requests: Requests, first: Sequence[str], then: Sequence[str]) -> Worker | None:
-    """Import all modules, and fork until nobody can ask. Return in each fork what it shall be, here None.
+    """Import all modules, and fork for requests. Return in each fork its worker, and None here at the end.
 
-    The first workers, which run Serve's controller and proxy, need the `first` modules alone: they are forked
-    while a fork of this process imports the others. All later ones are forks of that.
+    The first workers, which run Serve's controller and proxy, need only the `first` modules. They are forked
+    while a fork of this process imports the others. All later workers are forks of that fork.
     """
     with suppress(EOFError):
         for name in first:
@@ -124,7 +124,7 @@ def serve(requests: Requests, first: Sequence[str], then: Sequence[str]) -> Work
             return None
         if then:
             ready, imported = os.pipe()
-            gc.freeze()  # Else the collector of each fork writes to every page, and none stays shared.
+            gc.freeze()  # Otherwise each fork's collector writes to every page, and none stays shared.
             if os.fork():
                 os.close(imported)
                 return _serve_early(requests, ready)
@@ -155,7 +155,7 @@ def _serve_early(requests: Requests, ready: int) -> Worker | None:
 
 
 def _import(name: str) -> None:
-    """Import what can be imported; a worker that needs the rest says why it cannot."""
+    """Import a module if possible. A worker that needs one that failed reports why."""
     with suppress(Exception):
         importlib.import_module(name)
 
@@ -169,17 +169,17 @@ def _read(stub: socket.socket, size: int) -> WorkerRequest:
 
 
 def main(*early: str) -> None:
-    """Serve workers, once told what; import the `early` modules until then. Each fork runs Ray's program."""
+    """Import the `early` modules until orders arrive, then serve workers. Each fork runs Ray's program."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # The kernel then buries forks that end.
+    signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # The kernel then reaps forks that end.
     skip_unneeded_imports()
     orders = await_orders(early)
-    if orders is None or "ray" in sys.modules:  # It has read another environment.
+    if orders is None or "ray" in sys.modules:  # Ray has read another environment.
         return
     os.environ.clear()
     os.environ.update(orders.environment)
     with orders.listener as listener:
-        listener.setblocking(False)  # Where two processes see the same request, one finds none.
+        listener.setblocking(False)  # If two processes see the same request, one finds none.
         requests = Requests(listener, dict(os.environ))  # Imports change the environment.
         if any(name.startswith("ray.") for name in orders.first):
             draw_class_numbers_elsewhere()

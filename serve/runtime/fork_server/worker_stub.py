@@ -1,7 +1,7 @@
-"""Start one of Ray's workers: ask the fork server for it, else be it, as Ray's own program is.
+"""Start a Ray worker: request it from the fork server, or else run Ray's own program here.
 
 Ray's node runs `python worker_stub.py ARGUMENTS` in place of `python default_worker.py ARGUMENTS`. It imports
-nothing but the standard library's smallest parts, and ends once Ray's node knows the worker.
+only small parts of the standard library, and ends once Ray's node knows the forked worker.
 """
 
 import json
@@ -16,20 +16,20 @@ SOCKET = "SCENEWRIGHT_FORK_SERVER"
 PROGRAM = "SCENEWRIGHT_WORKER_PROGRAM"
 """The environment variable with the path of Ray's own program for workers."""
 LIKE_THE_SERVER = ("PYTHONPATH", "PYTHONHOME", "VIRTUAL_ENV", "LD_LIBRARY_PATH", "LD_PRELOAD")
-"""The variables that decide which code a process imports: where they differ, a fork is no such worker."""
+"""The variables that decide which code a process imports. If they differ, a fork cannot be the worker."""
 NUMBER_BYTES = 8
 GO, CONNECTED = b"g", b"c"
 """The stub's message to its fork, and the fork's to its stub once Ray's node knows it."""
 FORKED_WITHIN_S = 120.0
 CONNECTED_WITHIN_S = 60.0
-"""Ray's node itself waits for 300 s (PATIENT in private_ray.py), and falling back needs its part of them."""
+"""Ray's node itself waits for 300 s (PATIENT in private_ray.py), and the fallback needs a part of them."""
 
 
 def forked_for(path: str, program: str) -> bool:
-    """Return whether a fork of the server at `path` now is this worker, and Ray's node knows it.
+    """Return whether a fork of the server at `path` is now this worker, and Ray's node knows it.
 
-    Where it is not, no such fork runs, so that this process can become the worker itself. The node would wait
-    long for a worker that died while it started, and takes two with one number for the same.
+    If not, no such fork runs, so that this process can become the worker itself. The node would wait long for
+    a worker that died while it started, and would take two workers with one number for the same.
     """
     try:
         with socket.socket(socket.AF_UNIX) as server:
@@ -45,7 +45,7 @@ def forked_for(path: str, program: str) -> bool:
                 return server.recv(1) == CONNECTED
             except TimeoutError:
                 os.kill(number, signal.SIGKILL)
-                return server.recv(1) == CONNECTED  # Else its end, once it is gone.
+                return server.recv(1) == CONNECTED  # Otherwise empty, once the fork is gone.
     except OSError:
         return False
 
@@ -67,7 +67,7 @@ def _request(server: socket.socket, program: str) -> None:
 
 
 def _umask() -> int:
-    """Return it as it is: to read it one has to set it."""
+    """Return the umask. It can only be read by setting it, so it is set back."""
     mask = os.umask(0o077)
     os.umask(mask)
     return mask
@@ -82,7 +82,7 @@ def _oom_score() -> str:
 
 
 def main() -> None:
-    """Have a worker forked, or run Ray's own program in this process."""
+    """Get a worker forked, or run Ray's own program in this process."""
     path, program = os.environ.get(SOCKET, ""), os.environ[PROGRAM]
     if path and forked_for(path, program):
         return

@@ -1,4 +1,4 @@
-"""Run the migrations from alembic, over the connection of serve.state.database alone.
+"""Run the migrations from alembic, only over the connection of serve.state.database.
 
 There is no alembic.ini.
 """

@@ -1,4 +1,4 @@
-"""No error shows a regular expression: what is allowed is said in words."""
+"""No error shows a regular expression: the allowed values are described in words."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ SEEN += [MergesOptions, StreamQuery]
 
 
 def patterns(schema: Any) -> Iterator[str]:
-    """Yield what pydantic would show of a core schema."""
+    """Yield the patterns of a core schema, which pydantic would show in its errors."""
     if isinstance(schema, dict):
         if schema.get("type") == "str" and "pattern" in schema:
             yield str(schema["pattern"])

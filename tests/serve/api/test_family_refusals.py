@@ -1,4 +1,4 @@
-"""Refuse over HTTP a field that a model's family has no use for, on every route that has layers."""
+"""Fields that a model's family does not use are refused over HTTP, on every route that has layers."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ NEGATED = {"prompt": "a castle", "negative_prompt": "people"}
 
 @pytest.fixture
 def client(client_with: Callable[..., httpx.AsyncClient]) -> httpx.AsyncClient:
-    """Both layers are said to be painted by FLUX.1 schnell."""
+    """Return a client of a service that is configured with FLUX.1 schnell for both layers."""
     layer = {"generator": {"backend": "simulated", "model": {"source": SCHNELL}}}
     return client_with(character=layer, background=layer)
 
@@ -60,7 +60,7 @@ async def test_a_field_without_a_use_is_refused(
     response = await client.post(route, json=body)
     error = response.json()["error"]
     assert (response.status_code, error["code"], error["param"]) == (422, "invalid_request", param)
-    assert f"is not for {SCHNELL}: FLUX.1 [schnell] " in error["message"]
+    assert f"is not supported by {SCHNELL}: FLUX.1 [schnell] " in error["message"]
 
 
 async def test_a_silent_request_is_painted_as_the_model_likes(client: httpx.AsyncClient) -> None:
@@ -78,7 +78,7 @@ async def test_a_silent_request_is_painted_as_the_model_likes(client: httpx.Asyn
 
 @pytest.fixture
 def distilled(client_with: Callable[..., httpx.AsyncClient], tmp_path: Path) -> httpx.AsyncClient:
-    """Both layers are said to be painted by a Stable Diffusion XL that was distilled for guidance."""
+    """Return a client of a service with a guidance-distilled Stable Diffusion XL for both layers."""
     folder = tmp_path / "fast-xl"
     for name, content in (
         ("model_index.json", {"_class_name": "StableDiffusionXLPipeline"}),
@@ -97,9 +97,9 @@ def distilled(client_with: Callable[..., httpx.AsyncClient], tmp_path: Path) -> 
         (
             {"negative_prompt": "people"},
             "negative_prompt",
-            "Stable Diffusion XL distilled for guidance reads",
+            "Stable Diffusion XL distilled for guidance takes none",
         ),
-        ({"speed": {"cache": 2}}, "speed.cache", "distilled for guidance paints without rows of guidance"),
+        ({"speed": {"cache": 2}}, "speed.cache", "distilled for guidance computes no guidance to reuse"),
         ({"pose": {"keypoints": KEYPOINTS}, "image": INLINE}, "pose", "pose together with image_to_image"),
     ],
 )
@@ -121,7 +121,7 @@ async def test_a_pose_is_refused_by_the_name_of_the_member_it_would_start_from(
     response = await distilled.post("/v1/characters", json=posed)
     error = response.json()["error"]
     assert (response.status_code, error["param"]) == (422, "pose")
-    assert "image_to_image, and the picture starts from the reference of mira" in error["message"]
+    assert "and the layer starts from the reference of the cast member mira" in error["message"]
 
 
 async def test_a_distilled_model_reads_its_scale(distilled: httpx.AsyncClient) -> None:

@@ -1,4 +1,4 @@
-"""Find a pose's feet, and stand a scene's figures on them."""
+"""Finding a pose's feet, and placing a scene's figures on them."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ SOLE_Y = 0.86 + 0.16 * 0.18
     ("pose", "feet"),
     [
         (STANDING, (0.5, SOLE_Y)),
-        (moved(10, 0.3, 0.7), (0.58, SOLE_Y)),  # The right foot is lifted.
+        (moved(10, 0.3, 0.7), (0.58, SOLE_Y)),  # the right foot is lifted
         (moved(13, 0.58, 0.86, 0), (0.42, SOLE_Y)),
-        (moved(9, 0, 0, 0)[:13] + moved(13, 0, 0, 0)[13:], (0.42, 0.86)),  # No knee: no shin to measure by.
+        (moved(9, 0, 0, 0)[:13] + moved(13, 0, 0, 0)[13:], (0.42, 0.86)),  # no knee, so no shin to measure
         (moved(10, 0.4, 1.0), (0.4, 1.0)),
         ((), None),
         (tuple((x, y, 0.0 if index in (10, 13) else 1.0) for index, (x, y, _) in enumerate(STANDING)), None),

@@ -1,4 +1,4 @@
-"""`loras` of a layer: what they become in its job, where `/v1/models` lists them, and what is refused."""
+"""`loras` of a layer: their form in its job, their place in `/v1/models`, and what is refused."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ OTHER = "someone/anime-tune"
 
 @pytest.fixture
 def config(tmp_path: Path) -> ServiceConfig:
-    """Figures have a folder, and so has the second model of places; its first has none."""
+    """Configure LoRA folders for the figures and for the places' second model; their first model has none."""
     for name in ("ink", "wash"):
         write_lora(tmp_path / "figures", name, seed=len(name))
     write_lora(tmp_path / "figures", "dora", **{f"{UNET}.dora_scale": np.zeros(4, np.float32)})
@@ -74,7 +74,7 @@ def test_a_job_has_each_lora_by_the_hash_of_its_file(config: ServiceConfig, tmp_
             {"prompt": "a", "seed": 1, "loras": [{"name": "ink", "scale": scale}]}
         )
         keys.append(admit_layer("character", layer, config, "id").cache_key)
-    assert len(set(keys)) == 3, "equal jobs have equal LoRAs"
+    assert len(set(keys)) == 3, "LoRAs are part of the cache key"
 
 
 def test_the_listing_has_them_with_the_layers_that_may_name_them(
@@ -111,11 +111,11 @@ def test_a_model_of_both_layers_lists_each_of_them_once(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("loras", "param", "said"),
     [
-        ([{"name": "nowhere"}], "loras.0.name", "none of the LoRAs of storybook-character, which are"),
-        ([{"name": "ink"}, {"name": "Ink"}], "loras.1.name", "which are dora, ink, wash"),
-        ([{"name": "../places/mist"}], "loras.0.name", "is none of"),
-        ([{"name": "ink.safetensors"}], "loras.0.name", "is none of"),
-        ([{"name": "ink"}, {"name": "ink", "scale": 0.5}], "loras.1.name", "the LoRA ink is there twice"),
+        ([{"name": "nowhere"}], "loras.0.name", "is not a LoRA of storybook-character; available: "),
+        ([{"name": "ink"}, {"name": "Ink"}], "loras.1.name", "available: dora, ink, wash"),
+        ([{"name": "../places/mist"}], "loras.0.name", "is not a LoRA of"),
+        ([{"name": "ink.safetensors"}], "loras.0.name", "is not a LoRA of"),
+        ([{"name": "ink"}, {"name": "ink", "scale": 0.5}], "loras.1.name", "the LoRA ink is given twice"),
         ([{"name": "dora"}], "loras.0.name", "the LoRA dora cannot be used: it is a DoRA"),
     ],
 )
@@ -128,7 +128,7 @@ def test_what_is_refused_by_name(config: ServiceConfig, loras: Any, param: str, 
 
 def test_a_model_without_a_folder_takes_none(config: ServiceConfig) -> None:
     request = LayerRequest.model_validate({"prompt": "a", "loras": [{"name": "ink"}]})
-    with pytest.raises(UnsupportedTask, match="storybook-background takes no LoRAs here") as raised:
+    with pytest.raises(UnsupportedTask, match="no LoRAs for storybook-background") as raised:
         admit_layer("background", request, config, "id")
     assert raised.value.param == "loras"
 

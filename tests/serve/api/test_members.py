@@ -1,4 +1,4 @@
-"""Members of the cast in a request's layers: what they fill in, and what stays as it was sent."""
+"""Members of the cast in a request's layers: the fields that they fill in, and those that stay as sent."""
 
 from __future__ import annotations
 
@@ -71,7 +71,7 @@ def test_a_model_that_starts_from_no_picture_is_given_none() -> None:
     config = CONFIG.model_copy(update={"character": settings})
     layer = with_members(character(), {"mira": MIRA}, config)
     assert layer.image is None and layer.prompt == "a girl, waves"
-    assert layer.use is not None and layer.use.reference == FIRST, "it is compared with her all the same"
+    assert layer.use is not None and layer.use.reference == FIRST, "it is still compared with her"
 
 
 def test_a_model_that_paints_by_references_is_given_all_of_hers(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,4 +1,4 @@
-"""POST /v1/merges: two files in, a scene's answer out, and every wrong form refused by name."""
+"""POST /v1/merges: two files in, a scene's response out; errors name the wrong field of a form."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from tests.support.merge_requests import BACKGROUND, CHARACTER, FIGURE, JSON, PL
 
 async def merge(
     client: httpx.AsyncClient,
-    options: Any = None,  # words, a file's tuple, or what will be JSON
+    options: Any = None,  # text, a file's tuple, or an object to be sent as JSON
     headers: dict[str, str] | None = None,
     **changed: Any,
 ) -> httpx.Response:
@@ -65,7 +65,7 @@ async def test_attribution_marks_the_bottom_right(client: httpx.AsyncClient) -> 
         np.asarray(picture(await merge(client, png | {"attribution": marks}))) for marks in (False, True)
     ]
     rows, columns = np.nonzero((plain != marked).any(axis=-1))
-    assert len(rows) > 500, "it is visible"
+    assert len(rows) > 500, "the mark is visible"
     assert rows.min() > 64 and rows.max() >= 120 and columns.max() >= 248
 
 
@@ -126,7 +126,7 @@ async def test_layers_make_other_scenes_and_leave_nothing_behind(client: httpx.A
     pasted = await merge(client, pasting, character=("c.png", files["painted"]), background=place)
     pixels = [np.asarray(Image.open(BytesIO(files[name]))) for name in ("painted", "background")]
     expected, _ = paste(*pixels, MergeOptions("paste", "left", 256, 128))
-    assert picture(pasted).tobytes() == expected.tobytes(), "the position is as it was in the scene"
+    assert picture(pasted).tobytes() == expected.tobytes(), "the position is the scene's"
 
 
 async def test_layers_painted_alone_give_the_scene_of_their_seeds(client: httpx.AsyncClient) -> None:
@@ -255,7 +255,7 @@ BOUNDARY = "limit"
 
 
 def form_of(*parts: tuple[str, bytes]) -> bytes:
-    """A form written by hand: the headers of each part, and what it holds."""
+    """Return a hand-written form of these parts: the headers and the content of each."""
     written = [f"--{BOUNDARY}\r\n{top}\r\n\r\n".encode() + held + b"\r\n" for top, held in parts]
     return b"".join(written) + f"--{BOUNDARY}--\r\n".encode()
 
@@ -277,7 +277,7 @@ def disposed(name: str, more: str = "") -> str:
     ],
 )
 async def test_parts_without_file_names_are_files(client: httpx.AsyncClient, kind: str) -> None:
-    """`curl -F 'character=<c.png'`, and whoever builds a form out of bytes."""
+    """`curl -F 'character=<c.png'` sends such parts, and so do clients that build a form from bytes."""
     form = form_of(
         (disposed("character", ";") + kind, CHARACTER),
         (disposed("background") + kind, BACKGROUND),
@@ -292,7 +292,7 @@ async def test_parts_without_file_names_are_files(client: httpx.AsyncClient, kin
     "kind", ["binary/octet-stream", "application/octet-stream", "image/x-png", "image/pjpeg", "IMAGE/PNG"]
 )
 async def test_a_picture_under_another_of_its_types(client: httpx.AsyncClient, kind: str) -> None:
-    """S3 and stores like it say `binary/octet-stream` of what they were told nothing of."""
+    """S3 and similar stores use `binary/octet-stream` for files of unknown type."""
     response = await merge(client, SMALL, character=("c", CHARACTER, kind))
     assert response.content == (await merge(client, SMALL)).content
 

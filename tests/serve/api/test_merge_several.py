@@ -1,4 +1,4 @@
-"""POST /v1/merges with several characters: each stands where its place in `figures` says."""
+"""POST /v1/merges with several characters: each is placed by its entry in `figures`."""
 
 from __future__ import annotations
 

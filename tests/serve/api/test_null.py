@@ -1,4 +1,4 @@
-"""`null` means left out, on every optional field of every request that the OpenAPI page describes."""
+"""`null` means omitted, for every optional field of every request that the OpenAPI page describes."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def subclasses(shape: type[Wire]) -> Iterator[type[Wire]]:
 
 
 def bodies() -> Iterator[dict[str, Any]]:
-    """The schemas of all that the page says is sent, the fields of a form that are JSON among them."""
+    """Yield the schemas of all request bodies in the page, and of the JSON fields of forms."""
     for operations in page()["paths"].values():
         for operation in operations.values():
             for kind, content in operation.get("requestBody", {}).get("content", {}).items():
@@ -65,7 +65,7 @@ def bodies() -> Iterator[dict[str, Any]]:
 
 
 def shapes() -> list[type[Wire]]:
-    """The classes of what is sent, found by the page's titles: a new route's is among them."""
+    """Return the classes of the request bodies by the page's titles, so that new routes are included."""
     known = {shape.__name__: shape for shape in subclasses(Wire)}
     return [known[schema["title"]] for schema in bodies()]
 
@@ -78,13 +78,13 @@ def inner_shapes(annotation: Any) -> Iterator[type[Wire]]:
 
 
 def minimal(shape: type[Wire], beside: str = "", null: bool = False) -> dict[str, Any]:
-    """Return what a request needs beside one field, or where that one is null."""
-    if shape is PictureInput:  # One of its two fields.
+    """Return the fields that a request needs beside `beside`, or if that field is null."""
+    if shape is PictureInput:  # needs one of its two fields
         return {"b64_json": "a"} if beside == "id" else {"id": "a"}
     if shape is Pose:
         others = {"image": {"keypoints": KEYPOINTS}, "keypoints": {"image": {"id": "a"}}}
         return others[beside] if null else {}
-    if shape is PageChange:  # One of its fields at least.
+    if shape is PageChange:  # needs at least one field
         return {"alt": "a"} if beside == "text" else {"text": "a"}
     if shape is StoryChange:
         return {"author": "a"} if beside == "title" else {"title": "a"}
@@ -96,7 +96,7 @@ def minimal(shape: type[Wire], beside: str = "", null: bool = False) -> dict[str
 
 
 def nulled(shape: type[Wire]) -> Iterator[tuple[str, dict[str, Any], dict[str, Any]]]:
-    """The path of each optional field at any depth, a body in which it is null, and one without it."""
+    """Yield each optional field's path at any depth, a body in which it is null, and one without it."""
     for name, field in shape.model_fields.items():
         if not field.is_required():
             base = minimal(shape, name, null=True)
@@ -147,7 +147,7 @@ def test_the_walk_reaches_every_depth_and_every_route() -> None:
 
 
 def properties(schema: Any) -> Iterator[tuple[str, bool, dict[str, Any]]]:
-    """Each property of a schema at any depth: its name, whether it is required, and its own schema."""
+    """Yield each property of a schema at any depth: its name, whether it is required, and its own schema."""
     if isinstance(schema, list):
         for each in schema:
             yield from properties(each)

@@ -206,7 +206,7 @@ def test_a_limit_is_the_same_however_far_a_value_is_beyond_it(
     ],
 )
 def test_a_limit_that_is_set_is_the_one_that_counts(limits: dict[str, Any], changes: dict[str, Any]) -> None:
-    """The wire format had narrower bounds of its own, so that these did nothing."""
+    """The wire format once had narrower bounds of its own, so that these limits had no effect."""
     admitted(ServiceConfig.model_validate({"limits": limits}), **changes)
 
 
@@ -246,7 +246,7 @@ def test_a_model_must_be_the_one_that_is_served() -> None:
         param, message = refusal(character={"prompt": "a", "model": other})
         assert (param, message) == (
             "character.model",
-            "this service paints the character with storybook-character",
+            "character.model must be one that this service paints the character with: storybook-character",
         )
 
 

@@ -80,7 +80,7 @@ def test_the_other_names() -> None:
 def test_both_names_of_one_thing_are_refused(name: str, alias: str) -> None:
     param, message = fault(character={"prompt": "a", name: 3, alias: 4})
     assert param == "character"
-    assert message == f"character: {alias} is another name of {name}: give one of them"
+    assert message == f"character: {alias} is another name for {name}: give only one of them"
 
 
 @pytest.mark.parametrize(

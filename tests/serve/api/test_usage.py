@@ -1,4 +1,4 @@
-"""Report what an answer took, on every route that paints, in each form of an answer."""
+"""Responses report their usage, on every route that paints and in each format."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The same databases as for jobs: keys lie beside them."""
+"""The same databases as for jobs, since keys are stored beside them."""
 
 from __future__ import annotations
 

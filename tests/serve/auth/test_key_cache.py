@@ -1,4 +1,4 @@
-"""Keys as an edge replica knows them: new ones at once, and strangers at a bounded cost."""
+"""An edge replica's cache of keys: new keys are known at once, and unknown ones have a bounded cost."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def store(tmp_path: Path) -> KeyStore:
 
 
 class Reads:
-    """A store whose reads are counted."""
+    """A store that counts its reads."""
 
     def __init__(self, store: KeyStore) -> None:
         self._store, self.count = store, 0
@@ -50,7 +50,7 @@ async def test_a_new_key_is_known_at_its_first_request(store: KeyStore) -> None:
 async def test_a_new_key_is_known_where_timers_end_early(
     store: KeyStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Ray's event loop is uvloop, whose timers go by whole milliseconds."""
+    """Ray's event loop is uvloop, whose timers have a resolution of a millisecond."""
     sleep = asyncio.sleep
     monkeypatch.setattr(asyncio, "sleep", lambda seconds: sleep(0))
     ticks = count()

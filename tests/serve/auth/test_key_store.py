@@ -1,4 +1,4 @@
-"""Tenants and keys as they are kept, in SQLite and in PostgreSQL."""
+"""The store of tenants and keys, in SQLite and in PostgreSQL."""
 
 from __future__ import annotations
 
@@ -38,9 +38,9 @@ def test_a_tenant_has_several_keys_and_one_set_of_limits(kept: KeyStore) -> None
 
 def test_a_name_that_is_taken_is_no_way_into_another_tenant(kept: KeyStore) -> None:
     kept.create("the site", ("jobs",))
-    with pytest.raises(KeyFault, match="there is a tenant the site already"):
+    with pytest.raises(KeyFault, match="there is already a tenant the site"):
         kept.create("the site", ("jobs",))
-    with pytest.raises(KeyFault, match="has its limits already"):
+    with pytest.raises(KeyFault, match="already has limits"):
         kept.create("more", ("jobs",), "the site", rate=9.0)
     assert len(kept.all()) == 1
 

@@ -1,4 +1,4 @@
-"""Make keys, and end them."""
+"""Creating and ending keys."""
 
 from __future__ import annotations
 

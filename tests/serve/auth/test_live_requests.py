@@ -1,4 +1,4 @@
-"""A key that ends takes along what waits or streams for it, and nothing else."""
+"""A key's waiting and streaming requests end with the key, and no others do."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ START = {"type": "http.response.start", "status": 200}
 
 
 class Held:
-    """An application that begins an answer of some kind, and waits to be told to go on."""
+    """An application that begins a response if it has a `kind`, and waits for `on` to finish it."""
 
     def __init__(self, kind: bytes | None) -> None:
         self._kind = kind
@@ -72,7 +72,7 @@ def body(sent: list[Message]) -> str:
 async def revoked_meanwhile(
     app: AuthMiddleware, held: Held, store: KeyStore, requested: Callable[..., Any]
 ) -> list[Message]:
-    """Return what a request is sent whose key is revoked while the application has it."""
+    """Return what is sent to a request whose key is revoked while the application handles it."""
     key, whole = store.create("x", ("generate",))
     sending = asyncio.create_task(requested(app, whole))
     await held.reached.wait()
@@ -104,7 +104,7 @@ async def test_what_waits_is_answered_401(store: KeyStore, requested: Callable[.
 async def test_an_answer_that_is_being_sent_is_sent_whole(
     store: KeyStore, requested: Callable[..., Any]
 ) -> None:
-    """And so is another key's, of the same tenant."""
+    """The response to another key of the same tenant is not affected either."""
     picture, other, canary = Held(b"image/png"), Held(None), Held(None)
     key, whole = store.create("x", ("generate",))
     _, second = store.create("y", ("generate",), "x")

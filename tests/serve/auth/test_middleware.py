@@ -1,4 +1,4 @@
-"""Keys: who is asked for one, what each may do, and whose job is whose."""
+"""Keys: which requests need one, what each key may do, and which jobs it may see."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ Send = Callable[..., httpx.AsyncClient]
 
 @pytest.fixture
 def send(config: ServiceConfig, graph: Graph, tmp_path: Path) -> Send:
-    """A client with a key of these scopes, or without one, from this machine or another."""
+    """Yield clients with a key of these scopes, or without one, from this machine or another."""
     store, numbers = open_keys(tmp_path), itertools.count()
 
     def make(
@@ -67,7 +67,7 @@ def send(config: ServiceConfig, graph: Graph, tmp_path: Path) -> Send:
 async def test_which_services_require_a_key(
     send: Send, authentication: str | None, address: str, status: int
 ) -> None:
-    """Istio's sidecar hands on every request from 127.0.0.6, Linkerd's from 127.0.0.1."""
+    """Istio's sidecar forwards every request from 127.0.0.6, Linkerd's from 127.0.0.1."""
     client = send(authentication=authentication, address=address)
     assert (await client.get("/v1/models")).status_code == status
     assert (await client.get("/healthz")).status_code == 200
@@ -125,10 +125,14 @@ async def test_anothers_job_is_not_there(send: Send) -> None:
 async def test_a_quota_of_work(send: Send) -> None:
     client = send("generate", rate=0.001, burst=0.035)
     spent = [(await client.post("/v1/backgrounds", json=SMALL)).status_code for _ in range(6)]
-    assert spent == [200] * 4 + [429] * 2, "64 x 64 x 1 step is 0.0041 megapixel-steps, and so is its file"
+    assert spent == [200] * 4 + [429] * 2, (
+        "64 x 64 x 1 step costs 0.0041 megapixel-steps, and so does its file"
+    )
     refused = await client.post("/v1/scenes", json=SCENE)
     assert (error_of(refused)["code"], int(refused.headers["retry-after"]) > 1) == ("rate_limited", True)
-    assert (await client.post("/v1/backgrounds", json={})).status_code == 422, "and a wrong one costs nothing"
+    assert (await client.post("/v1/backgrounds", json={})).status_code == 422, (
+        "an invalid request costs nothing"
+    )
 
 
 async def test_a_quota_of_requests_at_once(send: Send) -> None:
@@ -148,7 +152,7 @@ async def test_keys_that_cannot_be_read(send: Send, tmp_path: Path) -> None:
     database.rmdir()
     aside.rename(database)
     assert (await client.get("/v1/models")).status_code == 200
-    assert (await send().get("/v1/models")).status_code == 401, "no key is asked of a database"
+    assert (await send().get("/v1/models")).status_code == 401, "without a key the database is not read"
 
 
 async def test_a_key_that_expires(send: Send, tmp_path: Path) -> None:
@@ -193,7 +197,7 @@ async def test_an_admin_sees_ends_and_releases_all_jobs(send: Send) -> None:
     assert (await admin.get(job)).json()["tenant"] == "tenant 0"
     assert (await yours.post(f"{job}/release")).status_code == 404
     assert (await admin.post(f"{job}/release")).json()["status"] == "queued"
-    assert (await admin.get(f"{job}/scenes/0")).status_code == 404, "pictures are the tenant's"
+    assert (await admin.get(f"{job}/scenes/0")).status_code == 404, "pictures belong to the tenant"
     assert (await admin.delete(job)).json()["status"] == "cancelled"
     assert (await mine.get(job)).json()["status"] == "cancelled"
 

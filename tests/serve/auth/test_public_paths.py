@@ -1,4 +1,4 @@
-"""Answer without a key only what is listed, whatever is before the path."""
+"""Only the listed paths are answered without a key, whatever the prefix."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ async def test_nothing_else_is_answered(app: ASGIApp, prefix: str, way: str) -> 
     if prefix:
         assert (await client.get(prefix)).status_code == 307
     for method, path in GUARDED:
-        url = httpx.URL("http://localhost").copy_with(raw_path=f"{prefix}{path}".encode())  # As it is.
+        url = httpx.URL("http://localhost").copy_with(raw_path=f"{prefix}{path}".encode())  # not normalised
         refused = await client.request(method, url)
         assert (refused.status_code, refused.headers["www-authenticate"]) == (401, "Bearer"), path
 
@@ -66,7 +66,7 @@ async def test_a_key_s_scope_counts_under_a_prefix_too(app: ASGIApp, tmp_path: P
 
 
 async def test_a_path_beside_the_prefix_is_no_public_one(app: ASGIApp) -> None:
-    """HAProxy's way into a replica compares letters: /paint is the prefix of /painting too."""
+    """HAProxy's route to a replica compares prefixes as text: /paint is a prefix of /painting too."""
     client = client_of(mounted(app, "/paint"))
     for path in ("/painting/healthz", "/paintv1/models", "/v1/models"):
         assert error_of(await client.get(path))["code"] == "unauthenticated"

@@ -37,7 +37,7 @@ def test_no_more_is_lent_than_the_burst_and_what_the_rate_has_given(store: Quota
     refused = over(store, 4.4375, RATE, 1.0)
     assert (refused.reason, refused.wait_s) == ("rate", pytest.approx(1.0))
     assert store.borrow("a", 4.4375, RATE, 2.0).amount == pytest.approx(4.4375)
-    # A long while later it is the burst again, and no more.
+    # Much later the burst is available again, and no more.
     assert over(store, 10.1, RATE, 1e6).reason == "rate"
     assert store.borrow("a", 10.0, RATE, 1e6).amount == 10.0
 
@@ -77,7 +77,7 @@ def test_the_first_refusal_of_a_month_is_reported_where_there_is_an_address(
         "timestamp": "2026-12-02T00:00:00+00:00",
         "data": {"tenant": "a", "month": "2026-12", "monthly_budget": 100.0},
     }
-    assert outbox.forget(engine, december + outbox.KEPT_S + 1) == 0  # It is still to be sent.
+    assert outbox.forget(engine, december + outbox.KEPT_S + 1) == 0  # it is not sent yet
     outbox.delivered(engine, delivery, december)
     assert outbox.forget(engine, december + outbox.KEPT_S + 1) == 1
 
@@ -99,7 +99,7 @@ def test_what_comes_back_can_be_lent_again_in_its_own_month(store: QuotaStore) -
     december = NOVEMBER + 2 * DAY_S
     store.give_back("a", loan)
     assert store.borrow("a", 10.0, Limits(monthly_budget=10.0), december).amount == 10.0
-    store.give_back("a", loan)  # Of November, so it is nothing to December's.
+    store.give_back("a", loan)  # from November, so December's budget does not change
     assert over(store, 1.0, Limits(monthly_budget=10.0), december).reason == "budget"
 
 
@@ -112,12 +112,12 @@ def test_what_jobs_paint_counts_in_the_month_too(store: QuotaStore, engine: Engi
     with engine.begin() as connection:
         spend_budget(connection, "a", 70.0, NOVEMBER)
         spend_budget(connection, "a", 25.0, NOVEMBER)
-        spend_budget(connection, "b", 5.0, NOVEMBER)  # It has no budget.
+        spend_budget(connection, "b", 5.0, NOVEMBER)  # b has no budget
         spend_budget(connection, "", 5.0, NOVEMBER)
     assert over(store, 6.0, BUDGET, NOVEMBER).reason == "budget"
     assert store.borrow("a", 5.0, BUDGET, NOVEMBER).amount == pytest.approx(5.0)
     with engine.begin() as connection:
-        spend_budget(connection, "a", 500.0, NOVEMBER)  # What was admitted is painted to its end.
+        spend_budget(connection, "a", 500.0, NOVEMBER)  # admitted work is finished
     assert over(store, 1.0, BUDGET, NOVEMBER).reason == "budget"
 
 

@@ -65,9 +65,11 @@ def test_requests_at_once() -> None:
         inside.enter_context(quota.under_way(clock))
         with pytest.raises(Refusal) as refused, quota.under_way(clock):
             pass
-        assert refused.value.retry_after_s == pytest.approx(5.0), "the last took 6 s, the oldest has had 1"
+        assert refused.value.retry_after_s == pytest.approx(5.0), (
+            "the last request took 6 s, the oldest has run for 1"
+        )
     with quota.under_way(clock), quota.under_way(clock):
-        """There is room again."""
+        """Both are admitted again."""
 
 
 @given(st.lists(st.tuples(st.floats(0, 5), st.floats(0, 3)), max_size=50))

@@ -1,4 +1,4 @@
-"""The limits of a tenant, over two edge replicas that share nothing but the database."""
+"""The limits of a tenant, across two edge replicas that share only the database."""
 
 from __future__ import annotations
 
@@ -31,12 +31,12 @@ from tests.support.scene_requests import SCENE
 
 SMALL = {"num_inference_steps": 4, "width": 64, "height": 96}
 COST = 5 * 64 * 96 / 1e6
-"""Four steps, and the file."""
+"""The cost of four steps and the file."""
 Replica = Callable[[], httpx.AsyncClient]
 
 
 class Counted(QuotaStore):
-    """Counts its transactions; `down` makes each fail."""
+    """A store that counts its transactions; `down` makes each one fail."""
 
     def __init__(self, engine: Engine) -> None:
         super().__init__(engine)
@@ -68,7 +68,7 @@ def quota(store: QuotaStore, **limits: float) -> SharedQuota:
 
 
 async def spent(quotas: list[SharedQuota], amount: float, most: int = 1_000) -> float:
-    """Spend in turn until every replica refuses; return how much that was."""
+    """Spend from the quotas in turn until all refuse; return the amount."""
     total = 0.0
     for _ in range(most):
         refused = 0
@@ -80,7 +80,7 @@ async def spent(quotas: list[SharedQuota], amount: float, most: int = 1_000) -> 
                 refused += 1
         if refused == len(quotas):
             return total
-    raise AssertionError("it never ended")
+    raise AssertionError("the quotas never refused")
 
 
 @pytest.mark.parametrize(
@@ -88,7 +88,7 @@ async def spent(quotas: list[SharedQuota], amount: float, most: int = 1_000) -> 
 )
 async def test_several_replicas_spend_no_more_than_one_may(store: Counted, limits: dict[str, float]) -> None:
     replicas = [quota(store, **limits) for _ in range(3)]
-    # The part that another replica still holds may be missing at the very end.
+    # At the end, the part that another replica has borrowed may be missing.
     assert 8.0 <= await spent(replicas, 0.25) <= 10.0 + 1e-6
 
 
@@ -114,7 +114,7 @@ async def test_what_nobody_spends_comes_back_for_the_others(
     monkeypatch.setattr(shared_quota, "IDLE_S", 0.01)
     one, other = (quota(store, rate=1e-9, burst=8.0, monthly_budget=8.0) for _ in range(2))
     await one.charge(8.0, 0.0)
-    one.give_back(8.0)  # Nothing was made.
+    one.give_back(8.0)  # nothing was painted
     await eventually(lambda: store.given)
     await other.charge(8.0, 0.0)
     with pytest.raises(OverLimit):
@@ -166,7 +166,7 @@ async def test_an_empty_budget_is_seen_by_what_costs_nothing_yet(store: Counted)
 
 @pytest.fixture
 async def replica(config: ServiceConfig, graph: Graph, tmp_path: Path) -> AsyncIterator[Replica]:
-    """Edge replicas of one service, and a key whose tenant may paint three small pictures."""
+    """Yield edge replicas of one service, with a key whose tenant may paint three small pictures."""
     keyed = config.model_copy(update={"state_dir": str(tmp_path), "authentication": "required"})
     _, whole = open_keys(tmp_path).create("a", ("generate", "jobs"), rate=1e-6, burst=3.5 * COST)
     clients: list[httpx.AsyncClient] = []
@@ -200,7 +200,7 @@ async def test_jobs_are_taken_from_the_month_and_refused_once_it_is_used_up(
             answer = await client.post("/v1/jobs", json={"scenes": [SCENE]})
             return answer if answer.status_code == 429 else None
 
-        # The amount that the first check borrowed comes back within seconds.
+        # The amount that the first check borrowed is returned within seconds.
         answer = await eventually(refused)
         assert answer.json()["error"]["code"] == "rate_limited"
         assert 0 < int(answer.headers["Retry-After"]) <= 31 * 86_400

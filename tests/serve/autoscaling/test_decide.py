@@ -1,4 +1,4 @@
-"""The joint policy as a function: bounded, monotone, quick upwards, slow downwards, together."""
+"""The joint policy as a function: bounded, monotone, quick upwards, slow downwards, joint for all layers."""
 
 from __future__ import annotations
 
@@ -171,11 +171,11 @@ WINDOWS_S = (5, 10, 20, 40, 60)
 @pytest.mark.parametrize(
     ("counts", "age_s", "rate"),
     [
-        ((8, 12, 20, 40, 60), 900.0, 1.0),  # A steady load, and a few more by chance.
-        ((40, 45, 55, 75, 95), 900.0, 8.0),  # Eight times as many in the last five seconds.
-        ((40, 80, 160, 180, 200), 900.0, 8.0),  # The same, twenty seconds later.
-        ((0, 0, 100, 200, 300), 900.0, 0.0),  # Over since ten seconds.
-        ((2, 2, 2, 2, 2), 2.0, 1.0),  # Counted for two seconds only.
+        ((8, 12, 20, 40, 60), 900.0, 1.0),  # a steady load, with a few more requests by chance
+        ((40, 45, 55, 75, 95), 900.0, 8.0),  # eight times as many in the last five seconds
+        ((40, 80, 160, 180, 200), 900.0, 8.0),  # the same twenty seconds later
+        ((0, 0, 100, 200, 300), 900.0, 0.0),  # no requests for the last ten seconds
+        ((2, 2, 2, 2, 2), 2.0, 1.0),  # counted for only two seconds
         ((0, 0, 0, 0, 0), 900.0, 0.0),
         ((0, 0, 0, 0, 0), 0.0, 0.0),
     ],

@@ -1,4 +1,4 @@
-"""The policy as Ray's controller calls it, with Ray's own contexts and Ray's own rules laid over it."""
+"""The policy as Ray's controller calls it, with Ray's contexts and Ray's own rules applied to its result."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def report(
 
 
 def context(name: str, *reports: dict[str, float], **changes: Any) -> AutoscalingContext:
-    """Each replica's report is the last of a series that began with zeros."""
+    """Return a context in which each replica's report is the last of a series that begins with zeros."""
     raw: dict[str, dict[str, list[Any]]] = {}
     for replica, values in enumerate(reports):
         for metric, value in values.items():
@@ -97,7 +97,7 @@ def test_each_model_of_a_layer_is_decided_by_its_own_work() -> None:
 
 
 def test_what_is_remembered_travels_through_ray() -> None:
-    """Ray copies the state, keeps its own counters in it, and lays its bounds and delays over the answer."""
+    """Ray copies the state, keeps its own counters in it, and applies its bounds and delays to the result."""
     policy: Callable[..., Any] = _apply_app_level_autoscaling_config(JointPolicy(latency_s=8, hold_s=60))
     busy = report(rps=5.0)
     first, states = policy(contexts(context("Character", busy), context("Background", busy)))

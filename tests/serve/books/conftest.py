@@ -1,4 +1,4 @@
-"""Make books whose pictures are noise."""
+"""Books whose pictures are noise."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A cover has a colour of its picture, and can be read."""
+"""A cover's colour comes from its picture, and its text is readable on it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A letter has a font, or is an error that names it."""
+"""Every letter has a font, or raises an error that names the letter."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def test_a_sign_changes_no_words_font() -> None:
     ("text", "number"), [("小", "U+5C0F"), ("กขค", "U+0E01"), ("a\U00012000", "U+12000")]
 )
 def test_a_missing_letter_is_named(text: str, number: str) -> None:
-    with pytest.raises(MissingGlyph, match=rf"no font here has the letter .* \(U\+{number[2:]}"):
+    with pytest.raises(MissingGlyph, match=rf"no font of this service has the letter .* \(U\+{number[2:]}"):
         Fonts().for_texts(["fine", text])
 
 

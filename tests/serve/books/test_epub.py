@@ -1,4 +1,4 @@
-"""An EPUB passes epubcheck, and has every text with its letters."""
+"""An EPUB passes epubcheck, and contains every text with the fonts for its letters."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ XHTML = "{http://www.w3.org/1999/xhtml}"
 
 
 def epubcheck() -> list[str] | None:
-    """Return the command. Debian's program is a JAR, which not every machine starts by itself."""
+    """Return the command, if any. Debian's program is a JAR, which not every machine can execute directly."""
     found, java = shutil.which("epubcheck"), shutil.which("java")
     if found is None or not Path(found).read_bytes().startswith(b"PK"):
         return None if found is None else [found]
@@ -84,7 +84,7 @@ def test_the_same_book_is_the_same_bytes(a_book: MakeBook, tmp_path: Path) -> No
 
 @pytest.mark.skipif(epubcheck() is None, reason="epubcheck is not installed")
 def test_epubcheck_finds_nothing(a_book: MakeBook, tmp_path: Path) -> None:
-    """All kinds of books."""
+    """Check books with different scripts, pictures and sizes."""
     draw_font(tmp_path / "han.ttf", "小米下雨")
     books = [
         a_book(["In the <rain> & snow.", LONG, LONGER], author="A & B", sizes=[(64, 512), (512, 64)]),

@@ -1,4 +1,4 @@
-"""Lines break where they may, and none is wider than its box."""
+"""Lines break only at allowed places, and none is wider than its box."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from serve.books.lines import LONGEST_PART, MOST_IN_LINE, UNIT, LineBreaker, pie
 
 
 def breaker() -> LineBreaker:
-    """Every letter is as wide as it is high."""
+    """Return a breaker for a font whose letters are as wide as they are high."""
     return LineBreaker(lambda text: UNIT * len(text))
 
 
@@ -50,13 +50,13 @@ def test_a_word_of_any_length_is_measured_in_small_parts(text: str) -> None:
     assert "".join(lines) == text
     assert max(measured) <= LONGEST_PART and sum(measured) < 30 * len(text)
     assert max(map(len, lines)) <= MOST_IN_LINE
-    assert all(len(line) >= 49 for line in lines[1:-1]), "no line ends where only a part does"
+    assert all(len(line) >= 49 for line in lines[1:-1]), "lines are filled across the parts"
 
 
 @given(st.text(alphabet="ab -。（一二\u0301\n", max_size=60), st.integers(2, 12))
 def test_nothing_is_lost_and_nothing_too_wide(text: str, letters: int) -> None:
     lines = breaker().lines(text, letters * 10 / 0.995, 10)
     assert "".join("".join(lines).split()) == "".join(text.split())
-    # A letter stays with the marks that belong to it.
+    # A letter stays with its combining marks.
     assert all(len(line) <= letters or not any(map(str.isspace, line)) for line in lines)
     assert "".join(pieces(text)) == text

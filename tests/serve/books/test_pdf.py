@@ -1,4 +1,4 @@
-"""A PDF holds every text whole, beside every picture, and says what the pictures show."""
+"""A PDF contains every text in full, beside every picture, and the pictures' descriptions."""
 
 from __future__ import annotations
 
@@ -56,11 +56,11 @@ def test_every_text_is_whole_and_beside_its_picture(
                 pictures += 1
                 _, bottom, _, top = shown.get_bounds()
                 assert all(box[3] <= bottom or box[1] >= top for box in boxes)
-        assert pictures == len(texts) + 1  # The first is on the cover too.
+        assert pictures == len(texts) + 1  # the first is also on the cover
 
 
 def _text(sheet: Any) -> str:
-    """The text of a sheet, without its number."""
+    """Return the text of a sheet without its number."""
     text = str(sheet.get_textpage().get_text_range())
     return re.sub(r"\s*\d+$", "", text.replace("\ufffe", "").replace("\x02", ""))
 
@@ -108,7 +108,7 @@ def test_right_to_left(a_book: MakeBook, tmp_path: Path) -> None:
     assert sheets[2].right_to_left and not sheets[2].blocks[0].centred
     with pypdfium2.PdfDocument(written(book, tmp_path)) as pdf:
         boxes = _text_boxes(pdf[2])
-        assert max(box[2] for box in boxes) > 530, "lines begin at the right"
+        assert max(box[2] for box in boxes) > 530, "lines begin on the right"
         assert "Mira" in pdf[2].get_textpage().get_text_range()
 
 
@@ -126,7 +126,7 @@ def test_letters_of_another_font(a_book: MakeBook, tmp_path: Path) -> None:
 
 
 def test_lines_are_about_as_long_as_each_other(a_book: MakeBook) -> None:
-    """No line has one word alone because the one before it was filled first."""
+    """Words are balanced over the lines, instead of leaving one word alone on the last line."""
     fonts = Fonts().for_texts(["a"])
     for words in range(8, 30):
         text = "word " * words

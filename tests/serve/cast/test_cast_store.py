@@ -1,4 +1,4 @@
-"""Rows of the cast, in SQLite and in PostgreSQL: versions, bounds, and the pictures that members hold."""
+"""Rows of the cast, in SQLite and in PostgreSQL: versions, limits, and the pictures that members keep."""
 
 from __future__ import annotations
 
@@ -134,7 +134,7 @@ def test_its_pictures_last_as_long_as_it_does(
     with pytest.raises(Held):
         pictures.remove("a", A, LATE)
     changed = cast.replace("a", "mira", body(A, seed=1), now=LATE)
-    assert changed is not None and changed.references == (A,), "still held, though it is older than a day"
+    assert changed is not None and changed.references == (A,), "still kept, although it is older than a day"
     removed = cast.remove("a", "mira", now=LATE)
     assert removed is not None and len(removed[1]) == 1
     assert pictures.find("a", [A], NOW) == {}

@@ -1,4 +1,4 @@
-"""The names that the client had as a part of the service: the same modules under their old names."""
+"""The client's old module names, from when it was part of the service, refer to the same modules."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ ADDED = {"__main__", "choices", "cli", "commands", "django_settings", "story_age
     "story_methods",
     "webhooks",
 }
-"""The modules that came after the move, or had another name."""
+"""The modules that were added after the move, or had another name."""
 
 
 @pytest.mark.parametrize(("old", "new"), PAIRS)

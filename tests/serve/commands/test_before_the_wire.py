@@ -1,4 +1,4 @@
-"""End a command that cannot send with a sentence and a code, without a traceback or a secret."""
+"""A command that cannot send ends with a sentence and an exit code, without a traceback or a secret."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def _nothing_in_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def one_sentence(result: Result) -> str:
-    """Return what was said, where the command ended on purpose and without the secret."""
+    """Return the error; check that the command exited on purpose and did not print the secret."""
     assert isinstance(result.exception, SystemExit), result.exception
     assert SECRET not in result.output + result.stderr
     (line,) = (line for line in result.stderr.splitlines() if line.startswith("Error: "))
@@ -67,7 +67,7 @@ def test_the_environment_may_say_where_the_service_is(server: Stub, monkeypatch:
 def test_words_that_are_no_text(words: tuple[str, str], tmp_path: Path) -> None:
     result = run("scene", *words, "--url", NO_ONE, "-o", tmp_path / "s.png")
     assert result.exit_code == 2
-    assert ".prompt holds half of a character, or bytes that are not UTF-8" in one_sentence(result)
+    assert ".prompt contains a lone surrogate, or bytes that are not UTF-8" in one_sentence(result)
 
 
 @pytest.mark.parametrize(
@@ -83,7 +83,7 @@ def test_words_that_are_no_text(words: tuple[str, str], tmp_path: Path) -> None:
             b"7",
         ),
         *(b'[{"character": "\\ud83d", "background": "b"}]', b"[" + b"9" * 5_000 + b"]", b'{"scenes": {}}'),
-        b'{"scenes": [], "webhook": {"url": "https://a.example"}}',  # Was left out without a word.
+        b'{"scenes": [], "webhook": {"url": "https://a.example"}}',  # was ignored silently
     ],
 )
 def test_a_file_that_holds_no_scenes(content: bytes, tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""Serve scripts/demo --keep on the port that everything looks at, and on no other where that is taken."""
+"""scripts/demo --keep serves on the usual port, and on no other if that is taken."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from tests.support.local_service import listening, served
 
 
 class Seen(Exception):
-    """Ends the demo once it is known where it would serve."""
+    """Ends the demo once its address is known."""
 
 
 @pytest.mark.parametrize(
@@ -59,7 +59,7 @@ def test_a_taken_port_is_said_and_no_other_taken(monkeypatch: pytest.MonkeyPatch
 def test_a_scene_is_painted_and_its_stages_are_listed(
     config: ServiceConfig, graph: Graph, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    """Only the start of Ray is left out."""
+    """Run the whole demo except for the start of Ray."""
 
     @contextmanager
     def running(*given: Any) -> Iterator[str]:
@@ -73,7 +73,7 @@ def test_a_scene_is_painted_and_its_stages_are_listed(
     assert result.exit_code == 0, result.output
     assert (tmp_path / "scene.jpg").read_bytes().startswith(b"\xff\xd8")
     said = [line.split()[0] for line in result.output.splitlines()]
-    stages = ["seconds", "queue", "encode", "denoise", "decode", "merge", "output", "start", "in"]
+    stages = ["seconds", "queue", "encode", "denoise", "decode", "merge", "output", "start", "total"]
     assert said[said.index("painting…") + 1 :] == [
         str(tmp_path / "scene.jpg"),
         *stages,

@@ -44,12 +44,12 @@ def test_a_tenant_gets_a_second_key(tmp_path: Path) -> None:
     taken = run(tmp_path, "create", "acme")
     assert (
         taken.exit_code == 1
-        and "there is a tenant acme already: give it another key with --tenant" in taken.stderr
+        and "there is already a tenant acme: give it another key with --tenant" in taken.stderr
     )
     assert run(tmp_path, "create", "--tenant", "acme", "--expires", "90d").exit_code == 0
     assert run(tmp_path, "create", "batch", "--tenant", "acme").exit_code == 0
     limited = run(tmp_path, "create", "more", "--tenant", "acme", "--rate", "1")
-    assert limited.exit_code == 1 and "`keys limit` changes them" in limited.stderr
+    assert limited.exit_code == 1 and "change them with `keys limit`" in limited.stderr
     assert run(tmp_path, "limit", "acme", "--rate", "5").exit_code == 0
     first, second, third = open_keys(tmp_path).all()
     assert {each.tenant for each in (first, second, third)} == {"acme"}

@@ -1,4 +1,4 @@
-"""`scenewright webhooks`: the secret, the deliveries, and sending one again."""
+"""`scenewright webhooks`: the secret, the deliveries, and resending one."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def test_deliveries_are_listed_and_sent_again(tmp_path: Path) -> None:
     outbox.failed(engine, delivery, "answered 410", final=True)
     assert f"failed  1  {job_id}  {URL}  answered 410" in run(tmp_path, "list", "--tenant", "acme").output
     assert run(tmp_path, "list", "--tenant", "other").output == ""
-    assert run(tmp_path, "replay", delivery.id).output == f"{delivery.id} is sent again\n"
+    assert run(tmp_path, "replay", delivery.id).output == f"{delivery.id} will be sent again\n"
     assert f"due  0  {job_id}" in run(tmp_path, "list").output
     engine.dispose()
 

@@ -75,7 +75,7 @@ def test_a_bad_value_is_refused_by_name(name: str, value: str) -> None:
 
 
 def test_a_state_folder_in_a_home_that_is_not_known_is_named() -> None:
-    with pytest.raises(ValueError, match="~nobody-of-that-name/x: no such home folder is known"):
+    with pytest.raises(ValueError, match="~nobody-of-that-name/x: this home folder is not known"):
         ServiceConfig().with_environment({"SCENEWRIGHT_STATE_DIR": "~nobody-of-that-name/x"})
 
 

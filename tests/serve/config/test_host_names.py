@@ -96,5 +96,5 @@ def test_patterns(given: str, kept: str, inside: str | None, outside: str) -> No
     ],
 )
 def test_what_is_no_pattern(pattern: str) -> None:
-    with pytest.raises(ValueError, match="is no host"):
+    with pytest.raises(ValueError, match="is not a host"):
         checked_pattern(pattern)

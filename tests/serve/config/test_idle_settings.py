@@ -1,4 +1,4 @@
-"""A setting that would do nothing beside the others is refused by its name."""
+"""A setting that would have no effect with the others is refused by name."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ def generator(**options: Any) -> dict[str, Any]:
         (generator(model={"device": "cpu", "xformers": True}), "xformers does nothing with device: cpu"),
         (
             {"merger": {"num_replicas": 4, "autoscaling": {"min_replicas": 1}}},
-            "merger.num_replicas does nothing beside autoscaling",
+            "merger.num_replicas does nothing with autoscaling",
         ),
         ({"worker": {"max_ongoing_requests": 3}}, "worker.max_ongoing_requests does nothing"),
         ({"worker": {"max_queued_requests": 3}}, "worker.max_queued_requests does nothing"),
@@ -98,7 +98,7 @@ def test_settings_that_count_are_taken(settings: dict[str, Any]) -> None:
 
 
 def test_the_environment_is_for_whatever_is_served() -> None:
-    """It is the shell's: no configuration is refused for a variable that it has no use for."""
+    """The environment is the shell's: a variable that a configuration does not use is not an error."""
     laid = ServiceConfig.model_validate(SIMULATED).with_environment({"USE_XFORMERS": "1"})
     assert laid.character.generator.model.xformers
     sampled = ServiceConfig.model_validate({"tracing": {"sampled": 0.5, "endpoint": "http://127.0.0.1:4318"}})

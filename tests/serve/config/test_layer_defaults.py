@@ -1,4 +1,4 @@
-"""Give a silent request what follows from the model's family; refuse what a family has no use for."""
+"""Omitted fields get the defaults of the model's family; fields that a family does not use are refused."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def painted_by(source: str, **settings: Any) -> ServiceConfig:
 
 
 def admitted(config: ServiceConfig, **requested: Any) -> LayerJob:
-    """Admit a layer, from a picture where its model paints from nothing else."""
+    """Admit a layer; with a start picture if its model requires one."""
     known = {}
     if "text_to_image" not in tasks_of(config.character.generator.model):
         start = PictureInput(id="pic_0")
@@ -107,7 +107,7 @@ def test_what_a_family_has_no_use_for_is_refused_by_its_name(family: Any) -> Non
     else:
         error = refused(config, negative_prompt="people")
         assert error.param == "negative_prompt"
-        assert error.message == f"negative_prompt is not for someone/tune: {family.title} reads none"
+        assert error.message == f"negative_prompt is not supported by someone/tune: {family.title} takes none"
         for none in (None, ""):
             assert not admitted(config, negative_prompt=none).negative_prompt
     if family.takes_guidance_scale:
@@ -127,13 +127,14 @@ def test_a_scene_names_the_layer_whose_parameter_it_is() -> None:
     with pytest.raises(InvalidRequest) as raised:
         admit_scene(requested, painted_by(DEV), "req", None)
     assert raised.value.param == "background.negative_prompt"
-    assert raised.value.message.startswith("background.negative_prompt is not for black-forest-labs/FLUX")
+    refused = "background.negative_prompt is not supported by black-forest-labs/FLUX"
+    assert raised.value.message.startswith(refused)
 
 
 def test_a_default_that_would_do_nothing_is_refused_with_the_file() -> None:
     with pytest.raises(ValidationError, match=r"character\.defaults\.guidance_scale does nothing with FLUX"):
         painted_by(SCHNELL, defaults={"guidance_scale": 3.0})
-    with pytest.raises(ValidationError, match="there is no family 'flux'"):
+    with pytest.raises(ValidationError, match="unknown family 'flux'"):
         painted_by("someone/tune", model={"family": "flux"})
 
 

@@ -64,8 +64,8 @@ def test_the_settings_survive_being_written_down() -> None:
     ("layer", "place", "words"),
     [
         ({"models": []}, "character", "at least one model"),
-        ({"models": [model("a")], "replicas": {}}, "character", "replicas is for one model"),
-        ({"models": [model("a")], "defaults": {}}, "character", "defaults is for one model"),
+        ({"models": [model("a")], "replicas": {}}, "character", "replicas belongs to a single model"),
+        ({"models": [model("a")], "defaults": {}}, "character", "defaults belongs to a single model"),
         ({"models": [model("a"), model("a")]}, "character", "two of its models are called a"),
         (
             {"models": [model("runwayml/stable-diffusion-v1-5"), model(SD1)]},
@@ -86,7 +86,7 @@ def test_the_settings_survive_being_written_down() -> None:
         (
             {"models": [model("a"), model("b", replicas={"num_replicas": 2, "autoscaling": {}})]},
             "",
-            "character.models[b].replicas.num_replicas does nothing beside autoscaling",
+            "character.models[b].replicas.num_replicas does nothing with autoscaling",
         ),
         ({"models": [model("a"), {"generator": {}, "replica": {}}]}, "", "did you mean replicas"),
     ],

@@ -1,4 +1,4 @@
-"""Bound what the edge and the merger hold at once: defaults that fit, and faults reported at the start."""
+"""Memory limits of the edge and the merger: the defaults fit, and faults are reported at the start."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def test_a_larger_limit_brings_its_budget_along() -> None:
         ({"merger": {"work_bytes": 500_000_000}}, "merger.work_bytes must be at least 694157312"),
         ({"merger": {"at_once": 0}}, "merger.at_once"),
         ({"merger": {"work_bytes": -1}}, "merger.work_bytes"),
-        ({"merger": {"at_once": 9}}, "merger.at_once does nothing over merger.max_ongoing_requests"),
+        ({"merger": {"at_once": 9}}, "merger.at_once does nothing above merger.max_ongoing_requests"),
         ({"merger": {"at_ones": 9}}, "merger.at_ones"),
     ],
 )
@@ -78,7 +78,7 @@ def test_what_does_not_fit_is_refused_by_name(settings: dict[str, Any], said: st
 def test_less_memory_than_a_replica_may_take_is_warned_of(
     settings: dict[str, Any], said: str, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """Not refused: to Ray it is what a node sets aside, and a small machine may have less to give."""
+    """It is allowed: for Ray it is what a node reserves, and a small machine may have less to reserve."""
     config = ServiceConfig.model_validate(settings)
     assert [said in warning for warning in memory_warnings(config)] == [True]
     build(config)

@@ -1,4 +1,4 @@
-"""docs/models.md tells what the tables say, and its configurations are ones that the service takes."""
+"""docs/models.md agrees with the tables, and the service accepts its configurations."""
 
 from __future__ import annotations
 

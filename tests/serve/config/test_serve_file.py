@@ -1,4 +1,4 @@
-"""A configuration file means what it says, or is refused by name."""
+"""Every setting of a configuration file has its effect, or is refused by name."""
 
 from __future__ import annotations
 
@@ -74,7 +74,7 @@ def test_an_unknown_key_is_refused_with_a_guess(
 
 
 def test_an_unknown_option_of_a_deployment_is_refused(tmp_path: Path) -> None:
-    """Serve lets this one pass in silence."""
+    """Serve itself ignores this option silently."""
     content = yaml.safe_load(SIMULATED)
     content["applications"][0]["deployments"] = [{"name": "Merger", "max_concurrent_queries": 3}]
     file = tmp_path / "changed.yaml"
@@ -91,7 +91,7 @@ def test_a_wrong_value_is_refused_with_its_path(tmp_path: Path) -> None:
 
 def test_a_duplicate_key_is_refused(tmp_path: Path) -> None:
     message = refusal(changed(tmp_path, "  port: 8000", "  port: 8000\n  port: 9000"))
-    assert "the key port stands twice" in message
+    assert "the key port appears twice" in message
 
 
 @pytest.mark.parametrize(
@@ -123,7 +123,7 @@ def test_another_application_is_refused(tmp_path: Path) -> None:
 
 
 def test_without_a_host_only_this_machine_is_served(tmp_path: Path) -> None:
-    """Serve's own default is every interface."""
+    """Serve's own default is to listen on every interface."""
     assert load(changed(tmp_path, "  host: 127.0.0.1\n", "")).host == "127.0.0.1"
 
 

@@ -1,4 +1,4 @@
-"""Every key of Ray Serve's schema reaches Serve, or is refused in one sentence that names it.
+"""Every key of Ray Serve's schema reaches Serve, or is refused in one sentence with its name.
 
 The keys are read from the schema itself: one that a new Ray brings fails here until it is looked at.
 """
@@ -61,7 +61,7 @@ SERVED: dict[str, Any] = {
     "applications[].name": "painter",
     "applications[].route_prefix": "/paint",
     "applications[].runtime_env": ENV,
-    # That a policy reaches Ray where something is scaled is another test: it needs `args`.
+    # Another test checks that a policy reaches Ray if something is scaled, since that needs `args`.
     "applications[].deployments[].name": "Background",
     "applications[].deployments[].num_replicas": 3,
     "applications[].deployments[].max_ongoing_requests": 5,
@@ -135,16 +135,16 @@ SERVED: dict[str, Any] = {
     "applications[].deployments[].autoscaling_config.policy.policy_function": IMPORTABLE,
     "applications[].deployments[].autoscaling_config.policy.policy_kwargs": {"a": 1},
 }
-"""A value for each key, with what must stand beside it, and the deployment it is for."""
+"""A value for each key, with the keys that it needs beside it, and the deployment it is for."""
 ELSEWHERE = {
-    # Checked and refused by Ray's own schema: the address stands at the top.
+    # Checked and refused by Ray's own schema: the address belongs at the top level.
     "applications[].host",
     "applications[].port",
-    # Held by tests of their own, below or in test_config_file.py.
+    # Held by tests of their own, below or in test_serve_file.py.
     "applications[].import_path",
     "applications[].args",
     "applications[].autoscaling_policy",
-    # There is one node, whatever it is called: on_one_node's kind.
+    # There is only one node, whatever its labels: see on_one_node.
     "applications[].deployments[].ray_actor_options.label_selector",
     "applications[].deployments[].ray_actor_options.fallback_strategy",
 }
@@ -163,7 +163,7 @@ def leaves(shape: type[BaseModel], path: str = "") -> Iterator[str]:
 
 
 def laid(content: dict[str, Any], path: str, value: Any, beside: dict[str, Any], name: str) -> dict[str, Any]:
-    """`content` with `value` at `path`."""
+    """Return `content` with `value` at `path`."""
     content = copy.deepcopy(content)
     if path.startswith(IN_DEPLOYMENT):
         content["applications"][0].setdefault("deployments", [{"name": name}])
@@ -184,7 +184,7 @@ def written(tmp_path: Path, content: dict[str, Any]) -> Path:
 
 @pytest.fixture
 def ray_serve(monkeypatch: pytest.MonkeyPatch) -> SimpleNamespace:
-    """Record what Ray Serve was given, in its place."""
+    """Replace Ray Serve by a recorder of what it was given."""
     given = SimpleNamespace(start={}, deployed=None, ran=None)
     client = SimpleNamespace(
         deploy_apps=lambda deploy: setattr(given, "deployed", deploy), wait_for_proxies_serving=lambda: None
@@ -205,7 +205,7 @@ def ray_serve(monkeypatch: pytest.MonkeyPatch) -> SimpleNamespace:
 
 
 def served(file: ServeFile, given: SimpleNamespace) -> dict[str, Any]:
-    """All that reached Ray Serve of a file, in the file's own shape."""
+    """Return what reached Ray Serve from a file, in the file's own structure."""
     deploying.start_serve(file.deploy, file.config.logs, file.host, file.port, print)
     deploying.run(None, file.config, file.deploy, print)  # type: ignore[arg-type]
     reached = {
@@ -277,7 +277,11 @@ def test_a_key_that_would_do_nothing_is_refused(path: str, tmp_path: Path) -> No
             ("applications[].route_prefix", path, "route_prefix must be a path such as /paint")
             for path in ("", "paint", "/paint/", "/a b", "/a?b", "//", "/a//b", "/a/../b", "/{x}", "/a%20b")
         ),
-        ("applications[].route_prefix", "/v1", "route_prefix must not end in /v1: each route adds its own"),
+        (
+            "applications[].route_prefix",
+            "/v1",
+            "route_prefix must not end in /v1: each route already begins with it",
+        ),
         ("applications[].route_prefix", "/paint/v1", "route_prefix must not end in /v1"),
         (
             "http_options.ssl_keyfile_password",
@@ -334,7 +338,7 @@ def test_a_value_that_would_do_nothing_is_refused(path: str, value: Any, said: s
 
 
 def test_tls_behind_ray_s_haproxy_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """It would meet replicas in plain HTTP, and they would answer by TLS."""
+    """HAProxy would speak plain HTTP to replicas that expect TLS."""
     monkeypatch.setenv("RAY_SERVE_ENABLE_HA_PROXY", "1")
     content = laid(SIMULATED, "http_options.ssl_keyfile", "/k.pem", {"ssl_certfile": "/c.pem"}, "")
     with pytest.raises(ConfigFileError, match="does nothing behind Ray's HAProxy"):

@@ -35,13 +35,13 @@ def test_there_are_files_that_ship() -> None:
 
 
 def safety_mode(text: str) -> str:
-    """Return how the service of a Serve configuration judges its pictures."""
+    """Return the safety mode of a Serve configuration."""
     args = yaml.safe_load(text)["applications"][0]["args"]
     return ServiceConfig.model_validate(args).safety.mode
 
 
 def test_pictures_are_flagged_on_a_cluster_and_unjudged_on_a_laptop() -> None:
-    """A laptop needs no extra for it, and a cluster's answers say what was found."""
+    """A laptop needs no extra package for it, and a cluster's responses report what was found."""
     modes = {file.name: safety_mode(file.read_text(encoding="utf-8")) for file in FILES}
     assert (modes["gpu.yaml"], modes["local.yaml"]) == ("flag", "off")
     (patch,) = yaml.safe_load(OVERLAY.read_text(encoding="utf-8"))
@@ -76,7 +76,7 @@ def test_an_unknown_key_is_refused_at_every_depth(path: str) -> None:
 
 
 def test_serve_run_guesses_what_an_unknown_key_was_meant_to_be() -> None:
-    """Ray's own command shows what is raised here; `scenewright serve` reads the file itself."""
+    """`serve run` shows the error that is raised here; `scenewright serve` reads the file itself."""
     with pytest.raises(ValidationError, match=r"generator\.generaton is not .*; did you mean generation\?"):
         ServiceConfig.model_validate({"character": {"generator": {"generaton": {}}}})
 

@@ -1,4 +1,4 @@
-"""Every number that can be set has bounds: what is beyond them is refused at the start, by its key."""
+"""Every numeric setting has bounds: values beyond them are refused at the start, with their key."""
 
 from __future__ import annotations
 
@@ -31,11 +31,11 @@ ZERO = {
     *("calibration_s", "result_cache_bytes", "load_s", "encode_s", "step_s", "decode_s", "shared_step_ratio"),
     *("guidance_scale", "max_guidance", "max_repaints", "min_free_bytes", "sampled", "unlike_cosine"),
 }
-"""Names for which zero means something: none of it, or no wait."""
+"""Names for which zero has a meaning: none, or no wait."""
 
 
 def numbers(annotation: Any) -> Iterator[tuple[str, list[Any], type]]:
-    """Yield each number that a type holds: its path, the keys on the way to it, and its type."""
+    """Yield each number in a type: its path, the keys that lead to it, and its type."""
     yield from _numbers(annotation, [])
 
 
@@ -63,11 +63,11 @@ def _numbers(annotation: Any, keys: list[Any]) -> Iterator[tuple[str, list[Any],
 
 
 ALL = {path: (keys, kind) for path, keys, kind in numbers(ServiceConfig) if ".models[]." not in path}
-"""Not those of a layer's further models, which have the type of its first one (test_layer_settings.py)."""
+"""All except those of a layer's further models, which have its first one's type (test_layer_settings.py)."""
 
 
 def nested(keys: list[Any], value: Any) -> Any:
-    """Return the settings that hold the one value, with what its surroundings need besides."""
+    """Return settings with that one value, and the other settings that it requires."""
     for key in reversed(keys):
         if key == 0:
             value = [value, 512] if keys[-2] == "native_size" else [value | {"source": "x"}]
@@ -92,7 +92,7 @@ def nested(keys: list[Any], value: Any) -> Any:
 
 
 def faults(settings: Any) -> list[str]:
-    """Return the keys at fault; that of one setting beside another has none."""
+    """Return the keys at fault; an error about two settings together has no key."""
     try:
         ServiceConfig.model_validate(settings)
     except ValidationError as error:

@@ -1,4 +1,4 @@
-"""Times are those of a clock that stands still; a layer is one megapixel-step."""
+"""Admission control by a clock that does not advance by itself; a layer is one megapixel-step."""
 
 from __future__ import annotations
 
@@ -71,11 +71,11 @@ def test_a_deadline_is_refused_where_the_work_before_it_takes_longer() -> None:
             inside.enter_context(made.admit(layer()))
         needed_s = 10 * CAUTION + AFTERWARDS_S
         error = refused(made, layer(deadline_s=needed_s - 4))
-        assert error.retry_after_s == pytest.approx(4.0), "by when so much of it is done"
+        assert error.retry_after_s == pytest.approx(4.0), "until enough of the work is done"
         with made.admit(layer(deadline_s=needed_s + 0.01)):
             pass
     with made.admit(layer(deadline_s=needed_s - 4)):
-        """They are gone."""
+        """The others have left."""
 
 
 def test_twice_the_replicas_do_twice_the_work() -> None:
@@ -92,7 +92,7 @@ def test_what_takes_too_long_even_alone_is_distinguished() -> None:
     with pytest.raises(DeadlineExceeded), made.admit(layer(deadline_s=0.4)):
         pass
     with made.admit(layer(deadline_s=0.6)):
-        """Nothing is before it, so the replica decides."""
+        """Nothing is queued before it, so the replica decides."""
 
 
 def test_nothing_is_refused_where_nothing_is_known() -> None:
@@ -110,10 +110,12 @@ def test_what_others_sent_counts_and_our_own_only_once() -> None:
     with ExitStack() as inside:
         for _ in range(4):
             inside.enter_context(made.admit(layer()))
-        assert refused(made, tight).retry_after_s == pytest.approx(CAUTION), "four of the five are ours"
+        assert refused(made, tight).retry_after_s == pytest.approx(CAUTION), (
+            "our four are among the five that are reported"
+        )
     quick = layer(deadline_s=2 * CAUTION + AFTERWARDS_S + 0.01)
     with made.admit(quick):
-        """The replica has not yet told that our four are done."""
+        """The replica has not yet reported that our four are done."""
     clock.now += STALE_S + 0.01
     refused(made, layer(deadline_s=STALE_S + 2 * CAUTION + AFTERWARDS_S))
 
@@ -156,7 +158,7 @@ def test_no_tenant_fills_the_queue() -> None:
 def test_a_refusal_says_when_so_many_places_are_free() -> None:
     made = control(FakeReplicas([RoutingStats(2.0, 0.5, 0.0)], queued=Counter(greedy=90)))
     error = refused(made, layer(tenant="greedy"))
-    assert error.retry_after_s == pytest.approx(2.0 * 11), "at 79 of them it has room again"
+    assert error.retry_after_s == pytest.approx(2.0 * 11), "there is room again at 79"
 
 
 def test_a_cached_layer_is_no_work() -> None:
@@ -193,7 +195,7 @@ def test_layers_that_are_done_are_not_kept(replicas: FakeReplicas | None) -> Non
 
 
 def test_a_scenes_figures_count_for_each_other() -> None:
-    """Four of one kind take four times as long as one, and leave no trace where they are refused."""
+    """Four of one kind take four times as long as one, and leave no trace if they are refused."""
     made = control(one_a_second())
     for figures in (1, 4):
         needed_s = figures * CAUTION + AFTERWARDS_S
@@ -203,7 +205,7 @@ def test_a_scenes_figures_count_for_each_other() -> None:
     late = [layer(deadline_s=3 * CAUTION + AFTERWARDS_S, seed=seed, figure=seed) for seed in range(4)]
     assert refused(made, *late).retry_after_s == pytest.approx(CAUTION)
     with made.admit(*late[:3]):
-        """Nothing of those that were refused is left before it."""
+        """The refused layers are no longer counted."""
 
 
 def test_a_scenes_figures_take_a_place_each() -> None:

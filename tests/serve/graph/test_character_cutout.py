@@ -1,4 +1,4 @@
-"""`cutout` on /v1/characters: a picture with transparency, or a refusal that says what to change."""
+"""`cutout` on /v1/characters: a picture with transparency, or an error that says what to change."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ async def test_a_simulated_figure_can_be_cut_out(client: httpx.AsyncClient) -> N
 
 
 async def test_where_there_is_no_figure_nothing_is_cut_out(client: httpx.AsyncClient) -> None:
-    nowhere = BODY | {"width": 1024, "height": 64}  # The figure is a speck in it.
+    nowhere = BODY | {"width": 1024, "height": 64}  # the figure is tiny in it
     response = await client.post("/v1/characters", json=nowhere)
     assert response.status_code == 422
     assert response.json()["error"]["code"] == "cutout_failed"

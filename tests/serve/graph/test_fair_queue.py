@@ -54,7 +54,7 @@ def test_nobody_is_owed_anything_for_an_idle_hour() -> None:
     served(order, [(layer("busy"), 0.0)] * 50, 50)
     waiting = [(layer("busy"), 0.0)] * 10 + [(layer("idle"), 1.0)] * 10
     assert Counter(served(order, waiting, 10)) == {"busy": 5, "idle": 5}
-    assert len(order._ends) <= 2, "who has gone is forgotten"
+    assert len(order._ends) <= 2, "tenants without work are forgotten"
 
 
 def test_interactive_cost_goes_before_batch_work_of_any_tenant() -> None:

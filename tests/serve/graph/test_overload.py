@@ -1,4 +1,4 @@
-"""Send more than can be painted, to everything together (tests/support/crowd.py)."""
+"""Overload of the whole simulated service (tests/support/crowd.py)."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def requested_at(load: float, deadline_s: tuple[float, float], seed: int = 0) ->
 
 
 def goodput(crowd: Crowd) -> float:
-    """Steps a second of the scenes done in time: a caller that requests less must not count for more."""
+    """Return the steps per second of the scenes done in time, so that small scenes do not count more."""
     counted = [scene for scene in crowd.scenes if scene.ended_at >= FROM_S and scene.outcome == 200]
     return sum(scene.steps for scene in counted) / (UNTIL_S - FROM_S)
 
@@ -52,7 +52,7 @@ def test_no_tenant_starves_another() -> None:
     ended = Counter((scene.tenant, scene.outcome) for scene in crowd.scenes if scene.outcome)
     modest = sum(ended["modest", outcome] for outcome in (200, 429, 504))
     assert ended["modest", 200] >= 0.95 * modest, ended
-    assert ended["greedy", 200] >= 0.6 * FULL * (UNTIL_S - FROM_S), "and it has all that is left"
+    assert ended["greedy", 200] >= 0.6 * FULL * (UNTIL_S - FROM_S), "the other tenant gets the rest"
 
 
 def test_batch_work_is_done_in_the_end_however_much_else_is_requested() -> None:

@@ -47,7 +47,7 @@ async def test_every_reason_is_reported() -> None:
 async def test_why_no_replica_could_be_probed_is_logged(caplog: pytest.LogCaptureFixture) -> None:
     with captured(caplog):
         await service_state(graph_of(RuntimeError("the socket is gone")))
-    assert "the readiness of no character replica could be probed" in caplog.text
+    assert "the readiness of the character replicas could not be probed" in caplog.text
     assert "the socket is gone" in caplog.text
 
 
@@ -92,7 +92,7 @@ GOOD, MISSING = RoutingStats(1.0, 0.1, 0.0), RoutingStats(0.0, 0.0, 0.0, unready
 
 
 def reported_by(*stats: RoutingStats | None, requested: Any = READY) -> Graph:
-    """A graph whose Character replicas say so; `requested` is what any one of them would answer."""
+    """Return a graph whose Character replicas report `stats`; each answers a probe with `requested`."""
     replicas = FakeReplicas(stats)
 
     def known(kind: LayerKind) -> FakeReplicas | None:
@@ -107,7 +107,7 @@ def reported_by(*stats: RoutingStats | None, requested: Any = READY) -> Graph:
 async def test_one_replica_of_two_that_cannot_paint_is_reported_steadily(requested: Any) -> None:
     state = await service_state(reported_by(GOOD, MISSING, requested=requested))
     reason = "character: 1 of 2 replicas cannot paint: unet is missing"
-    assert state == ServiceState(degraded=(reason,)), "whichever happens to be asked"
+    assert state == ServiceState(degraded=(reason,)), "whichever replica is probed"
 
 
 async def test_none_that_can_paint() -> None:
@@ -149,9 +149,9 @@ async def test_no_replica_at_all_is_not_busy(monkeypatch: pytest.MonkeyPatch) ->
 
 
 async def test_fewer_replicas_than_wanted_run() -> None:
-    fewer = ServiceState(degraded=("character: 1 of 2 replicas run",))
+    fewer = ServiceState(degraded=("character: 1 of 2 replicas are running",))
     assert await service_state(reported_by(GOOD), {"character": 2, "background": 2}) == fewer
-    assert await service_state(reported_by(None), {"character": 2}) == fewer, "busy ones, too"
+    assert await service_state(reported_by(None), {"character": 2}) == fewer, "busy replicas, too"
     for enough in (reported_by(GOOD, GOOD), reported_by(GOOD, GOOD, GOOD), graph_of(READY)):
         assert await service_state(enough, {"character": 2, "background": 2}) == ServiceState()
     assert (await service_state(reported_by(MISSING), {"character": 2})).unready == (
@@ -166,7 +166,7 @@ async def test_one_of_two_replicas_is_reported_over_http(config: ServiceConfig) 
     async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://localhost") as client:
         response = await client.get("/readyz")
     assert (response.status_code, response.json()["status"]) == (200, "degraded")
-    assert response.json()["reasons"] == ["character: 1 of 2 replicas run"]
+    assert response.json()["reasons"] == ["character: 1 of 2 replicas are running"]
 
 
 async def test_degraded_over_http(config: ServiceConfig) -> None:
@@ -195,11 +195,11 @@ async def test_a_disk_without_room_degrades_and_one_that_does_not_answer_is_not_
     responses.set()
     monkeypatch.setattr(readiness, "DISK_TIMEOUT_S", 30.0)
     assert await check.beside(state) == ServiceState(degraded=("character: slow", "jobs: no room"))
-    assert len(looks) == 1, "a look that hangs holds one thread, however often it is asked for"
+    assert len(looks) == 1, "a check that hangs blocks only one thread"
 
 
 def with_other(other: Any, **groups: FakeReplicas) -> Graph:
-    """A graph with two models of the character; the first is ready."""
+    """Return a graph with two models of the character, of which the first is ready."""
     graph = graph_of(READY)
     handle: Any = Handle(readiness=Method(other))
     named = {name.replace("_", ":"): replicas for name, replicas in groups.items()}

@@ -11,7 +11,7 @@ DEGRADED = ServiceState(degraded=("character: 1 of 2 replicas cannot paint: unet
 
 
 class Replicas:
-    """Answers once `responses` is set."""
+    """Replicas that respond once `responses` is set."""
 
     def __init__(self) -> None:
         self.requested = 0
@@ -44,7 +44,7 @@ async def test_many_checks_probe_once_and_few_of_them_wait() -> None:
     replicas.responses.clear()
     later = [asyncio.ensure_future(checks.state()) for _ in range(500)]
     await loop_iterations()
-    assert {check.result() for check in later if check.done()} == {ServiceState()}, "the last that is known"
+    assert {check.result() for check in later if check.done()} == {ServiceState()}, "the last known state"
     replicas.state = DEGRADED
     replicas.responses.set()
     assert (await asyncio.gather(*later))[0] == DEGRADED

@@ -14,7 +14,7 @@ from serve.ingress import Ingress
 
 
 class Held:
-    """Make a cycle with itself, as Ray leaves what was awaited."""
+    """An object that refers to itself, as Ray leaves awaited objects."""
 
     def __init__(self) -> None:
         self.itself = self
@@ -22,13 +22,13 @@ class Held:
 
 @pytest.fixture
 def resting() -> Iterator[None]:
-    """A process in which the collector does not come by on its own."""
+    """Disable automatic garbage collection."""
     gc.unfreeze()
     gc.disable()
     yield
     gc.enable()
     gc.collect()
-    gc.freeze()  # As it was (tests/support/frozen_heap.py).
+    gc.freeze()  # as before (tests/support/frozen_heap.py)
 
 
 async def test_what_is_over_is_released_at_the_ingresss_health_check(

@@ -27,7 +27,7 @@ def painted(kind: LayerKind) -> LayerResult:
 
 
 class Items:
-    """A streaming call over gRPC, which has no references to give."""
+    """A streaming call over gRPC, which has no object references."""
 
     by_reference = False
 
@@ -46,7 +46,7 @@ class Items:
 
 
 class OverGrpc(Method):
-    """A method as it is called over gRPC: each outcome is the items of a stream."""
+    """A method that is called over gRPC: each outcome is the items of a stream."""
 
     def remote(self, *arguments: Any) -> Any:
         self.calls.append(arguments)
@@ -54,7 +54,7 @@ class OverGrpc(Method):
 
 
 class Both(Handle):
-    """A handle that makes calls by either way."""
+    """A handle that makes calls over gRPC or by reference."""
 
     def __init__(self, over_grpc: dict[str, Method], **methods: Method) -> None:
         super().__init__(**methods)
@@ -131,7 +131,9 @@ async def test_large_layers_stay_objects(job: SceneJob) -> None:
         [(scene.background,)],
     ]
     responses = [method.responses[0] for method in replicas.large.values()]
-    assert replicas.by_reference["merge"].calls == [(scene.merge, *responses)], "not their pixels"
+    assert replicas.by_reference["merge"].calls == [(scene.merge, *responses)], (
+        "responses are passed, not pixels"
+    )
 
 
 async def test_where_one_is_large_the_merger_is_called_by_reference(job: SceneJob) -> None:
@@ -185,7 +187,7 @@ async def test_an_answer_that_cannot_be_sent_is_final(
     with captured(caplog), pytest.raises(GenerationFailed, match="could not be sent"):
         await render(replicas.graph, sized(job))
     assert len(replicas.small["character"].calls) == 1
-    assert f"gRPC says {code.name}" in caplog.text
+    assert f"gRPC reports {code.name}" in caplog.text
     assert "secret" not in caplog.text
 
 

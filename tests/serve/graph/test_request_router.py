@@ -53,7 +53,7 @@ def job_of(request: PendingRequest) -> LayerJob:
 
 
 async def send(router: LayerRouter, request: PendingRequest) -> Replica:
-    """Return the replica that it goes to; it stays there. The router has just heard how busy they are."""
+    """Route a request, leave it running, return its replica. The router knows the current queue lengths."""
     for each in router.curr_replicas.values():
         router.replica_queue_len_cache.update(each.replica_id, each.ongoing)
     replica: Any = await asyncio.wait_for(router._choose_replica_for_request(request), 20)
@@ -68,7 +68,7 @@ async def test_a_layer_goes_where_an_equal_one_is_kept_however_busy() -> None:
     one.ongoing = 3
     one.report(job_of(pending_request()).cache_key)
     assert await send(router, pending_request()) is one
-    assert await send(router, pending_request(seed=2)) is other, "the rest by how busy they are"
+    assert await send(router, pending_request(seed=2)) is other, "other layers go by load"
 
 
 async def test_a_full_replica_is_not_waited_for() -> None:
@@ -89,13 +89,13 @@ async def test_an_equal_layer_follows_the_one_just_sent() -> None:
     assert router.is_cached(job_of(pending_request()))
     assert not router.is_cached(job_of(pending_request(no_store=True)))
     clock.now += SENT_S / 11
-    assert not router.is_cached(job_of(pending_request())), "by now it would have told so itself"
+    assert not router.is_cached(job_of(pending_request())), "by now the replica would have reported it"
 
 
 async def test_where_nothing_is_kept_only_a_layer_under_way_is_cached() -> None:
     one, other = Replica("one"), Replica("other")
     router = router_of(one, other, keeps_layers=False)
-    assert {await send(router, pending_request()) for _ in range(4)} == {one, other}, "by how busy they are"
+    assert {await send(router, pending_request()) for _ in range(4)} == {one, other}, "layers go by load"
     assert not router.is_cached(job_of(pending_request()))
     one.report(job_of(pending_request()).cache_key)
     assert router.is_cached(job_of(pending_request()))
@@ -110,7 +110,7 @@ async def test_a_model_that_is_loaded_is_not_loaded_once_more_while_it_is_idle()
     assert await send(router, pending_request(seed=1)) is loaded
     router.replica_queue_len_cache.update(loaded.replica_id, 1)
     loaded.ongoing = 4
-    assert await send(router, pending_request(seed=2)) in others, "it is not waited for"
+    assert await send(router, pending_request(seed=2)) in others, "the busy replica is not waited for"
 
 
 INK, WASH = LoraUse(name="ink", sha256="1"), LoraUse(name="wash", sha256="2")
@@ -127,7 +127,7 @@ async def test_a_layer_goes_where_its_loras_are_held() -> None:
         assert await send(router, pending_request(seed, loras=(INK, WASH))) is holder
         holder.ongoing = 0
     plain = {await send(router, pending_request(seed)) for seed in range(20)}
-    assert len(plain) > 1, "the rest by how busy they are"
+    assert len(plain) > 1, "layers without LoRAs go by load"
 
 
 async def test_a_hot_lora_spreads_to_a_replica_that_has_less_to_do() -> None:
@@ -152,7 +152,9 @@ async def test_layers_follow_the_one_with_whose_loras_a_replica_was_just_sent() 
         first.ongoing = 0
         assert await send(router, pending_request(seed, loras=(INK,))) is first
     clock.now += SENT_S
-    assert not router._with_loras(job_of(pending_request(loras=(INK,)))), "by now it would have told so"
+    assert not router._with_loras(job_of(pending_request(loras=(INK,)))), (
+        "by now the replica would have reported them"
+    )
     for number in range(3_000):
         lora = LoraUse(name="any", sha256=str(number))
         router.on_request_routed(pending_request(number, loras=(lora,)), first.replica_id, None)
@@ -168,7 +170,7 @@ async def test_a_replica_that_is_not_ready_gets_nothing_however_idle_it_is() -> 
     for seed in range(40):
         assert await send(router, pending_request(seed)) is good
     bad.report()
-    assert await send(router, pending_request(99)) is bad, "now that it is"
+    assert await send(router, pending_request(99)) is bad, "now it is ready"
 
 
 async def test_not_even_a_layer_that_it_was_just_sent_or_once_kept() -> None:
@@ -220,9 +222,9 @@ async def test_a_replica_that_refused_gets_no_request_until_it_has_reported() ->
     assert router.refused(job_of(pending_request()))
     for seed in range(10):
         assert await send(router, pending_request(seed)) is other
-    assert not router.refused(job_of(pending_request(9))), "that was the last one"
+    assert not router.refused(job_of(pending_request(9))), "no other replica is left"
     clock.now += REFUSED_S
-    assert router.refused(job_of(pending_request(77))), "nobody knows where it went"
+    assert router.refused(job_of(pending_request(77))), "the request's replica is unknown"
     assert {await send(router, pending_request(seed)) for seed in range(20)} == {first, second}
 
 

@@ -17,7 +17,7 @@ from serve.graph import other_renders, scene
 from serve.graph.scene_job import SceneJob
 from tests.support.fake_handles import NEVER, Fakes, Method, died
 
-# The fakes return words where the real ones return pictures.
+# The fakes return strings in place of pictures.
 render: Any = scene.render
 render_layer: Any = other_renders.render_layer
 
@@ -54,7 +54,7 @@ async def test_a_lost_replica_repaints_its_branch_alone(job: SceneJob) -> None:
 
 
 class Refused:
-    """A pool of so many replicas; each that refuses is one less."""
+    """A pool of replicas that loses one with each refusal."""
 
     def __init__(self, replicas: int) -> None:
         self.left, self.jobs = replicas, list[LayerJob]()

@@ -1,4 +1,4 @@
-"""A preview that cannot be made is left out, and logged."""
+"""A preview that cannot be made is omitted and logged."""
 
 from __future__ import annotations
 

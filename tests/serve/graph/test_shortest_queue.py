@@ -18,12 +18,12 @@ from tests.support.routed_replicas import Clock, Replica, router_of
 
 
 def request() -> PendingRequest:
-    """Return a call with the ids of all others: Ray gives each call those of the HTTP request it is for."""
+    """Return a call; all have the same ids, since Ray gives each call those of its HTTP request."""
     return PendingRequest([], {}, RequestMetadata(request_id="r", internal_request_id="i"))
 
 
 async def send(router: Any) -> Replica:
-    """Do what Ray does with a request: choose, send, hear from the replica. Return where it stays."""
+    """Route a request as Ray does: choose, send, get the replica's queue length. Return the replica."""
     replica: Replica = await router._choose_replica_for_request(request())
     router.on_send_request(replica.replica_id)
     replica.ongoing += 1
@@ -54,7 +54,7 @@ async def test_requests_that_come_together_are_shared_out_evenly() -> None:
 
 async def test_power_of_two_choices_does_not() -> None:
     shares = [await burst(PowerOfTwoChoicesRequestRouter) for _ in range(20)]
-    assert any(max(share) > 4 for share in shares), "else this router is not needed"
+    assert any(max(share) > 4 for share in shares), "otherwise this router would not be needed"
 
 
 async def test_where_requests_end_the_next_ones_go() -> None:
@@ -85,7 +85,7 @@ async def test_who_gives_up_is_not_counted() -> None:
     waiting = asyncio.create_task(router._choose_replica_for_request(leaves))
     await eventually(lambda: router.num_pending_requests == 1)
     router._choose(leaves, first)
-    assert router._queue_length(first.replica_id) == 2, "it is counted until it is being sent"
+    assert router._queue_length(first.replica_id) == 2, "it is counted until it is sent"
     waiting.cancel()
     with pytest.raises(asyncio.CancelledError):
         await waiting
@@ -107,7 +107,7 @@ async def test_replicas_that_are_not_known_are_probed_now_and_then() -> None:
     clock, replicas = Clock(), [Replica(name, room=100) for name in "abcd"]
     router = router_of(*replicas, clock=clock)
     await eventually(lambda: all(replica.asked for replica in replicas))
-    clock.now += 60  # What Ray knew is too old.
+    clock.now += 60  # Ray's queue lengths are outdated
     before = [replica.asked for replica in replicas]
     await asyncio.gather(*(send(router) for _ in range(8)))
     assert [replica.asked - was for replica, was in zip(replicas, before, strict=True)] == [1, 1, 1, 1]

@@ -22,7 +22,7 @@ def layer(kind: Any = "character") -> LayerResult:
 
 
 class Reference:
-    """Refer to an item that is in the object store: awaiting it gives the item."""
+    """A reference to an item in the object store: awaiting it returns the item."""
 
     def __init__(self, item: Any) -> None:
         self.item = item
@@ -86,7 +86,7 @@ class StreamingHandle(Handle):
 
 
 class Streams(Method):
-    """Stand for streaming calls as Method does for others: each outcome is the items of one."""
+    """A fake method for streaming calls, as Method is for others: each outcome is the items of a stream."""
 
     def remote(self, *arguments: Any) -> Any:
         self.calls.append(arguments)

@@ -1,4 +1,4 @@
-"""The edge behind a real nginx under /paint, which cuts the prefix off or keeps it: keys, names, links."""
+"""The edge behind a real nginx under /paint, which strips the prefix or keeps it: keys, names, links."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ Start = Callable[..., str]
 
 @pytest.fixture
 def start(config: ServiceConfig, graph: Graph, tmp_path: Path) -> Iterator[Start]:
-    """`start(way, authentication, headers)`: the address behind nginx; `way` is how it knows its prefix."""
+    """`start(way, authentication, headers)`: the address behind nginx; the edge knows its prefix by `way`."""
     with ExitStack() as leaving:
 
         def start(way: str, authentication: str, headers: str = "") -> str:
@@ -54,7 +54,7 @@ def test_keys_are_required_and_addresses_lead_back(start: Start, way: str, tmp_p
         for method, path in GUARDED:
             url = httpx.URL(base).copy_with(raw_path=f"{PREFIX}{path}".encode())
             response = http.request(method, url)
-            # nginx resolves dots and slashes itself: so // may be the page, and .. another's 404.
+            # nginx resolves dots and slashes itself: // may lead to the page, and .. to nginx's own 404.
             is_page = response.text.startswith("<!doctype html>")
             assert response.status_code == 401 or is_page or "nginx" in response.text, (path, response.text)
             assert response.status_code == 401 or not path.startswith("/v1/")

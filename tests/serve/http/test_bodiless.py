@@ -1,4 +1,4 @@
-"""A large body is refused at its head where no route reads one, however it is sent."""
+"""A large body is refused at its header if the route does not read one, however it is sent."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ TIMEOUT_S = 0.2
 
 
 class App:
-    """Notes what it receives."""
+    """Records what it receives."""
 
     def __init__(self) -> None:
         self.received: list[Message] = []
@@ -63,7 +63,7 @@ async def test_a_large_one_is_refused(
 
 
 async def never() -> Message:
-    raise AssertionError("the body was asked for")
+    raise AssertionError("the body was read")
 
 
 def chunked(path: str) -> Scope:
@@ -73,7 +73,7 @@ def chunked(path: str) -> Scope:
 
 @pytest.mark.parametrize("path", HEALTH)
 async def test_nobody_waits_for_the_body_of_a_health_check(app: App, path: str) -> None:
-    """Health checks are not counted, so a stranger could take every slot by bodies that never end."""
+    """Health checks are not counted, so a client could take every slot with bodies that never end."""
     messages: list[Message] = []
 
     async def send(message: Message) -> None:
@@ -96,11 +96,11 @@ async def test_nobody_waits_for_the_body_of_a_stranger(app: App, tmp_path: Path)
 
 
 async def test_it_is_refused_at_its_head() -> None:
-    """A gigabyte is announced, and not a byte of it is read."""
+    """A gigabyte is announced, and none of it is read."""
     messages: list[Message] = []
 
     async def receive() -> Message:
-        raise AssertionError("the body was asked for")
+        raise AssertionError("the body was read")
 
     async def send(message: Message) -> None:
         messages.append(message)

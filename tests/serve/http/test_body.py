@@ -66,7 +66,7 @@ async def test_a_body_over_the_limit_is_refused_when_it_comes_in_chunks(client: 
 
     response = await client.post("/v1/scenes", content=chunks(), headers=JSON)
     assert code(response) == (413, "payload_too_large")
-    assert sent <= 18, "the rest is not waited for"
+    assert sent <= 18, "the rest is not read"
 
 
 async def test_a_body_of_the_limit_is_read(client: httpx.AsyncClient) -> None:

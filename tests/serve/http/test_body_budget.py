@@ -1,4 +1,4 @@
-"""Bodies that many callers send at once: bounded in sum, by tenant, and refused before they are read."""
+"""Bodies that many callers send at once: bounded in total and per tenant, and refused unread."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ JSON = {"Content-Type": "application/json"}
 
 
 def shares(budget: BodyBudget, tenant: str, body_bytes: int) -> list[BodyShare]:
-    """Send as many bodies of one tenant as are admitted."""
+    """Take shares for one tenant until one is refused; return them."""
     taken: list[BodyShare] = []
     while True:
         share = BodyShare(budget, tenant)
@@ -50,7 +50,7 @@ def test_one_tenant_has_half_and_a_newcomer_as_much_as_the_first_leaves_free() -
     assert len(shares(budget, "a", MB)) == 8
     assert len(shares(budget, "b", MB)) == 4
     assert len(shares(budget, "c", MB)) == 2
-    assert budget.held_bytes == 14 * MB, "an eighth is for small bodies"
+    assert budget.held_bytes == 14 * MB, "an eighth is reserved for small bodies"
 
 
 def test_a_kept_answer_counts_and_a_large_one_is_sent_alone() -> None:
@@ -135,7 +135,7 @@ Clients = Callable[..., httpx.AsyncClient]
 
 @pytest.fixture
 def client_of(config: ServiceConfig, graph: Graph, tmp_path: Path) -> Clients:
-    """One application whose bodies may hold 4 MB; a client of it with a key of its own, or without any."""
+    """Yield clients of an application with 4 MB for bodies, each with a key of its own or without one."""
     store, apps = open_keys(tmp_path), dict[bool, Any]()
 
     def make(tenant: str = "", **limits: object) -> httpx.AsyncClient:
@@ -157,7 +157,7 @@ def client_of(config: ServiceConfig, graph: Graph, tmp_path: Path) -> Clients:
 
 
 class Upload:
-    """A body that sends what it is given, and then nothing more until it may end."""
+    """A body that sends `first`, and then nothing until it may end."""
 
     def __init__(self, first: bytes = b"--B") -> None:
         self._first = first
@@ -178,7 +178,7 @@ async def stalled(
     path: str = "/v1/merges",
     **headers: str,
 ) -> AsyncIterator[list[asyncio.Task[httpx.Response]]]:
-    """Hold so many uploads that do not end, once so many of them have been refused."""
+    """Start `count` uploads that do not end; yield their tasks once `refused` of them have been refused."""
     bodies = [Upload(first) for _ in range(count)]
     tasks = [asyncio.create_task(client.post(path, content=body, headers=FORM | headers)) for body in bodies]
 
@@ -210,11 +210,11 @@ async def test_stalled_uploads_take_half_of_the_budget_and_the_rest_are_refused_
         response = await client.post("/v1/merges", content=late, headers=FORM | {"Content-Length": "900000"})
         assert code(response) == (429, "overloaded")
         assert response.headers["retry-after"] == "2"
-        assert not late.begun.is_set(), "nothing of it was asked for"
+        assert not late.begun.is_set(), "none of it was read"
         assert (await client.post("/v1/scenes", json=SCENE)).status_code == 200
         assert (await client.get("/healthz")).status_code == 200
     again = await client.post("/v1/merges", content=b"--B--".ljust(900_000), headers=FORM)
-    assert again.status_code == 422, "it is read, and is no form"
+    assert again.status_code == 422, "it is read, and is not a valid form"
 
 
 async def test_one_tenants_uploads_leave_room_to_another(client_of: Clients) -> None:
@@ -254,7 +254,7 @@ async def test_what_its_header_does_not_announce_counts_as_it_grows(
     async with stalled(client, 6, 4, sent, **headers) as uploads:
         refused = [task.result() for task in uploads if task.done()]
         assert Counter(map(code, refused)) == {(429, "overloaded"): len(refused)}
-        assert len(refused) == 4, "those that were let in hold no more than half"
+        assert len(refused) == 4, "the admitted ones take no more than half"
 
 
 async def test_what_announces_more_than_any_route_takes_is_too_large_and_never_busy(

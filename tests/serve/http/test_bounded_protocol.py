@@ -1,4 +1,4 @@
-"""Bound what one caller takes of the process that listens, over real sockets, on both event loops."""
+"""Limits on what one caller takes of the process that listens, over real sockets, on both event loops."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def edge(app: Echo, loop: str) -> Iterator[Serving]:
 
 
 def fields(size: int) -> bytes:
-    """Many short headers of so many bytes in all."""
+    """Return many short headers of `size` bytes in total."""
     return b"".join(b"x-%05d: %s\r\n" % (index, b"a" * 50) for index in range(size // 62))
 
 
@@ -111,9 +111,9 @@ def test_one_that_falls_silent_is_closed(app: Echo, loop: str, before: bytes, se
         if before:
             connection.sendall(before)
             assert responses(connection, 1)[0][0] == 200
-            sent = sent if sent.strip() else sent + b"G"  # Else uvicorn's time for kept connections counts.
+            sent = sent if sent.strip() else sent + b"G"  # otherwise uvicorn's keep-alive timeout applies
         connection.sendall(sent)
-        if sent.strip():  # Empty lines before a request are none of it.
+        if sent.strip():  # empty lines before a request are not part of it
             assert refusal(connection)[0] in (408, 400)
         assert is_closed(connection)
         edge.settles_at(0)
@@ -164,7 +164,7 @@ def test_an_answer_on_its_way_is_not_what_makes_room(app: Echo, loop: str) -> No
 )
 @pytest.mark.parametrize("count", [1, 3])
 def test_a_connection_may_rest(app: Echo, loop: str, request_bytes: bytes, count: int) -> None:
-    """Longer than a header may take: a 408 would be read as the answer to the next request."""
+    """It may be idle for longer than a header may take: a 408 would be read as the next response."""
     with serving(app, loop, header_timeout_s=0.2) as edge, edge.connect() as connection:
         for _ in range(2):
             connection.sendall(request_bytes * count)
@@ -189,7 +189,7 @@ def test_a_connection_may_rest(app: Echo, loop: str, request_bytes: bytes, count
 def test_a_body_that_comes_after_its_header_may_take_longer_than_one(
     app: Echo, loop: str, head: bytes, pieces: list[bytes]
 ) -> None:
-    """Send the header and the body apart, as most clients do, while a picture is painted."""
+    """Send the header and the body separately, as most clients do, while a picture is painted."""
     with serving(app, loop, header_timeout_s=0.2) as edge, edge.connect() as connection:
         connection.sendall(b"POST /slow HTTP/1.1\r\nHost: a\r\n" + head)
         edge.settles_at(working=1)
@@ -199,13 +199,13 @@ def test_a_body_that_comes_after_its_header_may_take_longer_than_one(
         assert is_silent(connection, 0.5)
         app.go_on.set()
         assert responses(connection, 1)[0][0] == 200
-        assert is_silent(connection, 0.35), "and then it may rest"
+        assert is_silent(connection, 0.35), "afterwards the connection may be idle"
         connection.sendall(GET)
         assert responses(connection, 1)[0][0] == 200
 
 
 def is_silent(connection: socket.socket, seconds: float) -> bool:
-    """Return whether nothing comes, its end neither, for so long."""
+    """Return whether nothing arrives for so long, including the connection's end."""
     connection.settimeout(seconds)
     try:
         connection.recv(1, socket.MSG_PEEK)
@@ -217,7 +217,7 @@ def is_silent(connection: socket.socket, seconds: float) -> bool:
 
 
 def test_an_empty_line_after_a_request_is_no_part_of_the_next(app: Echo, loop: str) -> None:
-    """A 408 would be read as the answer to it."""
+    """A 408 would be read as the response to the next request."""
     with serving(app, loop, header_timeout_s=0.2) as edge, edge.connect() as connection:
         connection.sendall(b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\n\r\na")
         assert responses(connection, 1)[0][0] == 200
@@ -317,7 +317,7 @@ def test_a_large_body_arrives_whole(edge: Serving) -> None:
 
 
 def test_one_large_body_after_another_arrives_whole(edge: Serving) -> None:
-    """Keep connections, as any client or a HAProxy does."""
+    """Reuse the connection, as any client or HAProxy does."""
     with edge.connect() as connection:
         for size in (500_000, 20_000, 300_000):
             head = b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: %d\r\n\r\n" % size
@@ -339,7 +339,7 @@ def test_a_pipeline_without_end_is_not_taken_in(edge: Serving, app: Echo) -> Non
         connection.sendall(b"GET /slow HTTP/1.1\r\nHost: a\r\n\r\n")
         edge.settles_at(0, working=1)
         sent = flood(connection, lambda _: GET * 10_000, 256 * MB)
-        assert sent < 64 * MB, "what the kernel holds, and no more"
+        assert sent < 64 * MB, "only what the kernel buffers"
         assert len(app.paths) <= 1 + MOST_PIPELINED
         app.go_on.set()
         connection.settimeout(20)
@@ -391,7 +391,7 @@ def test_an_upgrade_is_answered_as_plain_http(edge: Serving, upgrade: bytes) -> 
 
 
 SERVES = pytest.mark.parametrize("loop", ["uvloop"], indirect=True)
-"""asyncio's own warns of its transports where a connection goes in the middle of its handshake."""
+"""Without asyncio's own loop, which warns about its transports if a connection ends during its handshake."""
 
 
 @pytest.fixture(scope="module")

@@ -1,4 +1,4 @@
-"""Give places, make room, and choose whose address counts."""
+"""The table of connections: giving places, making room, and choosing whose address counts."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Compressed bodies: decoded within the limits of a body, or refused by what is wrong with them."""
+"""Compressed bodies: decoded within the limits of a body, or refused with the reason."""
 
 from __future__ import annotations
 
@@ -133,8 +133,8 @@ async def test_a_bomb_is_too_large(client: httpx.AsyncClient, route: str, limit:
 @pytest.mark.parametrize(
     ("coding", "piece", "start"),
     [
-        ("deflate", b"\0\0\0\xff\xff" * 10_000, b""),  # Blocks that hold nothing.
-        ("gzip", b"n" * 50_000, b"\x1f\x8b\x08\x08\0\0\0\0\0\xff"),  # A file name without end.
+        ("deflate", b"\0\0\0\xff\xff" * 10_000, b""),  # empty blocks
+        ("gzip", b"n" * 50_000, b"\x1f\x8b\x08\x08\0\0\0\0\0\xff"),  # a file name that never ends
     ],
 )
 async def test_a_body_that_holds_nothing_has_an_end_too(

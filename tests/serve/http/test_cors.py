@@ -1,4 +1,4 @@
-"""Pages of allowed origins read the answers; others get nothing more than before."""
+"""Pages of allowed origins can read the responses; others get no more than without CORS."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ ALLOW, EXPOSE = "access-control-allow-origin", "access-control-expose-headers"
 
 @pytest.fixture
 def send(config: ServiceConfig, graph: Graph, tmp_path: Path) -> Send:
-    """A client of a service with these settings, on this machine."""
+    """Yield clients of services with these settings, on this machine."""
 
     def make(*origins: str, **settings: Any) -> httpx.AsyncClient:
         own = {"state_dir": str(tmp_path), "allowed_origins": origins} | settings
@@ -108,7 +108,7 @@ async def test_a_preflight_needs_no_key_and_an_allowed_page_reads_the_refusal(se
     assert refused.headers[ALLOW] == GAME
     assert "access-control-allow-credentials" not in refused.headers
     plain = await client.options("/v1/scenes", headers={"Origin": GAME})
-    assert plain.status_code == 401, "OPTIONS that is no preflight needs a key as before"
+    assert plain.status_code == 401, "OPTIONS needs a key unless it is a preflight"
 
 
 @pytest.mark.parametrize(

@@ -16,7 +16,7 @@ from tests.support.fake_handles import NEVER, Fakes
 
 
 class Client:
-    """Sends an empty body, and hangs up when told to."""
+    """Sends an empty body, and hangs up once `left` is set."""
 
     def __init__(self) -> None:
         self.left = asyncio.Event()

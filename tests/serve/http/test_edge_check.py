@@ -1,4 +1,4 @@
-"""Notice at the start that nothing bounds the process that listens."""
+"""The start fails if the process that listens has no limits."""
 
 from __future__ import annotations
 
@@ -52,14 +52,14 @@ REFUSED = b"HTTP/1.1 431 Request Header Fields Too Large\r\nConnection: close\r\
 
 
 def dies(listener: socket.socket) -> None:
-    """Take a connection and end as a killed process does: with a reset."""
+    """Accept a connection and close it as a killed process does, with a reset."""
     connection, _ = listener.accept()
-    connection.recv(1_024)  # The rest is unread, so closing resets.
+    connection.recv(1_024)  # The rest is unread, so closing sends a reset.
     connection.close()
 
 
 def hangs_up(listener: socket.socket) -> None:
-    """Read all there is and close without an answer."""
+    """Read the whole request and close without a response."""
     connection, _ = listener.accept()
     received = b""
     while not received.endswith(b"\r\n\r\n"):
@@ -79,7 +79,7 @@ def test_a_listener_that_dies_and_is_replaced_ends_no_start(end: Callable[[socke
         def replaced() -> None:
             end(first)
             first.close()
-            assert checked.wait(20)  # Once more, with nobody there.
+            assert checked.wait(20)  # the check ran again while nothing listened
             with socket.create_server((host, port)) as successor:
                 connection, _ = successor.accept()
                 with connection:

@@ -29,4 +29,4 @@ def test_enough_slots_are_divided_as_configured() -> None:
     config = ServiceConfig()
     assert within(config, slots_of(config)) is config
     assert within(config, 10_000) is config
-    assert fitted(config) is config, "outside of a replica"
+    assert fitted(config) is config, "outside a replica nothing changes"

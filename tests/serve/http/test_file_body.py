@@ -1,4 +1,4 @@
-"""Files as answers: closed however they end, also by a reader that takes nothing."""
+"""Files as responses: closed however the response ends, even if the client reads nothing."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ async def test_a_file_is_sent_in_pieces_and_closed() -> None:
 
 
 async def test_a_file_is_under_way_until_its_reader_has_it() -> None:
-    """Serve's proxy takes all pieces at once, and says only by a disconnect that they are taken from it."""
+    """Serve's proxy takes all pieces at once; only its disconnect says that the client has them."""
     sent, taken = list[Message](), asyncio.Event()
 
     async def send(message: Message) -> None:
@@ -74,7 +74,7 @@ async def test_a_reader_that_takes_nothing_is_cut_off(
     async with asyncio.timeout(20):
         await FileBody(file, 4, "application/pdf", {})(SCOPE, gone, send)
     assert file.closed
-    assert all(each.get("more_body", True) for each in sent), "no end is sent: it is no whole file"
+    assert all(each.get("more_body", True) for each in sent), "no end is sent, since the file is incomplete"
 
 
 async def test_a_reader_that_leaves_has_its_file_closed() -> None:

@@ -1,4 +1,4 @@
-"""HAProxy as Ray Serve configures it and we bound it: the real program, over real sockets."""
+"""HAProxy with Ray Serve's configuration and our limits: the real program, over real sockets."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ HEAD = b"GET / HTTP/1.1\r\nHost: a\r\n"
 def ray_s_file(
     folder: Path, port: int, ports: tuple[int, int], server: int | None, log: str = "127.0.0.1:514"
 ) -> Path:
-    """Let Ray write its configuration for a replica at port `server`; None for before it knows any route."""
+    """Let Ray write its configuration for a replica at port `server`; with None it knows no route yet."""
     configuration = HAProxyConfig(
         http_options=HTTPOptions(host="127.0.0.1", port=port),
         socket_path=f"{folder}/admin.sock",
@@ -85,7 +85,7 @@ def test_a_backend_of_grpc_is_no_route_over_http(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("per_address", [0, 5])
 def test_its_last_places_are_kept_for_the_node_itself(text: str, tmp_path: Path, per_address: int) -> None:
-    """Checks of health come from there; strangers would take these places, too, by saying nothing."""
+    """Health checks come from the node; otherwise silent connections would take these places, too."""
     limits = ConnectionLimits(
         connections=10,
         health_connections=4,
@@ -168,7 +168,7 @@ def started(file: Path, **environment: str) -> Iterator[subprocess.Popen[bytes]]
 
 @pytest.fixture(scope="module")
 def haproxy(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
-    """It, one replica behind it, and what it logs."""
+    """Start HAProxy with one replica behind it, and a socket for its log."""
     folder = tmp_path_factory.mktemp("ha")
     app = Echo()
     config = uvicorn.Config(app, "127.0.0.1", 0, log_level="critical", lifespan="off")
@@ -222,7 +222,7 @@ def test_its_own_errors_have_our_shape(haproxy: Running, request_: bytes, found:
 
 
 def test_what_it_knows_no_route_for_yet_is_not_ready(tmp_path: Path) -> None:
-    """Ray starts it before it knows a route, and again after it has died: a 404 would be final."""
+    """Ray starts it before it knows a route, also after it has died; clients would take a 404 as final."""
     port = free_port()
     file = ray_s_file(tmp_path, port, (free_port(), free_port()), None)
     with started(file) as process:
@@ -256,7 +256,7 @@ def first_answer(running: Running) -> tuple[int, dict[str, str], bytes] | None:
 def test_what_it_cannot_read_it_refuses_itself(
     haproxy: Running, request_: bytes, found: int, newer: tuple[int, str]
 ) -> None:
-    """Answer in our shape only since HAProxy 3.2, which SCENEWRIGHT_HAPROXY may name (docs/security.md)."""
+    """Our error format needs HAProxy 3.2, which SCENEWRIGHT_HAPROXY may name (docs/security.md)."""
     status, headers, body = haproxy.send(request_)
     assert headers["connection"] == "close"
     if version() < (3, 2):
@@ -303,7 +303,7 @@ def test_ray_s_own_routes_answer_to_no_other_name(
 ) -> None:
     status, _, body = haproxy.send(f"GET {path} HTTP/1.1\r\nHost: {host}\r\n\r\n".encode())
     if responded:
-        assert status in (200, 503)  # Without a server that is up yet.
+        assert status in (200, 503)  # 503 until a server is up
     else:
         assert (status, json.loads(body)["error"]["code"]) == (400, "invalid_host")
 
@@ -325,7 +325,7 @@ def test_a_silent_connection_is_closed(haproxy: Running) -> None:
 
 
 def test_health_has_room_beside_silent_connections(haproxy: Running) -> None:
-    """Its limits here: 64 connections that work, and 64 more that ask for health alone."""
+    """Its limits here are 64 connections for work, and 64 more for health checks only."""
     with ExitStack() as stack:
         for _ in range(80):
             stack.enter_context(haproxy.connect())
@@ -338,7 +338,7 @@ def test_health_has_room_beside_silent_connections(haproxy: Running) -> None:
 def test_nothing_but_the_service_listens_beyond_loopback(haproxy: Running) -> None:
     for port in haproxy.ports:
         with socket.socket() as other:
-            other.bind(("127.0.0.2", port))  # Taken, were it bound to every address.
+            other.bind(("127.0.0.2", port))  # Fails if HAProxy is bound to every address.
     assert stat.S_IMODE((haproxy.folder / "admin.sock").stat().st_mode) == 0o600
 
 

@@ -23,12 +23,12 @@ def routes_of(routes: Iterable[Any]) -> Iterator[Route | APIRoute]:
     for route in routes:
         if isinstance(route, Route | APIRoute):
             yield route
-        else:  # FastAPI keeps an included router whole.
+        else:  # FastAPI keeps an included router as one entry.
             yield from routes_of(route.original_router.routes)
 
 
 def got_paths() -> list[str]:
-    """The paths of all GET routes, the page's files and the OpenAPI page among them."""
+    """Return the paths of all GET routes, including the page's files and the OpenAPI page."""
     nothing: Any = None
     api = build_api(ServiceConfig(), Graph(nothing, nothing, nothing))
     return [route.path for route in routes_of(api.routes) if "GET" in (route.methods or ())]
@@ -59,7 +59,7 @@ def test_the_walk_finds_them_all() -> None:
 
 
 async def test_a_stream_of_events_ends_with_its_headers(client: httpx.AsyncClient) -> None:
-    """A GET of the same would last until the job ends, which here is never."""
+    """A GET would last until the job ends, which never happens here."""
     job = (await client.post("/v1/jobs", json={"scenes": [SCENE]})).json()["id"]
     async with asyncio.timeout(20):
         response = await client.head(f"/v1/jobs/{job}/events")

@@ -1,4 +1,4 @@
-"""Two thousand bodies that nobody means well with: none is answered with a 5xx, all in one shape."""
+"""Two thousand hostile bodies: none gets a 5xx, and all errors have the documented format."""
 
 from __future__ import annotations
 
@@ -77,7 +77,7 @@ SECRETS = re.compile(
 
 
 def paths(value: Any, so_far: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
-    """Yield the paths to everything inside of a body."""
+    """Yield the path to every value in a body."""
     items = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
     for key, inner in items:
         yield (*so_far, key)
@@ -85,12 +85,12 @@ def paths(value: Any, so_far: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]
 
 
 def any_value(dice: random.Random) -> Any:
-    """A copy: what is put into a body may be spoilt further."""
+    """Return a copy of a value, since it may be modified after it is put into a body."""
     return copy.deepcopy(dice.choice(VALUES))
 
 
 def spoilt(body: Any, dice: random.Random) -> Any:
-    """One to three places of a body given another value, another key, or none."""
+    """Return the body with one to three places changed, added or removed."""
     made = json.loads(json.dumps(body))
     for _ in range(dice.randint(1, 3)):
         *way, last = dice.choice(list(paths(made)))
@@ -131,7 +131,7 @@ def bodies(base: dict[str, Any], dice: random.Random) -> Iterator[bytes]:
 
 @pytest.fixture
 def guided_client(config: ServiceConfig, graph: Graph, tmp_path: Path) -> httpx.AsyncClient:
-    """Ask a service whose layers may have references, poses and LoRAs."""
+    """Return a client of a service whose layers may have references, poses and LoRAs."""
     limits = config.limits.model_copy(update={"max_image_size": 512})
     mine = guided(config.model_copy(update={"limits": limits}), tmp_path / "loras")
     transport = httpx.ASGITransport(served(build_http(mine, graph)))

@@ -1,4 +1,4 @@
-"""Give a page of another site nothing where no key is needed: not by name, not by request."""
+"""Pages of other sites get nothing from a service without keys: neither by a host name nor by a request."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ OTHERS = [
 
 @pytest.fixture
 def send(config: ServiceConfig, graph: Graph, tmp_path: Path) -> Send:
-    """A client of a service with these settings, from this machine or another."""
+    """Yield clients of services with these settings, from this machine or another."""
 
     def make(address: str = "127.0.0.1", at: str = "127.0.0.1", **settings: Any) -> httpx.AsyncClient:
         data = config.model_dump() | {"state_dir": str(tmp_path)} | settings
@@ -82,7 +82,7 @@ async def test_another_name_is_refused(send: Send, host: str) -> None:
 
 
 async def test_the_health_routes_answer_to_any_address_and_to_no_other_name(send: Send) -> None:
-    """A kubelet asks by the pod's address."""
+    """A kubelet sends its probes to the pod's address."""
     for settings in (
         {"authentication": "off"},
         {"authentication": "required", "allowed_hosts": ["a.example"]},
@@ -117,7 +117,7 @@ async def test_where_keys_are_required_a_service_name_works_unless_allowed_hosts
 
 
 async def test_the_address_at_which_another_machine_connects(send: Send) -> None:
-    """`--host 0.0.0.0` with `authentication: off`: who opens http://192.0.2.5:8000/ gets the page."""
+    """The page is at http://192.0.2.5:8000/ with `--host 0.0.0.0` and `authentication: off`."""
     client = send(authentication="off", address="192.0.2.9", at="192.0.2.5")
     for host, status in (("192.0.2.5:8000", 200), ("192.0.2.6:8000", 400), ("page.example:8000", 400)):
         assert (await client.get("/", headers={"Host": host})).status_code == status
@@ -152,9 +152,7 @@ async def test_another_site_s_page_changes_nothing(send: Send, headers: dict[str
     ):
         refused = await client.request(method, path, headers=headers)
         assert (refused.status_code, error_of(refused)["code"]) == (403, "forbidden")
-    assert (await client.get(job, headers=headers)).json()["status"] == "queued", (
-        "and reading changes nothing"
-    )
+    assert (await client.get(job, headers=headers)).json()["status"] == "queued", "reading is allowed"
 
 
 @pytest.mark.parametrize(
@@ -177,13 +175,13 @@ async def test_the_page_itself_and_what_is_no_browser_may(send: Send, headers: d
 
 
 async def test_a_key_is_enough(send: Send) -> None:
-    """A page cannot know it, and a browser does not send it by itself."""
+    """Another site's page does not know the key, and a browser does not send it by itself."""
     client = send(authentication="required")
     assert (await client.post("/v1/scenes", headers={"Origin": "https://page.example"})).status_code == 401
 
 
 async def raw(*headers: tuple[bytes, bytes], kind: str = "http", version: str = "1.1") -> Any:
-    """Return what the layer alone answers to a request of just these headers; empty where it lets it pass."""
+    """Return the middleware's own response to a request with only these headers; empty if it lets it pass."""
     sent: list[Any] = []
 
     async def inside(scope: Any, receive: Any, send: Any) -> None: ...
@@ -207,7 +205,7 @@ async def test_one_host_and_no_more() -> None:
     assert await raw(local) == []
     for wrong in ([], [local, other], [other, local], [local, local]):
         assert (await raw(*wrong))[0]["status"] == 400
-    assert await raw(version="1.0") == [], "older than Host itself, and so no browser"
+    assert await raw(version="1.0") == [], "HTTP/1.0 has no Host, and browsers do not use it"
     assert (await raw(other, version="1.0"))[0]["status"] == 400
 
 

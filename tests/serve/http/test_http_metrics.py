@@ -1,4 +1,4 @@
-"""Answers as figures: what is counted of them, and that no caller makes a series of its own."""
+"""Metrics of responses: what they count, and that callers cannot create series."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def edge() -> TestClient:
 
 
 def counted(config: ServiceConfig, graph: Graph, key: str = "") -> httpx.AsyncClient:
-    """Ask the whole edge, whose answers are counted."""
+    """Return a client of the whole edge, whose responses are counted."""
     app = served(http_telemetry.HttpMetrics(build_http(config, graph)))
     headers = {"Authorization": f"Bearer {key}"} if key else {}
     transport = httpx.ASGITransport(app)

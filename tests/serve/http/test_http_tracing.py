@@ -1,4 +1,4 @@
-"""One trace a request: whose it is, what it holds, and that it holds none of the caller's words."""
+"""One trace per request: its parent, its contents, and that none of the caller's words are in it."""
 
 from __future__ import annotations
 
@@ -178,7 +178,7 @@ async def test_a_fault_is_reported_by_its_class(
     assert merger.status.status_code is StatusCode.ERROR
     assert (merger.attributes or {})["error.type"] == "CutoutFailed"
     assert not merger.events
-    assert traces.one("POST /v1/scenes").status.status_code is StatusCode.UNSET  # It was the caller's fault.
+    assert traces.one("POST /v1/scenes").status.status_code is StatusCode.UNSET  # the error was the caller's
 
 
 async def test_a_deadline_that_passed_is_our_fault(traced: httpx.AsyncClient, traces: Traces) -> None:

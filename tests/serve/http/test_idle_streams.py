@@ -1,4 +1,4 @@
-"""Streams that wait for a job, at the edge: how many there may be, and what they leave to others."""
+"""Event streams that wait for a job, at the edge: their limit, and that they do not block other requests."""
 
 from __future__ import annotations
 
@@ -31,9 +31,9 @@ async def test_streams_beyond_their_budget_are_refused_and_nothing_else_is(
             assert [stream.status_code for stream in streams] == [200] * 5 + [429] * 2
             assert all(int(stream.headers["retry-after"]) >= 1 for stream in streams[5:])
             none = await http.get(f"/v1/jobs/{'0' * len(job)}/events")
-            assert none.status_code == 429, "no job is looked for"
+            assert none.status_code == 429, "the job is not looked up"
             for path in ("/healthz", "/readyz", f"/v1/jobs/{job}"):
-                assert (await http.get(path)).status_code == 200, "streams hold no request's slot"
+                assert (await http.get(path)).status_code == 200, "streams do not take slots for requests"
             await streams[0].aclose()
             async with asyncio.timeout(30):
                 while True:

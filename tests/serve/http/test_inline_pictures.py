@@ -1,4 +1,4 @@
-"""Pictures in a JSON body: long ones are taken out before it is parsed, and mean what they did."""
+"""Pictures in a JSON body: long ones are taken out before it is parsed, which does not change its meaning."""
 
 from __future__ import annotations
 
@@ -93,7 +93,7 @@ LAYER = {"prompt": "a", "num_inference_steps": 1, "width": 64, "height": 64}
 
 
 def of(size: int) -> dict[str, Any]:
-    """A layer whose picture's file is no picture, but so large."""
+    """Return a layer whose picture is an invalid file of so many bytes."""
     return LAYER | {"image": {"b64_json": base64.b64encode(NOISE[:size]).decode()}}
 
 
@@ -104,7 +104,7 @@ async def refused(client: httpx.AsyncClient, path: str, body: Any) -> tuple[int,
 
 @pytest.mark.parametrize("size", [MIB // 2, MIB, 2 * MIB, 4 * MIB])
 async def test_a_picture_may_be_so_large(client: httpx.AsyncClient, size: int) -> None:
-    """It is read as a file, and is none."""
+    """It is decoded as a file, and refused as an invalid one."""
     assert Limits().max_inline_bytes == 4 * MIB
     for path, body, param in (
         ("/v1/backgrounds", of(size), "image"),

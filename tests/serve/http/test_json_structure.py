@@ -1,4 +1,4 @@
-"""Count what a body holds before it is parsed, whatever pieces it is looked at in."""
+"""Check a body's structure before it is parsed, however it is split into pieces."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def test_it_counts_as_a_parser_would(value: Any, window: int, ascii_only: bool) 
         patched.setattr(strict_json, "WINDOW_BYTES", window)
         check_structure(body, count)
         if count:
-            assert refusal(body, count - 1) == f"the body holds more than {count - 1} values"
+            assert refusal(body, count - 1) == f"the body contains more than {count - 1} values"
 
 
 @settings(max_examples=200, deadline=None)
@@ -63,13 +63,13 @@ def test_what_is_not_json_is_no_fault_of_it(body: bytes, window: int) -> None:
     ],
 )
 def test_many_small_values(body: bytes) -> None:
-    assert refusal(body, 200_000) == "the body holds more than 200000 values"
+    assert refusal(body, 200_000) == "the body contains more than 200000 values"
 
 
 def test_the_depth() -> None:
     check_structure(b"[" * MAX_DEPTH + b"]" * MAX_DEPTH, ANY)
     for opening in (b"[", b'{"a":'):
-        assert refusal(opening * (MAX_DEPTH + 1)) == "nested deeper than 64"
+        assert refusal(opening * (MAX_DEPTH + 1)) == "the body is nested deeper than 64 levels"
     check_structure(b'["' + b"[" * 100 + b'\\"' + b"[" * 100 + b'"]', ANY)
 
 
@@ -78,7 +78,7 @@ def test_a_string_may_be_so_long_and_no_longer(letter: bytes) -> None:
     longest = MAX_STRING_BYTES // len(letter)
     check_structure(b'["' + letter * longest + b'", "' + letter * longest + b'"]', ANY)
     assert "a string is longer" in refusal(b'["' + letter * (longest + 1) + b'"]')
-    assert "a string is longer" in refusal(b'["' + letter * (longest + 1)), "it need not end"
+    assert "a string is longer" in refusal(b'["' + letter * (longest + 1)), "it is refused before its end"
 
 
 def test_a_hundred_thousand_letters_however_they_are_written_are_not_too_long() -> None:

@@ -1,4 +1,4 @@
-"""Do what takes long in one thread, while the event loop goes on."""
+"""Long work runs in one thread, while the event loop goes on."""
 
 from __future__ import annotations
 
@@ -51,11 +51,11 @@ async def test_faults_are_the_callers_and_the_collector_is_on_again() -> None:
 
 
 async def test_what_failed_work_made_is_freed_in_its_thread() -> None:
-    """The error holds its frames: the event loop would free all that was parsed, in one go."""
+    """The error refers to its frames, with which the event loop would free all that was parsed at once."""
     freed: list[str] = []
 
     class Parsed:
-        """Says where it ends."""
+        """Records in which thread it is freed."""
 
         def __del__(self) -> None:
             freed.append(threading.current_thread().name)
@@ -79,11 +79,11 @@ def test_a_fault_of_a_body_does_not_hold_the_body() -> None:
 async def test_a_long_body_stops_nobody(
     client: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch, route: str, sent: str
 ) -> None:
-    """It is not parsed before somebody else has been answered."""
+    """Another request is answered before it is parsed."""
     responded, decode = threading.Event(), body.decode
 
     def wait_and_decode(*arguments: Any) -> Any:
-        assert responded.wait(60), "nobody was answered meanwhile"
+        assert responded.wait(60), "no other request was answered meanwhile"
         return decode(*arguments)
 
     monkeypatch.setattr(body, "decode", wait_and_decode)
@@ -132,7 +132,7 @@ async def test_too_many_values_are_refused_before_they_are_parsed(
     response = await client.post(route, content=sent, headers=JSON)
     error = error_of(response)
     assert (response.status_code, error["code"]) == (400, "invalid_json")
-    assert "holds more than" in error["message"]
+    assert "contains more than" in error["message"]
 
 
 async def test_a_thousand_rich_scenes_are_not_too_many(client: httpx.AsyncClient) -> None:

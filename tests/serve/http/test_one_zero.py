@@ -1,4 +1,4 @@
-"""Answer a client of HTTP/1.0, and one of HTTP/1.1 by the same server."""
+"""Clients of HTTP/1.0 and of HTTP/1.1 on the same server."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from tests.support.local_service import listening
 
 
 class Streaming:
-    """Answers with two pieces; the second one once it is told to."""
+    """Responds with two pieces, the second one once `go_on` is set."""
 
     def __init__(self) -> None:
         self.go_on = threading.Event()
@@ -37,7 +37,7 @@ class Streaming:
 
 @contextmanager
 def serving(app: Streaming) -> Iterator[socket.socket]:
-    """A connection to it."""
+    """Serve the application; yield a connection to it."""
     with listening(app, http=BoundedProtocol) as url:
         where = urlsplit(url)
         try:

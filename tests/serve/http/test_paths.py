@@ -1,4 +1,4 @@
-"""Addresses in answers, and the page's own, as the caller reaches them."""
+"""Addresses in responses and in the page, as the caller reaches them."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from tests.support.scene_requests import SCENE
 
 @pytest.fixture
 def below(config: ServiceConfig, graph: Graph) -> httpx.AsyncClient:
-    """Serve under /paint, as by a `route_prefix`."""
+    """Serve under /paint, as with a `route_prefix`."""
     app = mounted(served(build_http(config, graph)), "/paint")
     return httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://localhost")
 

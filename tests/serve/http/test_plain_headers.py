@@ -1,4 +1,4 @@
-"""Headers as Ray Serve's own proxy reads them, behind the layer that stands before it."""
+"""Headers as Ray Serve's own proxy reads them, behind our middleware."""
 
 from __future__ import annotations
 
@@ -73,7 +73,7 @@ async def test_a_trace_that_is_not_ascii_is_none() -> None:
 
 @pytest.mark.parametrize("value", [b"", b"  "])
 async def test_an_empty_id_is_none(value: bytes) -> None:
-    """Serve's own layer would take it for one, and put it on the answer."""
+    """Serve's own middleware would accept it as an id, and return it in the response."""
     transport = httpx.ASGITransport(PlainHeaders(RequestIdMiddleware(serve)))
     async with httpx.AsyncClient(transport=transport, base_url="http://localhost") as client:
         assert (await client.get("/", headers=[(b"x-request-id", value)])).headers["x-request-id"]

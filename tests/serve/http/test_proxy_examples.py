@@ -1,6 +1,6 @@
-"""docs/guides/proxies.md's examples before a service: streams come at once, jobs are not waited for.
+"""The examples of docs/guides/proxies.md before a service: streams are not buffered, jobs do not block.
 
-No time is measured: the painting is held for as long as a test looks.
+No time is measured: the painting is paused for as long as a test needs.
 """
 
 from __future__ import annotations
@@ -133,7 +133,7 @@ def test_a_stream_comes_piece_by_piece(address: str, held: threading.Event, tmp_
         with http.stream("POST", f"{address}/v1/scenes", json=body, headers=events) as stream:
             assert stream.status_code == 200, stream.read()
             lines = stream.iter_lines()
-            assert any("layer.progress" in line for line in lines), "while nothing is painted yet"
+            assert any("layer.progress" in line for line in lines), "before anything is painted"
             held.clear()
             assert any("scene.completed" in line for line in lines)
 

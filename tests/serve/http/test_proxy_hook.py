@@ -1,4 +1,4 @@
-"""The hook by which Ray Serve's processes that listen get our limits, and how it fails."""
+"""The hook that applies our limits to Ray Serve's listening processes, and how it fails."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Count what a request sends beside its body: without a connection."""
+"""Limits on what a request sends besides its body, tested without a connection."""
 
 from __future__ import annotations
 
@@ -67,4 +67,4 @@ def test_nothing_counts_between_two_requests(bounds: RequestBounds) -> None:
     assert bounds.end_piece(1 << 20) is None
     bounds.begin_piece()
     bounds.begin_request()
-    bounds.count_header(4_096)  # The header of the one before is forgotten.
+    bounds.count_header(4_096)  # the previous request's header is forgotten

@@ -75,6 +75,6 @@ async def test_what_is_not_http_passes_through() -> None:
 
 
 async def test_two_ids_are_none(client: httpx.AsyncClient) -> None:
-    """Serve's proxy reads another of them than we would."""
+    """Serve's proxy would read a different one than we would."""
     response = await client.get("/healthz", headers=[("X-Request-ID", "one"), ("X-Request-ID", "two")])
     assert (response.status_code, response.json()["error"]["code"]) == (400, "invalid_header")

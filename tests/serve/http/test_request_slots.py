@@ -11,7 +11,7 @@ from serve.http.request_slots import RequestSlots, give_back, hold
 
 
 class Held:
-    """An application whose requests last until they are let go."""
+    """An application whose requests last until `let_go` is set."""
 
     def __init__(self) -> None:
         self.let_go = asyncio.Event()
@@ -25,7 +25,7 @@ class Held:
 
 
 class Edge:
-    """Asks through the layer, and keeps what was answered."""
+    """Sends requests through the middleware, and keeps the responses."""
 
     def __init__(self, most: int) -> None:
         self.app = Held()
@@ -45,13 +45,13 @@ class Edge:
             reported.append(message)
 
         async def receive() -> Any:
-            raise AssertionError("nobody reads a body here")
+            raise AssertionError("the body must not be read")
 
         await self.slots(scope, receive, send)
         return reported
 
     async def refused(self, **requested: str) -> bool:
-        """Return whether the answer to one more is there at once, and is 429."""
+        """Return whether one more request is answered immediately with 429."""
         task = self.send(**requested)
         for _ in range(5):
             await asyncio.sleep(0)
@@ -72,10 +72,10 @@ async def test_work_is_refused_and_health_is_not() -> None:
     assert [await edge.refused() for _ in range(5)] == [False, False, False, True, True]
     for path in ("/healthz", "/readyz"):
         assert not any([await edge.refused(path=path) for _ in range(50)])
-    assert await edge.refused(path="/healthz/x"), "only the very paths"
+    assert await edge.refused(path="/healthz/x"), "only the exact paths"
     await edge.end()
     edge.app.let_go.clear()
-    assert not await edge.refused(), "what has ended is given back"
+    assert not await edge.refused(), "the slots of ended requests are free"
     await edge.end()
 
 
@@ -95,7 +95,7 @@ async def test_what_is_public_leaves_slots_to_others() -> None:
         await edge.refused(path="/static/x")
     assert len(edge.app.under_way) == 16
     assert await edge.refused(path="/static/x")
-    assert not await edge.refused(), "where nobody is asked for a key"
+    assert not await edge.refused(), "requests without a tenant are admitted"
     assert not await edge.refused(tenant="one")
     await edge.end()
 
@@ -114,7 +114,7 @@ async def test_a_stream_gives_its_slot_back_once() -> None:
     for _ in range(2):
         give_back(first)
     assert not await edge.refused()
-    assert await edge.refused(), "twice given back is one slot"
+    assert await edge.refused(), "giving it back twice frees one slot"
     await edge.end()
 
 

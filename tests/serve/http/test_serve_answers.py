@@ -1,4 +1,4 @@
-"""Give callers what Ray Serve answers by itself in the documented shape."""
+"""Ray Serve's own error responses reach callers in the documented format."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from serve.http.serve_routes import CheckedHosts
 
 
 def failing(error: BaseException) -> ASGIApp:
-    """Answer an exception as Ray Serve's proxy does."""
+    """Return an application that answers an exception as Ray Serve's proxy does."""
 
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
         for message in send_http_response_on_exception(get_http_response_status(error, 5.0, "x"), False):
@@ -85,7 +85,7 @@ async def test_an_error_of_serve_s_own(app: ASGIApp, status: int, code: str, ret
 @pytest.mark.parametrize("root_path", ["", "/behind"])
 @pytest.mark.parametrize("populated", [False, True])
 async def test_a_proxy_that_knows_no_route_yet_is_not_ready(root_path: str, populated: bool) -> None:
-    """Serve's proxy itself, as it is between its start and its controller's first word."""
+    """Serve's proxy, as it is between its start and its controller's first update."""
     router = ProxyRouter(lambda *_: None)  # type: ignore[arg-type,return-value]
     router._route_table_populated = populated
     proxy = HTTPProxy("node", "127.0.0.1", True, router, "proxy", access_log_context={})

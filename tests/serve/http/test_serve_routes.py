@@ -1,4 +1,4 @@
-"""Ray Serve's own routes answer to the names that the rest of the service answers to, and to addresses."""
+"""Ray Serve's own routes answer to the same host names as the rest of the service, and to addresses."""
 
 from __future__ import annotations
 
@@ -141,5 +141,5 @@ def test_haproxy_reads_the_same_names(parts: list[str], end: str) -> None:
     allowed = ("paint.example", "*.lan", "b-c")
     host = host_of(written := ".".join(parts) + end)
     if host is None or re.fullmatch(r"[0-9.]+", written) or ".." in written:
-        return  # No name server gives such names away: 127.1, which HAProxy lets pass, or an empty part.
+        return  # Not names that can be registered: 127.1, which HAProxy lets pass, or with an empty part.
     assert bool(re.match(pattern_of(allowed), written)) == are_allowed(host, allowed)

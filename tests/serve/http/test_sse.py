@@ -17,7 +17,7 @@ OnEvent = Callable[[Event], None]
 
 
 class Reader:
-    """A client that keeps what it is sent, and hangs up when told to."""
+    """A client that keeps the messages that it gets, and hangs up once `left` is set."""
 
     def __init__(self) -> None:
         self.left = asyncio.Event()
@@ -136,7 +136,7 @@ async def test_a_connection_found_closed_while_writing_cancels_the_work() -> Non
 
 
 class Stuck(Reader):
-    """A client that takes the head of an answer and no more."""
+    """A client that reads the header of a response and nothing more."""
 
     async def send(self, message: Any) -> None:
         await super().send(message)

@@ -84,11 +84,11 @@ def test_many_tenants_cannot_keep_a_new_one_out() -> None:
             pass
     counts = [streams.count(f"tenant {number}") for number in range(20)]
     assert sum(counts) == 32
-    assert set(counts) == {1, 2}, "max-min fair"
+    assert set(counts) == {1, 2}, "the shares are max-min fair"
     first = next(stream for stream, _ in streams.open if streams.count(stream.tenant) == 2)
     assert not streams.refused("the newcomer")
     assert streams.count("the newcomer") == 1
-    assert first.recalled.is_set(), "the oldest of those with the most"
+    assert first.recalled.is_set(), "the oldest stream of a tenant with the most"
 
 
 def test_a_tenant_does_not_take_its_own_or_an_equal_ones() -> None:
@@ -109,7 +109,7 @@ def test_streams_that_do_not_end_leave_their_places_to_few() -> None:
         mine = [held.enter_context(budget.open("a")) for _ in range(100)]
         for number in range(MOST_LEAVING):
             held.enter_context(budget.open(f"tenant {number}"))
-        with pytest.raises(Refusal, match="making room"), budget.open("one more"):
+        with pytest.raises(Refusal, match="to make room"), budget.open("one more"):
             pass
         assert sum(stream.recalled.is_set() for stream in mine) == MOST_LEAVING
     with budget.open("one more"):

@@ -68,7 +68,7 @@ def test_huge_integers_are_refused_and_large_ones_fit_a_float() -> None:
     "body", ['{"a": 1, "a": 1}', '[{"b": {"c": [{"a": 1, "b": 2, "a": 3}]}}]', '{"a":1,"\\u0061":2}']
 )
 def test_a_duplicate_key_is_refused_at_any_depth(body: str) -> None:
-    assert refusal(body) == "the key 'a' stands twice in one object"
+    assert refusal(body) == "the key 'a' appears twice in one object"
 
 
 def test_the_same_key_in_two_objects_is_fine() -> None:
@@ -81,7 +81,7 @@ def test_a_repeated_key_among_many_is_found() -> None:
 
 
 def test_the_keys_of_an_object_are_bounded() -> None:
-    """Each that is not known would be a fault of its own, and all of them are collected to tell the first."""
+    """Each unknown key would be an error of its own, and all are collected to report the first."""
     keys = [f'"k{number}":0' for number in range(MAX_KEYS + 1)]
     assert len(decode(("{" + ",".join(keys[1:]) + "}").encode())) == MAX_KEYS
     assert refusal("{" + ",".join(keys) + "}") == "an object has more than 1000 keys"
@@ -92,7 +92,7 @@ def test_the_keys_of_an_object_are_bounded() -> None:
     "literal", ["NaN", "1e999", "9" * 301, '"\\ud800"', '{"a": 1, "a": 2}', "[1,]", "'a'", "01"]
 )
 def test_both_parsers_refuse_alike(size: int, literal: str) -> None:
-    """A long body is parsed by Python, so that others get to run; it means what a short one does."""
+    """A long body is parsed in Python, so that other threads can run, with a short body's results."""
     alike = [refusal(f"[{literal}".ljust(size) + "]") for size in (0, size)]
     assert len({re.sub("(line|column) [0-9]+", "", each) for each in alike}) == 1
 
@@ -108,7 +108,7 @@ def test_a_long_body_means_what_a_short_one_does(value: Any) -> None:
     "body", ['["\\ud800"]', '{"\\udfff": 1}', '{"a": [{"b": "x\\ud83dy"}]}', '"\\ude00\\ud83d"']
 )
 def test_half_a_surrogate_pair_is_refused(body: str) -> None:
-    assert refusal(body) == "a string holds half of a surrogate pair"
+    assert refusal(body) == "a string contains half of a surrogate pair"
 
 
 def test_a_whole_surrogate_pair_is_a_letter() -> None:
@@ -127,9 +127,9 @@ def test_a_byte_order_mark_is_skipped_once() -> None:
 
 def test_the_depth_is_bounded() -> None:
     decode(nested(MAX_DEPTH).encode())
-    assert refusal(nested(MAX_DEPTH + 1)) == "nested deeper than 64"
-    assert refusal('{"a":' * 65 + "1" + "}" * 65) == "nested deeper than 64"
-    assert refusal("[" * 1_000_000) == "nested deeper than 64"
+    assert refusal(nested(MAX_DEPTH + 1)) == "the body is nested deeper than 64 levels"
+    assert refusal('{"a":' * 65 + "1" + "}" * 65) == "the body is nested deeper than 64 levels"
+    assert refusal("[" * 1_000_000) == "the body is nested deeper than 64 levels"
 
 
 @pytest.mark.parametrize(
@@ -141,7 +141,7 @@ def test_brackets_inside_strings_do_not_count(inside: str) -> None:
 
 
 def test_brackets_after_an_escaped_backslash_do_count() -> None:
-    assert refusal('["\\\\", ' + nested(64) + "]") == "nested deeper than 64"
+    assert refusal('["\\\\", ' + nested(64) + "]") == "the body is nested deeper than 64 levels"
 
 
 @pytest.mark.parametrize(

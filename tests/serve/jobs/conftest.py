@@ -1,4 +1,4 @@
-"""An empty database a test: SQLite, and PostgreSQL where its programs are installed; and an empty bucket."""
+"""An empty database per test: SQLite, and PostgreSQL if its programs are installed; and an empty bucket."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A page whose hero is another is painted again, the best is kept, and a miss is declared."""
+"""A page whose hero looks different is painted again, the best attempt is kept, and a miss is declared."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ SEED = 7
 
 
 Found = float | str | None
-"""How consistent a figure is; a string is what it is degraded to, None is not measured."""
+"""A figure's consistency: a string is how it was degraded, None means not measured."""
 
 
 def a_job() -> SceneJob:
@@ -33,7 +33,7 @@ def a_job() -> SceneJob:
 
 
 def a_scene(job: SceneJob, found: Sequence[Found]) -> SceneResult:
-    """Return what was painted of a job, its figures so consistent."""
+    """Return a job's painted scene, whose figures have these consistencies."""
 
     def layer(job: LayerJob, each: Found) -> LayerResult:
         degraded = (each,) if isinstance(each, str) else ()
@@ -52,7 +52,7 @@ def a_scene(job: SceneJob, found: Sequence[Found]) -> SceneResult:
 async def painted(
     engine: Engine, story: bool, *found: Sequence[Found] | float | Exception, least: float = 0.6
 ) -> tuple[SceneResult, list[str], list[SceneJob]]:
-    """Paint a page whose heroes are so consistent, one attempt after the other. A number: of the first."""
+    """Paint a page; `found` has the heroes' consistencies per attempt, a number that of the first hero."""
     job_id = JobStore(engine).submit("0" * 32, "", [NewScene("{}", 60.0)])
     if story:
         row = {"job_id": job_id, "owner": "", "created_at": 0.0, "body": "", "bytes": 0}
@@ -92,18 +92,18 @@ async def test_the_best_is_kept(
     kept, declared, jobs = await painted(engine, True, *found)
     assert (kept.consistency["characters.0"], declared, len(jobs)) == (best, missed, attempts)
     seeds = [[layer.seed for layer in job.layers] for job in jobs]
-    assert len({each[0] for each in seeds}) == attempts, "the hero's seed is another each time"
-    assert all(each[1:] == [8, 9] for each in seeds), "others are painted as before"
+    assert len({each[0] for each in seeds}) == attempts, "the hero's seed differs in each attempt"
+    assert all(each[1:] == [8, 9] for each in seeds), "other layers are painted as before"
 
 
 async def test_a_hero_that_has_become_right_stays(engine: Engine) -> None:
-    """Each further attempt is made from the best one: only who is still wrong is painted anew."""
+    """Each further attempt starts from the best one: only heroes that are still wrong are repainted."""
     found = [(0.3, 0.4), (0.9, 0.45), (0.9, 0.2), (0.9, 0.8)]
     kept, declared, jobs = await painted(engine, True, *found)
     assert (list(kept.consistency.values()), declared, len(jobs)) == ([0.9, 0.8], [], 4)
     seeds = [seeds_of(job.layers) for job in jobs]
     assert seeds[1][0] != SEED and {each[0] for each in seeds[1:]} == {seeds[1][0]}
-    assert len({each[1] for each in seeds}) == 4, "who is wrong has another seed each time"
+    assert len({each[1] for each in seeds}) == 4, "a wrong hero has a new seed each time"
     assert seeds_of(kept.layers) == seeds[3]
 
 

@@ -1,4 +1,4 @@
-"""Kept pictures that rot: never handed out, painted again from the job's own words and seeds, or gone."""
+"""Kept pictures that are damaged: never returned, but repainted from the job's words and seeds, or gone."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ async def http(mine: ServiceConfig, graph: Graph, noted: list[Noted]) -> AsyncIt
 
 
 async def kept(http: httpx.AsyncClient, config: ServiceConfig, graph: Graph, *requested: Any) -> list[str]:
-    """The addresses of a job's scenes, once all of them are painted."""
+    """Submit a job; return the addresses of its scenes once all are painted."""
     job_id = await submit(http, *requested)
     async with working(config, graph):
         job = await ended(http, job_id)
@@ -138,7 +138,7 @@ async def test_layers_come_back_too_and_times_do_not_count_as_a_change(
 async def test_another_picture_than_before_is_declared(
     http: httpx.AsyncClient, mine: ServiceConfig, graph: Graph, layers: bool
 ) -> None:
-    """Paint it as other weights would: here its words are others."""
+    """Repaint it differently, as other weights would; here the seed is changed."""
     requested = PAINTED | {"layers": layers}
     (url,) = await kept(http, mine, graph, requested)
     before = await http.get(url, headers=JSON)
@@ -155,7 +155,7 @@ async def test_another_picture_than_before_is_declared(
             assert "picture: repainted" in (await http.get(url, headers=JSON)).json()["degraded"]
         else:
             assert hashlib.sha256(after.content).hexdigest() == name_in(after) != name_in(before)
-        # And as it was at first, the next time: that is no change.
+        # The next time it is painted as at first, which is not a change.
         rot(mine, name_in(after), ROT["emptied"])
         change(mine, job=func.replace(scenes.c.job, '"seed":2,', '"seed":1,'))
         assert (await http.get(url)).status_code == 503
@@ -198,7 +198,7 @@ async def test_without_its_words_it_is_gone(
     change(mine, job=words)
     response = await http.get(url)
     assert (response.status_code, response.json()["error"]["code"]) == (410, "gone")
-    assert "words" in response.json()["error"]["message"]
+    assert "request" in response.json()["error"]["message"]
     assert noted[0].tags(metrics.DAMAGED_PICTURES) == [("gone",)]
 
 
@@ -239,7 +239,7 @@ async def test_two_jobs_with_the_same_picture_are_both_healed(
     assert (await http.get(first)).status_code == 503
     async with working(mine, graph):
         await ended(http, first.split("/")[3])
-        # The pictures noted as loose are tidied meanwhile: they are theirs.
+        # Pictures that were noted as loose are checked meanwhile, and kept.
         engine = open_database(mine.jobs.database_url(mine.state_folder))
         await eventually(lambda: asyncio.to_thread(lambda: not notes(engine)))
         engine.dispose()
@@ -289,14 +289,15 @@ async def test_a_store_that_fails_is_not_a_damaged_picture(
 
     with monkeypatch.context() as broken:
         broken.setattr(pictures, "get", fail)
-        assert (await http.get(url)).json()["error"]["message"] == "jobs cannot be kept at present"
+        message = (await http.get(url)).json()["error"]["message"]
+        assert message == "the store of jobs is unavailable; try again"
     assert (await http.get(url)).status_code == 200
 
 
 async def test_a_second_look_before_a_picture_is_given_up(
     http: httpx.AsyncClient, mine: ServiceConfig, graph: Graph, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Not every store puts a file as a whole: a reader may come in the middle of it."""
+    """Not every store writes a file atomically: a reader may see half of it."""
     (url,) = await kept(http, mine, graph, PAINTED)
     get, looks = FolderPictures.get, iter([b"half"])
 
@@ -316,7 +317,7 @@ def notes(engine: Engine) -> list[str]:
 
 @pytest.fixture
 def seen(engine: Engine, store: JobStore, leases: Leases, config: ServiceConfig) -> SceneState:
-    """A scene with a picture, in either database."""
+    """Return a scene with a picture, in either database."""
     new = admit_all([SceneRequest.model_validate(SCENE | {"seed": 1})], "a" * 32, config)
     store.submit("a" * 32, "me", new, now=0.0)
     claim = leases.claim(0.0)
@@ -332,11 +333,11 @@ def test_of_many_readers_one_has_it_painted_again(
     with ThreadPoolExecutor(8) as pool:
         found = list(pool.map(lambda _: paint_again(engine, "a" * 32, seen, "empty", 3), range(8)))
     assert sorted(map(str, found)) == ["None"] * 7 + ["repainted"]
-    assert notes(engine) == ["f" * 64], "whoever tidies finds out whether another scene has it"
+    assert notes(engine) == ["f" * 64], "tidying checks whether another scene has it"
     claim = leases.claim(2.0)
     assert claim and claim.first_painted == "f" * 64
     assert leases.succeed(claim.lease, "f" * 64, "jpeg", {}, 3.0)
-    assert paint_again(engine, "a" * 32, seen, "empty", 3) is None, "that reader came late"
+    assert paint_again(engine, "a" * 32, seen, "empty", 3) is None, "the reader saw an outdated state"
     again = store.scene("me", "a" * 32, 0)
     assert again and (again.status, again.repaints, again.changed) == ("succeeded", 1, False)
 

@@ -1,4 +1,4 @@
-"""A key's end reaches its waiting work: held, cancelled, or painted after all."""
+"""A key's waiting work after its end: held, cancelled, or still painted."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def keys(engine: Engine) -> KeyStore:
 
 
 def claimed(leases: Leases) -> list[str]:
-    """The jobs of all scenes that a worker would be given now."""
+    """Claim all scenes that a worker would get now; return their jobs."""
     found = []
     while claim := leases.claim(NOW):
         found.append(claim.job_id)
@@ -44,11 +44,11 @@ def test_a_revoked_key_s_waiting_work_is_held_and_the_tenant_s_other_work_is_not
     assert under_way and under_way.job_id == "a"
     keys.revoke(leaked.id)
     assert ended_keys.settle(engine, "hold", NOW) == 1
-    assert ended_keys.settle(engine, "hold", NOW) == 0, "once"
+    assert ended_keys.settle(engine, "hold", NOW) == 0, "only once"
     assert claimed(leases) == ["b"]
     held = store.job("acme", "a")
     assert held and held.held and held.counts == {"queued": 2, "running": 1}
-    assert leases.put_back(under_way.lease, 0.0), "what was under way comes back, and is held too"
+    assert leases.put_back(under_way.lease, 0.0), "the running scene is put back, and is held too"
     assert claimed(leases) == []
     assert store.release("another", "a") is None
     released = store.release(None, "a")
@@ -109,7 +109,7 @@ def test_a_key_that_is_replaced_loses_none_of_its_work(
 
 
 def test_a_key_that_has_ended_submits_nothing_more(store: JobStore, keys: KeyStore, new: New) -> None:
-    """An edge that has not heard of it yet would let it in, after its work was looked at."""
+    """An edge that does not know of the end yet would admit the job after the key's work was settled."""
     revoked, expired = keys.create("a", ("jobs",))[0], keys.create("b", ("jobs",), None, NOW)[0]
     keys.revoke(revoked.id)
     for key_id in (revoked.id, expired.id, "nobody"):

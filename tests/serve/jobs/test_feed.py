@@ -14,7 +14,7 @@ from serve.jobs.states import JobState
 
 
 class Store:
-    """Jobs by id, and how often they were asked for."""
+    """Jobs by id, and how often they were read."""
 
     def __init__(self, **jobs: JobState) -> None:
         self.jobs = jobs
@@ -68,7 +68,7 @@ async def test_idle_streams_share_one_question_and_read_no_job() -> None:
         assert {state.id: state.ahead for state in reported} == {"x": 0, "y": 1}
     requested = store.looks
     await asyncio.sleep(0.02)
-    assert store.looks <= requested + 1, "nobody reads, and nobody asks"
+    assert store.looks <= requested + 1, "without readers the database is not polled"
 
 
 async def test_a_fault_reaches_every_reader_and_later_ones_start_over() -> None:

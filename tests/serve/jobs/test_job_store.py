@@ -37,7 +37,9 @@ def test_the_same_key_is_the_same_job(store: JobStore, new: New) -> None:
     with pytest.raises(OtherBody):
         submit(store, new(1), key="k", body_hash="b")
     assert submit(store, new(1), owner="you", key="k", body_hash="b") != first
-    assert submit(store, new(1), key="k", body_hash="b", now=DAY_S + 1) != first, "after a day it is free"
+    assert submit(store, new(1), key="k", body_hash="b", now=DAY_S + 1) != first, (
+        "the key is free after a day"
+    )
     assert store.job("me", first)
 
 
@@ -51,7 +53,7 @@ def test_what_may_wait_is_bounded_for_each_caller(store: JobStore, new: New, lea
     assert leases.succeed(claim.lease, "p", "jpeg", {}, 2)
     with pytest.raises(TooManyWaiting) as refused:
         submit(store, new(5), now=10, max_waiting=4)
-    assert refused.value.retry_after_s == 3 * LATELY_S, "one was done in so long, and three must be"
+    assert refused.value.retry_after_s == 3 * LATELY_S, "one was done in that time, and three must be"
     submit(store, new(2), max_waiting=4)
 
 
@@ -78,11 +80,11 @@ def test_statuses(store: JobStore, new: New, leases: Leases) -> None:
     assert first and second and status() == "running"
     leases.succeed(first.lease, "p", "jpeg", {"X-Seed": "1"}, 2)
     leases.fail(second.lease, {"code": "c", "message": "m"}, None, 2)
-    assert status() == "running", "one still waits"
+    assert status() == "running", "one scene still waits"
     third = leases.claim(3)
     assert third
     leases.succeed(third.lease, "p", "jpeg", {}, 4)
-    assert status() == "failed", "one failed"
+    assert status() == "failed", "one scene failed"
     scene = store.scene("me", job_id, 0)
     assert scene and (scene.picture, scene.format, scene.headers) == ("p", "jpeg", {"X-Seed": "1"})
     failed = store.scene("me", job_id, 1)
@@ -116,12 +118,12 @@ def test_a_job_that_waits_knows_how_many_scenes_come_first(store: JobStore, new:
     submit(store, new(5), owner="you", now=2)
     job_id = submit(store, new(1), now=3)
     submit(store, new(7), now=4)
-    assert ahead(store, job_id) == 2, "its owner's earlier ones"
+    assert ahead(store, job_id) == 2, "the owner's earlier scenes"
     for left in (2, 1):
         claim = leases.claim(5)
         while claim and store.scene("me", claim.job_id, claim.number) is None:
             claim = leases.claim(5)
-        assert claim and ahead(store, job_id) == left, "one under way still comes first"
+        assert claim and ahead(store, job_id) == left, "a running scene still comes first"
         leases.succeed(claim.lease, "p", "jpeg", {}, 6)
     assert ahead(store, job_id) == 0
 

@@ -19,7 +19,7 @@ ERROR = {"code": "c", "message": "m"}
 
 
 def dropped(leases: Leases, noted_before: float = 1e9) -> set[str]:
-    """Return what is dropped now of the pictures that may have no scene."""
+    """Tidy the pictures that may have no scene; return those that were dropped."""
     pictures: set[str] = set()
     for token in loose.old(leases._engine, 0.0, now=noted_before):
         loose.tidy(leases._engine, token, pictures.add, 1e6)
@@ -47,7 +47,7 @@ def test_workers_at_once_never_hold_the_same_scene(store: JobStore, leases: Leas
         claims = list(pool.map(lambda _: leases.claim(1), range(32)))
     numbers = [claim.number for claim in claims if claim]
     assert len(numbers) == len(set(numbers))
-    while claim := leases.claim(1):  # PostgreSQL may have passed over rows that others were holding.
+    while claim := leases.claim(1):  # PostgreSQL may have skipped rows that other claims had locked.
         numbers.append(claim.number)
     assert sorted(numbers) == list(range(24))
 
@@ -61,7 +61,9 @@ def test_a_renewed_lease_holds_and_another_runs_out(store: JobStore, leases: Lea
     assert leases.renew([kept.lease, lost.lease], 12) == {kept.lease}
     again = leases.claim(12)
     assert again and again.number == lost.number and again.job == lost.job
-    assert not leases.succeed(lost.lease, "late", "jpeg", {}, 13), "the one taken for dead came back"
+    assert not leases.succeed(lost.lease, "late", "jpeg", {}, 13), (
+        "the worker that was presumed dead came back"
+    )
     assert leases.succeed(again.lease, "p", "jpeg", {}, 14)
     assert not leases.succeed(again.lease, "twice", "jpeg", {}, 15)
     assert (scene := store.scene("me", again.job_id, again.number)) and scene.picture == "p"
@@ -72,12 +74,12 @@ def test_a_clock_that_is_set_back_keeps_nothing_waiting(store: JobStore, leases:
     kept, lost = leases.claim(100_000), leases.claim(100_000)
     assert kept and lost
     assert leases.renew([kept.lease], 1_000) == {kept.lease}
-    assert leases.recover(1_000) == 1, "the one whose worker is gone, an age before its lease would end"
+    assert leases.recover(1_000) == 1, "the lost worker's scene, long before its lease would end"
     again = leases.claim(1_000)
     assert again and again.number == lost.number
     assert leases.put_back(again.lease, 99_000, 1_000)
     assert leases.claim(99_000) is None
-    assert leases.claim(1_000), "what was to wait a second waits no day"
+    assert leases.claim(1_000), "a wait of a second does not become a day"
 
 
 def test_three_attempts_and_no_more(store: JobStore, leases: Leases, new: New) -> None:
@@ -144,7 +146,7 @@ def test_a_picture_of_a_scene_that_is_cancelled_meanwhile_is_dropped(
     store.cancel("me", job_id, 3)
     assert not leases.succeed(claim.lease, "p", "jpeg", {}, 4)
     assert dropped(leases) == {"p"}
-    assert not leases.begin_keeping(claim.lease, "p", 5), "it is not even begun"
+    assert not leases.begin_keeping(claim.lease, "p", 5), "keeping is not even begun"
     assert dropped(leases) == set()
 
 
@@ -158,7 +160,7 @@ def test_a_picture_that_another_scene_has_or_is_about_to_have_stays(
     store.cancel("me", gone, 3)
     pictures: set[str] = set()
     loose.tidy(leases._engine, first.lease, pictures.add, 3)
-    assert pictures == set(), "the other one is being kept"
+    assert pictures == set(), "the other scene is keeping it"
     assert leases.succeed(second.lease, "same", "jpeg", {}, 4)
     assert dropped(leases) == set()
     assert leases.forget(0, now=10) == 2
@@ -169,7 +171,7 @@ def test_what_a_killed_worker_left_is_found(store: JobStore, leases: Leases, new
     submit(store, new(1))
     claim = leases.claim(1)
     assert claim and leases.begin_keeping(claim.lease, "p", 100)
-    assert dropped(leases, noted_before=100) == set(), "it may be about to keep it"
+    assert dropped(leases, noted_before=100) == set(), "the worker may be about to keep it"
     assert dropped(leases, noted_before=101) == {"p"}
 
 
@@ -189,7 +191,7 @@ def test_a_picture_that_cannot_be_dropped_is_dropped_later(store: JobStore, leas
 def test_one_picture_kept_and_dropped_at_once_is_there_in_the_end(
     store: JobStore, leases: Leases, new: New
 ) -> None:
-    """Keep the file of a scene that has a picture, whichever of two threads is first."""
+    """The file of a scene's picture is kept, whichever thread is first."""
     job_id = submit(store, new(40))
     claims = [claim for _ in range(40) if (claim := leases.claim(1))]
     files: set[str] = set()
@@ -229,7 +231,7 @@ def test_a_picture_is_not_begun_while_it_is_dropped_unless_who_drops_it_is_gone(
     def meanwhile(picture: str) -> None:
         with pytest.raises(loose.BeingDropped):
             leases.begin_keeping(second.lease, picture, 3)
-        loose.tidy(leases._engine, first.lease, pytest.fail, 4)  # Somebody else finds the note.
+        loose.tidy(leases._engine, first.lease, pytest.fail, 4)  # another process finds the note
         assert leases.begin_keeping(second.lease, picture, 3 + loose.STUCK_S)
 
     loose.tidy(leases._engine, first.lease, meanwhile, 3)
@@ -241,7 +243,7 @@ def test_a_picture_is_not_begun_while_it_is_dropped_unless_who_drops_it_is_gone(
 def test_workers_whose_clocks_differ_take_no_scene_from_each_other(
     postgres: Engine, new: New, monkeypatch: pytest.MonkeyPatch, ahead_s: float
 ) -> None:
-    """One here, one on a machine ten minutes off: both go by the time of the database."""
+    """One here, one on a machine whose clock is ten minutes off: both use the database's time."""
     clear(postgres)
     store, leases = JobStore(postgres), Leases(postgres, lease_s=10, max_attempts=3, max_losses=4)
     job_id = store.submit(new_job_id(), "me", new(2), key="k", body_hash="b")
@@ -249,7 +251,7 @@ def test_workers_whose_clocks_differ_take_no_scene_from_each_other(
     assert mine
     true_time = time.time
     monkeypatch.setattr(time, "time", lambda: true_time() + ahead_s)
-    assert leases.recover() == 0, "it is being painted elsewhere"
+    assert leases.recover() == 0, "the other worker is painting it"
     assert leases.renew([mine.lease]) == {mine.lease}
     other = leases.claim()
     assert other and other.number != mine.number
@@ -258,7 +260,7 @@ def test_workers_whose_clocks_differ_take_no_scene_from_each_other(
     assert leases.begin_keeping(mine.lease, "p")
     assert loose.old(postgres, 5) == [] and leases.forget(5) == 0
     monkeypatch.setattr(time, "time", true_time)
-    assert leases.claim() is None, "it waits a minute, and not eleven, and not none"
+    assert leases.claim() is None, "it waits one minute, neither eleven nor none"
     assert leases.recover() == 0
     assert leases.succeed(mine.lease, "p", "jpeg", {})
     assert abs(store.job("me", job_id).created_at - true_time()) < 60  # type: ignore[union-attr]

@@ -1,4 +1,4 @@
-"""Pictures in S3: moto's server on a port of this machine, which s3fs finds by its usual environment."""
+"""Pictures in S3: moto's server on a local port, which s3fs finds by its usual environment variables."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ NAME = hashlib.sha256(DATA).hexdigest()
 
 
 def kept_in(bucket: str) -> dict[str, Any]:
-    """Return what the server has, by key."""
+    """Return the bucket's objects on the server by key."""
     keys: dict[str, Any] = s3_backends["123456789012"]["aws"].get_bucket(bucket).keys
     return dict(keys.items())
 
@@ -135,7 +135,7 @@ def test_compose_s_container_makes_the_bucket_that_the_service_uses(bucket: str)
     assert (python, option) == ("python", "-c")
     with pytest.raises(OSError, match="bucket"):
         open_pictures(place).put(DATA)
-    for _ in range(2):  # At every start of the containers.
-        exec(code, {})  # noqa: S102 (our own file's)
+    for _ in range(2):  # as at every start of the containers
+        exec(code, {})  # noqa: S102 (code of our own file)
     S3FileSystem.clear_instance_cache()
     assert open_pictures(place).get(open_pictures(place).put(DATA)) == DATA

@@ -1,4 +1,4 @@
-"""A job's scenes keep the model that they named, whatever is served by the time they are painted."""
+"""A job's scenes keep the model that they named, whatever is served when they are painted."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def test_a_model_that_was_named_is_found_wherever_it_stands(named: str | None, p
 
 def test_one_that_is_gone_is_no_others_to_paint() -> None:
     job = ready_to_paint(kept(serving("a", "b"), "b"), 60, serving("a")).figures[0]
-    with pytest.raises(InvalidRequest, match="b no longer paints the character") as raised:
+    with pytest.raises(InvalidRequest, match="the model b is no longer available here") as raised:
         Graph(NO_ONE, NO_ONE, NO_ONE).painter(job)
     assert raised.value.param == "character.model"
 

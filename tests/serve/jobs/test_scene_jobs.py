@@ -1,4 +1,4 @@
-"""Scenes as jobs keep them: of one character or several, and as an earlier version kept them."""
+"""Scenes as jobs store them: with one character or several, and as an earlier version stored them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Any order of submitting, taking, ending, dying and cancelling leaves every scene with one end."""
+"""Any order of submitting, claiming, ending, dying and cancelling gives every scene exactly one end."""
 
 from __future__ import annotations
 
@@ -46,14 +46,14 @@ class Jobs(RuleBasedStateMachine):
     def claim(self) -> Claim | None:
         claim = self.leases.claim(self.now)
         if claim:
-            assert self.jobs[claim.job_id, claim.number] == claim.job, "what is painted never changes"
+            assert self.jobs[claim.job_id, claim.number] == claim.job, "a scene's job never changes"
             assert (claim.job_id, claim.number) not in self.ends
         return claim
 
     @rule(claim=claims)
     def succeed(self, claim: Claim | None) -> None:
         if claim and self.leases.succeed(claim.lease, claim.lease, "jpeg", {}, self.now):
-            assert (claim.job_id, claim.number) not in self.accepted, "one result"
+            assert (claim.job_id, claim.number) not in self.accepted, "a scene has only one result"
             self.accepted[claim.job_id, claim.number] = claim.lease
 
     @rule(claim=claims, retry=st.booleans())

@@ -1,4 +1,4 @@
-"""Count what a tenant's jobs keep from the rows themselves, and refuse before the disk is full."""
+"""The bytes that a tenant's jobs keep are counted from the rows; jobs are refused before the disk is full."""
 
 from __future__ import annotations
 
@@ -114,7 +114,7 @@ def test_a_scene_that_has_ended_counts_the_picture_that_it_has(
     assert kept(engine) == (3, 3 * SCENE_BYTES + 123 + EXPECTED)
     store.cancel("a", job_id)
     assert kept(engine) == (3, 2 * SCENE_BYTES + ROW_BYTES + 123)
-    assert words_of(engine) == [WORDS, WORDS, ""], "what has ended may be painted again"
+    assert words_of(engine) == [WORDS, WORDS, ""], "ended scenes may be repainted"
     assert store.remove("a", job_id) is not None
     assert kept(engine) == (0, 0)
 
@@ -132,10 +132,10 @@ def test_a_scene_whose_workers_are_lost_again_and_again_expects_no_picture(
 @pytest.mark.parametrize(
     ("budget", "said"),
     [
-        (StorageBudget(1 << 40, 3), "3 scenes of jobs may be kept"),
-        (StorageBudget(4 * (SCENE_BYTES + EXPECTED) - 1, 99), "bytes of jobs may be kept"),
+        (StorageBudget(1 << 40, 3), "at most 3 scenes and pictures may be kept"),
+        (StorageBudget(4 * (SCENE_BYTES + EXPECTED) - 1, 99), "bytes of jobs and pictures may be kept"),
         (StorageBudget(1 << 40, 99, 4 * EXPECTED + 2 * SCENE_BYTES - 1), "the disk of this service"),
-        (StorageBudget(1 << 40, 99, 7 * EXPECTED), "the disk has less left than your jobs keep"),
+        (StorageBudget(1 << 40, 99, 7 * EXPECTED), "the disk has less free space than your jobs"),
         (StorageBudget(1 << 40, 99, -1), "the disk of this service"),
     ],
 )
@@ -148,7 +148,7 @@ def test_what_does_not_fit_is_refused_and_leaves_nothing(
         submit(count=2, budget=budget)
     assert kept(engine) == before
     assert len(store.page("a", 9)) == 1
-    assert submit(count=2, budget=budget, key="k") == first, "what was accepted stays accepted"
+    assert submit(count=2, budget=budget, key="k") == first, "an accepted job stays accepted"
 
 
 def test_one_tenant_has_half_and_a_newcomer_finds_room(engine: Engine, submit: Submit) -> None:
@@ -157,7 +157,7 @@ def test_one_tenant_has_half_and_a_newcomer_finds_room(engine: Engine, submit: S
     def fill(owner: str) -> int:
         taken = 0
         while True:
-            # The words are on the disk already, the pictures are still expected.
+            # The requests are on the disk already, the pictures are still expected.
             written = sum(kept(engine, name)[0] for name in "abc") * SCENE_BYTES
             try:
                 submit(owner, budget=StorageBudget(1 << 40, 999, disk - written))
@@ -205,7 +205,7 @@ def test_a_disk_that_cannot_be_looked_at_is_reported(tmp_path: Path, monkeypatch
         raise OSError(errno.EIO, "Input/output error")
 
     monkeypatch.setattr(disk_space.shutil, "disk_usage", usage)
-    assert "cannot be looked at" in (DiskSpace(JobConfig(), tmp_path).shortage() or "")
+    assert "cannot be read" in (DiskSpace(JobConfig(), tmp_path).shortage() or "")
 
 
 @pytest.mark.parametrize(

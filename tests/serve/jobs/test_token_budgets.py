@@ -1,4 +1,4 @@
-"""Give a token's budget back for what was never made, and for nothing else."""
+"""A token's budget is given back only for work that was never done."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ ERROR = {"code": "c", "message": "m"}
 
 @pytest.fixture
 def token_id(engine: Engine, store: JobStore) -> str:
-    """The id of a token with ten megapixel-steps, of which a job of three scenes has taken six."""
+    """Return the id of a token with ten megapixel-steps, of which a job of three scenes has taken six."""
     key = Key(id="k", tenant="me", name="k", sha256="", scopes=("jobs",), created_at=0.0)
     token, _ = TokenStore(engine).mint(key, ("jobs",), 60.0, megapixel_steps=10.0, now=0.0)
     submit(store, SCENES, token_id=token.id)
@@ -26,7 +26,7 @@ def token_id(engine: Engine, store: JobStore) -> str:
 
 
 def left(engine: Engine, token_id: str, amount: float) -> bool:
-    """Return whether so much is left, and not a whole one more."""
+    """Return whether `amount` is left, but not `amount + 1`."""
     tokens = TokenStore(engine)
     return not tokens.spend(token_id, amount + 1) and tokens.spend(token_id, amount)
 
@@ -38,7 +38,7 @@ def test_scenes_that_nobody_began_are_given_back_once(
     assert claim
     for _ in range(2):
         store.cancel("me", claim.job_id)
-    assert left(engine, token_id, 8.0), "what was begun is paid for"
+    assert left(engine, token_id, 8.0), "a scene that was begun is paid for"
 
 
 def test_one_that_failed_for_good_is_given_back(engine: Engine, leases: Leases, token_id: str) -> None:

@@ -1,4 +1,4 @@
-"""Test that a worker at rest asks nothing of the database, and misses nothing that is written."""
+"""An idle worker sends no queries to the database, and misses nothing that is written."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def queries(engine: Engine) -> Iterator[list[str]]:
 
 
 def closed(gate: WorkGate, engine: Engine) -> bool:
-    """Return whether it is shut; that of PostgreSQL never is."""
+    """Return whether the gate is shut; always True for PostgreSQL, whose gate is never shut."""
     return engine.dialect.name != "sqlite" or not gate.may_have_work()
 
 
@@ -61,13 +61,13 @@ def test_it_is_open_from_the_submission_until_the_last_scene_has_ended(
     assert claim
     assert gate.may_have_work(), "its worker may die"
     assert leases.fail(claim.lease, {"code": "c", "message": "m"}, retry_in_s=3600)
-    assert gate.may_have_work(), "it is tried again"
+    assert gate.may_have_work(), "the scene is retried"
     assert leases.claim() is None
     submit(store, new(1), owner="another")
     second = leases.claim()
     assert second and second.job_id != claim.job_id
     assert leases.succeed(second.lease, "p", "png", {})
-    assert gate.may_have_work(), "the first still waits"
+    assert gate.may_have_work(), "the first scene still waits"
 
 
 def test_it_is_shut_once_nothing_is_open(
@@ -85,13 +85,13 @@ def test_a_webhook_that_is_to_be_sent_opens_it(gate: WorkGate, engine: Engine) -
         outbox.report(connection, "me", "https://example.org/", "budget.used", {}, now=1.0)
     assert gate.may_have_work()
     (delivery,) = outbox.claim(engine, 1)
-    assert gate.may_have_work(), "it is sent again where this fails"
+    assert gate.may_have_work(), "it is resent if this attempt fails"
     outbox.delivered(engine, delivery)
     assert closed(gate, engine)
 
 
 class Faulty:
-    """A connection to SQLite; while there is a `fault`, its cursors raise that."""
+    """A connection to SQLite whose cursors raise `fault` while it is set."""
 
     def __init__(self, connection: Any) -> None:
         self._connection = connection
@@ -112,7 +112,7 @@ class Faulty:
 
 
 class Watched:
-    """A database of SQLite: `opened` are the connections that watch it, `away` why it opens no more."""
+    """A SQLite database: `opened` are the connections that watch it; new ones raise `away` if it is set."""
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
@@ -142,7 +142,7 @@ FAULTS = [sqlite3.OperationalError("disk I/O error"), sqlite3.DatabaseError("fil
 def test_a_fault_of_the_watcher_is_the_databases_and_misses_nothing(
     watched: Any, sqlite: Engine, new: New, fault: Exception
 ) -> None:
-    """Another connection counts what is written anew, from the same number."""
+    """A new connection starts counting writes again from the same number."""
     gate = WorkGate(watched)
     assert not gate.may_have_work()
     (broken,) = watched.opened

@@ -1,4 +1,4 @@
-"""Jobs from their submission to their pictures: the routes, the worker and the graph, in one process."""
+"""Jobs from submission to pictures: the routes, the worker and the graph, in one process."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ def apart_from_times(response: dict[str, Any]) -> dict[str, Any]:
 async def test_a_scene_with_layers_keeps_its_whole_answer(
     http: httpx.AsyncClient, mine: ServiceConfig, graph: Graph
 ) -> None:
-    """Lose nothing that was accepted: a job's scene answers what it would have answered at once."""
+    """A job's scene has the same response as the same request to /v1/scenes."""
     scene = SCENE | {"seed": 1, "layers": True, "output": {"format": "png"}}
     job_id = await submit(http, scene, scene | {"layers": False})
     async with working(mine, graph):
@@ -129,7 +129,7 @@ async def usage_of(http: httpx.AsyncClient) -> dict[str, Any]:
 
 
 def long_leases(config: ServiceConfig) -> ServiceConfig:
-    """No scene is painted a second time where this machine is slow."""
+    """Return settings with long leases, so that no scene is painted twice if this machine is slow."""
     return config.model_copy(update={"jobs": replace(config.jobs, lease_s=60.0)})
 
 
@@ -160,7 +160,7 @@ async def test_a_page_that_is_painted_several_times_is_one_picture_and_all_of_it
         assert (await ended(http, again))["status"] == "succeeded"
     after = await usage_of(http)
     assert (before["pictures"], after["pictures"]) == (1, 2)
-    # The place is painted once, the figure three times; the budget is that of three scenes.
+    # The place is painted once, the figure three times; three scenes are charged to the budget.
     assert after["megapixel_steps"] > 2 * before["megapixel_steps"]
     assert costs[-1] == pytest.approx(3 * costs[0])
 
@@ -193,7 +193,7 @@ async def test_what_was_painted_for_nothing_is_charged_too(
     assert (found["status"], kept.status_code) == ("succeeded", 200), kept.text
     total = await usage_of(http)
     assert total["pictures"] == 1
-    # The second time its layers were at hand, and took nothing.
+    # The second time its layers were cached, and cost nothing.
     assert kept.headers["x-usage"] == "device_s=0; megapixel_steps=0"
     assert total["megapixel_steps"] > 0
 
@@ -227,7 +227,7 @@ async def test_what_was_painted_for_a_scene_that_is_cancelled_is_charged_once(
 
 
 class Refusing:
-    """A character's handle: each call fails as the next outcome says, and after them never ends."""
+    """A character's handle whose calls raise one outcome each; further calls never end."""
 
     def __init__(self, *outcomes: Exception) -> None:
         self.outcomes = list(outcomes)
@@ -300,7 +300,9 @@ async def test_a_worker_that_dies_loses_nothing(
     stuck, handle = refusing(graph)
     async with working(mine, stuck):
         await eventually(lambda: _later(len(handle.jobs) == 2))
-    assert (await http.get(f"/v1/jobs/{job_id}")).json()["status"] == "running", "nobody has noticed yet"
+    assert (await http.get(f"/v1/jobs/{job_id}")).json()["status"] == "running", (
+        "the death is not noticed yet"
+    )
     async with working(mine, graph):
         assert (await ended(http, job_id))["done"] == 2
 
@@ -323,7 +325,7 @@ def pictures_in(config: ServiceConfig) -> list[Path]:
 
 
 class Late:
-    """The merger's handle: a scene's job is cancelled while its picture is on the way to the worker."""
+    """A merger's handle that calls `cancel` before a scene's picture reaches the worker."""
 
     def __init__(self, graph: Graph, cancel: Callable[[], Awaitable[Any]]) -> None:
         self._graph = graph
@@ -358,13 +360,13 @@ async def test_scenes_cancelled_at_the_last_moment_leave_no_picture_behind(
     job_ids = [await submit(http, SCENE | {"seed": seed}) for seed in range(6)]
 
     async def cancel_all() -> None:
-        for job_id in job_ids:  # Each once: what is deleted again is removed.
+        for job_id in job_ids:  # Each once, since a second delete would remove it.
             assert (await http.delete(f"/v1/jobs/{job_id}")).status_code == 200
 
     cancelling: list[asyncio.Task[None]] = []
 
     async def cancel() -> None:
-        """Cancel all of them before any goes on. The worker may drop whoever waits, and nothing else."""
+        """Cancel all jobs before any scene continues; shielded, since the worker may cancel its callers."""
         cancelling[:] = cancelling or [asyncio.create_task(cancel_all())]
         await asyncio.shield(cancelling[0])
 
@@ -458,7 +460,7 @@ async def test_whatever_fails_in_its_loop_it_goes_on_or_says_so(
 async def test_a_disk_that_takes_nothing_is_not_painted_for_all_the_time(
     http: httpx.AsyncClient, mine: ServiceConfig, graph: Graph, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Fail as after a disk was mounted again for reading alone: its worker waits longer each time."""
+    """Fail like a disk that was remounted read-only: the worker waits longer each time."""
     monkeypatch.setattr("serve.jobs.scene_painting.RETRY_S", 0.01)
     rests: list[float] = []
     rest, put, full = ScenePainter._rest, FolderPictures.put, [True]
@@ -542,7 +544,7 @@ async def test_events_end_after_a_while(http: httpx.AsyncClient, monkeypatch: py
 async def events_of(
     http: httpx.AsyncClient, job_id: str, last: str | None = None
 ) -> list[tuple[str, str, int]]:
-    """Each event's id and name, and the scene that it is of."""
+    """Return each event's id, name, and scene."""
     headers = {} if last is None else {"Last-Event-ID": last}
     blocks = (await http.get(f"/v1/jobs/{job_id}/events", headers=headers)).text.split("\n\n")
     fields = [dict(line.split(": ", 1) for line in block.splitlines()) for block in blocks if block]
@@ -567,7 +569,7 @@ async def test_who_connects_again_misses_no_end(
 async def test_ends_in_another_order_than_the_scenes_are_in(
     http: httpx.AsyncClient, mine: ServiceConfig, graph: Graph, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The last scene has ended and been told when the connection breaks; then the others end."""
+    """The last scene has ended and was reported when the connection breaks; then the others end."""
     job_id = await submit(http, *[SCENE | {"seed": seed} for seed in range(3)])
     leases = JobStore(open_database(mine.jobs.database_url(mine.state_folder)))
     with leases.engine.begin() as connection:
@@ -659,7 +661,7 @@ async def test_the_room_on_the_disk_is_recorded_for_every_report_of_ray(
 async def test_it_stops_once_no_renewal_is_under_way(
     http: httpx.AsyncClient, mine: ServiceConfig, graph: Graph, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A database that is closed after the worker has no connection left in use."""
+    """No database connection is in use once the worker has stopped."""
     entered, go_on, renewed = threading.Event(), threading.Event(), threading.Event()
 
     def renew(self: Leases, tokens: Any) -> set[str]:

@@ -1,4 +1,4 @@
-"""A fault of the job worker's own is logged each time, and ends its replica where it comes too often."""
+"""A bug in the job worker is logged each time, and ends its replica if it happens too often."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ class Enough(BaseException):
 
 
 def times(caplog: pytest.LogCaptureFixture, message: str) -> int:
-    """Count records, each of which may have come by two ways."""
+    """Count the records with this message, each once, since one may be captured twice."""
     return len({id(record) for record in caplog.records if record.getMessage() == message})
 
 
 async def run(failures: list[Exception | None]) -> int:
-    """Fail so, one time after another, and return how often it was tried."""
+    """Fail with these errors in turn; return the number of tries."""
     tries = 0
 
     async def act() -> None:
@@ -57,4 +57,5 @@ async def test_a_database_that_is_away_never_does(caplog: pytest.LogCaptureFixtu
             OperationalError("", {}, Exception("away")) for _ in range(3 * TOO_OFTEN)
         ]
         assert await run(away) == 3 * TOO_OFTEN + 1
-    assert times(caplog, "jobs cannot be worked off at present") == 3 * TOO_OFTEN
+    said = "the job worker could not use its database or picture store; it tries again"
+    assert times(caplog, said) == 3 * TOO_OFTEN

@@ -1,4 +1,4 @@
-"""Tell receivers of ended jobs, beside the painting."""
+"""Webhooks for ended jobs are sent in parallel with the painting."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from tests.support.webhook_receiver import receiver as receiver
 
 @pytest.fixture
 def reporting(config: ServiceConfig, tmp_path: Path) -> ServiceConfig:
-    """A service that paints one scene at a time, and may send webhooks to this machine."""
+    """Configure a service that paints one scene at a time, and may send webhooks to this machine."""
     webhooks = WebhookConfig(allowed_hosts=("127.0.0.1",), private_network=True, timeout_s=60)
     jobs = replace(config.jobs, poll_s=0.02, concurrency=1)
     return config.model_copy(update={"state_dir": str(tmp_path), "jobs": jobs, "webhooks": webhooks})
@@ -41,7 +41,7 @@ async def http(reporting: ServiceConfig, graph: Graph) -> AsyncIterator[httpx.As
 
 
 async def submit_with_webhook(http: httpx.AsyncClient, url: str) -> str:
-    """Submit a job whose end is told to `url`. Return its id."""
+    """Submit a job whose end is reported to `url`. Return its id."""
     response = await http.post("/v1/jobs", json={"scenes": [SCENE], "webhook": {"url": url}})
     assert response.status_code == 202, response.text
     return str(response.json()["id"])
@@ -81,5 +81,5 @@ async def test_a_silent_receiver_delays_no_painting(
                 assert await loop.sock_recv(connection, 4) == b"POST"
                 later = await ended(http, await submit(http, SCENE | {"seed": 2}))
                 assert later["status"] == "succeeded"
-                # No attempt has ended: the first webhook waits for its answer yet.
+                # No attempt has ended: the first webhook still waits for its response.
                 assert await webhook_of(http, job_id) == ("due", 0)

@@ -1,4 +1,4 @@
-"""docs/api.md says what the service does: it is made from the schema, and its examples run."""
+"""docs/api.md is generated from the schema, and its examples run."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ async def test_every_route_has_an_example(client: httpx.AsyncClient) -> None:
 
 @pytest.fixture
 def job(url_with_worker: str) -> str:
-    """Submit a job of one scene, which is painted."""
+    """Submit a job of one scene; return its id once it is painted."""
     with httpx.Client(base_url=url_with_worker, timeout=60, trust_env=False) as http:
         job_id: str = http.post("/v1/jobs", json={"scenes": [SCENE]}).json()["id"]
         assert '"succeeded"' in http.get(f"/v1/jobs/{job_id}/events").text
@@ -51,7 +51,7 @@ def job(url_with_worker: str) -> str:
 
 @pytest.fixture
 def story(url_with_worker: str) -> str:
-    """Submit a story of two pages, which are painted."""
+    """Submit a story of two pages; return its id once they are painted."""
     with httpx.Client(base_url=url_with_worker, timeout=60, trust_env=False) as http:
         story_id: str = http.post("/v1/stories", json=small_story(2)).json()["id"]
         until(lambda: http.get(f"/v1/stories/{story_id}").json()["status"] == "succeeded")
@@ -60,7 +60,7 @@ def story(url_with_worker: str) -> str:
 
 @pytest.fixture
 def picture(url_with_worker: str) -> str:
-    """Uploaded."""
+    """Upload a picture; return its id."""
     data = BytesIO()
     Image.linear_gradient("L").save(data, "PNG")
     with httpx.Client(base_url=url_with_worker, timeout=60, trust_env=False) as http:
@@ -70,7 +70,7 @@ def picture(url_with_worker: str) -> str:
 
 @pytest.fixture
 def result(url_with_worker: str) -> str:
-    """The end of a link."""
+    """Paint a background; return the last part of its picture's link."""
     body = {**SCENE["background"], "output": {"as": "url"}}
     with httpx.Client(base_url=url_with_worker, timeout=60, trust_env=False) as http:
         answer = http.post("/v1/backgrounds", json=body)
@@ -82,7 +82,7 @@ def result(url_with_worker: str) -> str:
 def keyed(
     config: ServiceConfig, graph: Graph, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[tuple[str, str]]:
-    """The address of a service that asks for keys, and one of them."""
+    """Start a service that requires keys; yield its address and a key."""
     folder = tmp_path_factory.mktemp("state")
     _, key = open_keys(folder).create("game", ("generate", "jobs"))
     settings = {"state_dir": str(folder), "authentication": "required"}
@@ -92,7 +92,7 @@ def keyed(
 
 @pytest.fixture
 def unnamed(url_with_worker: str) -> None:
-    """Free the name that an example gives to one of the cast."""
+    """Remove the cast member that an example creates, so that its name is free."""
     httpx.delete(f"{url_with_worker}/v1/cast/{MIRA['name']}", trust_env=False)
 
 
@@ -109,7 +109,7 @@ def member(url_with_worker: str) -> str:
 def runs(
     url_with_worker: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> Callable[[Example, str], None]:
-    """Holds what an example left behind against what it says that it does; the files it sends are there."""
+    """Create the files that examples send; return a check of an example's output."""
     monkeypatch.chdir(tmp_path)
     Image.linear_gradient("L").convert("RGB").save(tmp_path / "background.jpg")
     figure = Image.new("RGBA", (96, 128))
@@ -132,7 +132,7 @@ def runs(
 
 @pytest.fixture
 def names(request: pytest.FixtureRequest, example: Example) -> dict[str, str]:
-    """Make what the path of an example names, and nothing else: a story takes half a second."""
+    """Create only what the path of an example names, since a story takes half a second."""
     return {name: request.getfixturevalue(name) for name in MADE if f"{{{name}}}" in example.path}
 
 
@@ -164,5 +164,5 @@ def test_the_python_examples(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     url, key = keyed if example.by_key else (url_with_worker, "none")
-    exec(example.python().replace(URL, url), names | {"key": key})  # noqa: S102 (it is ours)
+    exec(example.python().replace(URL, url), names | {"key": key})  # noqa: S102 (our own code)
     runs(example, capsys.readouterr().out)

@@ -33,10 +33,10 @@ def test_a_services_own_limits_are_reported() -> None:
     assert side == {"type": "integer", "minimum": 64, "maximum": 480, "multipleOf": 32}
     assert fields["num_inference_steps"]["anyOf"][0]["maximum"] == 30
     usual = {name: value for name, value in fields["num_inference_steps"].items() if name != "default"}
-    alias = fields["steps"] | {"default": None}  # One that is filled in by its default says nothing.
+    alias = fields["steps"] | {"default": None}  # An alias does not state the default.
     assert alias == usual | {
         "title": "steps",
-        "description": "another name of num_inference_steps",
+        "description": "another name for num_inference_steps",
         "default": None,
     }
     assert fields["prompt"]["maxLength"] == 2_000
@@ -95,7 +95,7 @@ def test_which_routes_need_a_key_is_documented(
 
 
 ALWAYS = {"400", "401", "403", "408", "413", "429", "500", "503"}
-"""The errors of a route without a body, which reads a small one to its end."""
+"""The errors of a route without a body, which still reads a small one to its end."""
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""The same databases and buckets as for jobs: uploaded pictures lie beside theirs."""
+"""The same databases and buckets as for jobs, since uploaded pictures are stored beside theirs."""
 
 from __future__ import annotations
 

@@ -55,7 +55,7 @@ def test_a_kind_of_store_that_nobody_knows() -> None:
 def test_what_was_begun_long_ago_is_swept_away_whatever_our_clock_says(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A file server's clock is not ours: what another process is writing just now stays."""
+    """A file server's clock may differ from ours: a file that another process is writing stays."""
     open_pictures(str(tmp_path))
     writing, torn = tmp_path / UNFINISHED / "writing", tmp_path / UNFINISHED / "torn"
     for file in (writing, torn):
@@ -104,7 +104,7 @@ def test_a_damaged_file_is_not_read_beyond_what_any_kept_one_has(
     name = pictures.put(DATA)
     assert pictures.get(name) == DATA
     monkeypatch.setattr(kept, "MOST_BYTES", len(DATA) - 1)
-    with pytest.raises(Damaged, match="not what was written"):
+    with pytest.raises(Damaged, match="corrupt"):
         pictures.get(name)
 
 

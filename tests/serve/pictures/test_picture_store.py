@@ -1,4 +1,4 @@
-"""Rows of uploaded pictures, in SQLite and in PostgreSQL: how long they last, and what lets them go."""
+"""Rows of uploaded pictures, in SQLite and in PostgreSQL: how long they last, and what removes them."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def keep(store: PictureStore) -> Keep:
 
 
 def dropped(engine: Engine, now: float) -> list[str]:
-    """Take down every note, and return the files that are dropped for it."""
+    """Tidy every noted picture; return the files that are dropped."""
     gone: list[str] = []
     with engine.connect() as connection:
         tokens = list(connection.execute(select(loose_pictures.c.token)).scalars())
@@ -132,13 +132,13 @@ def test_what_was_kept_in_vain_is_deleted_unless_it_is_wanted_by_now(
     first = keep(NOW)
     second = keep(NOW + 1)
     assert (first.is_new, second.is_new) == (True, False)
-    assert store.undo("a", second) is None, "it was there before"
-    assert store.undo("a", first) is None, "it was kept again"
+    assert store.undo("a", second) is None, "the picture existed before"
+    assert store.undo("a", first) is None, "it was uploaded again"
     store.remove("a", "a" * 64, NOW)
     third = keep(NOW + 2)
     with engine.begin() as connection:
         hold(connection, "job:1", "a", ["a" * 64], NOW)
-    assert store.undo("a", third) is None, "it is held"
+    assert store.undo("a", third) is None, "a job holds it"
     with engine.begin() as connection:
         release(connection, "job:1")
     assert store.undo("b", third) is None
@@ -168,8 +168,8 @@ def test_the_same_picture_uploaded_twice_at_once_is_kept_for_both(
         if statement.startswith("INSERT INTO pictures") and not first_is_in.is_set():
             first_is_in.set()
             other.append(others.submit(store.keep, "a", a_picture(), tokens[1], NOW + 1, A_LOT))
-            # It then waits for this row, or for the database.
-            assert other_is_there.wait(60), "the other one never came"
+            # The other upload then waits for this row, or for the database.
+            assert other_is_there.wait(60), "the other upload never began"
 
     other: list[Future[KeptPicture]] = []
     event.listen(engine, "before_cursor_execute", note_other)

@@ -1,4 +1,4 @@
-"""A profile of a service whose stages are known."""
+"""Measuring a profile of a service whose stages are known."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from serve.planning.measuring import STEPS, measure, steps_of
 
 
 class KnownService:
-    """Its forwards take 100 ms, and 30 ms more for each further picture that is under way.
+    """A service whose forwards take 100 ms, and 30 ms more for each further picture in progress.
 
-    A background forward takes at most so many pictures; the last of those that come has to wait then. In the
-    round of that number, counted from 0, one waits for nothing at all.
+    A background forward takes at most `most_backgrounds` pictures; beyond that, the last one waits. In round
+    `hiccup_in`, counted from 0, the last one waits without a reason.
     """
 
     def __init__(self, most_backgrounds: int = 99, hiccup_in: int | None = None) -> None:
@@ -76,7 +76,7 @@ def test_of_pictures_that_do_not_share_a_forward_nothing_is_measured(most: int) 
     measured, said = measured_of(KnownService(most_backgrounds=most), most_pictures=8)
     assert measured.character.most_pictures == 8
     assert measured.background.most_pictures == most
-    assert f"background: at most {most} in one forward" in said
+    assert f"background: at most {most} pictures in one forward" in said
 
 
 def test_a_hiccup_is_not_taken_for_a_lack_of_room() -> None:

@@ -1,4 +1,4 @@
-"""The published profiles: each is what its source says, and says where that is."""
+"""The published profiles: each agrees with its source, and cites it."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def test_as_many_steps_as_were_timed_take_the_published_time(
 ) -> None:
     for layer in (PUBLISHED[name].character, PUBLISHED[name].background):
         assert steps * layer.forward_s(pictures) == pytest.approx(call_s)
-        assert (layer.encode_s, layer.decode_s) == (0.0, 0.0), "they are in the steps"
+        assert (layer.encode_s, layer.decode_s) == (0.0, 0.0), "the steps include them"
 
 
 def test_the_steps_are_those_of_a_scene() -> None:

@@ -1,4 +1,4 @@
-"""The real policy over simulated fleets: a step of load, bursts, and the way back."""
+"""The real policy on simulated fleets: a step of load, bursts, and scaling down."""
 
 from __future__ import annotations
 

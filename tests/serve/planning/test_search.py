@@ -18,7 +18,7 @@ def test_the_fewest_that_keep_the_goal() -> None:
     plan = planner.plan()
     chosen = plan.chosen.setup
     assert planner.meets(chosen)
-    assert chosen.gpus >= 14  # Six of each are kept busy, and six alone would never catch up.
+    assert chosen.gpus >= 14  # The load keeps six of each busy, so six alone would never catch up.
     for less in plan.cheaper:
         assert less.setup.gpus == chosen.gpus - 1
         assert not planner.meets(less.setup)
@@ -40,7 +40,7 @@ def test_several_figures_need_so_many_times_the_replicas() -> None:
 
 
 def test_a_goal_below_the_time_of_one_scene_is_refused_with_the_reason() -> None:
-    with pytest.raises(NoPlan, match=r"takes 3\.00 s on test card, so no number of replicas keeps 2 s"):
+    with pytest.raises(NoPlan, match=r"takes 3\.00 s on test card, so no number of replicas meets 2 s"):
         Planner(PROFILE, Goal(rps=1.0, latency_s=2.0), scenes=500).plan()
 
 

@@ -1,4 +1,4 @@
-"""The simulation against what is known exactly, and the leaps of its replicas against single turns."""
+"""The simulation against exact results, and the leaps of its replicas against single steps."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def profile(character: LayerProfile | None = None, background: LayerProfile | No
 
 @pytest.mark.parametrize("load", [0.3, 0.7, 0.9])
 def test_the_mean_is_that_of_the_queue_with_equal_service_times(load: float) -> None:
-    """Equal branches keep in step, so a scene takes what M/D/1 takes: s + load s / (2 (1 - load))."""
+    """Equal branches stay in step, so a scene takes as long as in M/D/1: s + load s / (2 (1 - load))."""
     outcome = simulate(profile(), Setup(1, 1, 1), poisson(load, 40_000).tolist())
     assert outcome.latency_s.mean() == pytest.approx(1 + load / (2 * (1 - load)), rel=0.05)
     assert outcome.utilisation["character"] == pytest.approx(load, rel=0.05)
@@ -77,7 +77,7 @@ def test_more_mergers_help_where_merging_is_slow() -> None:
 
 
 @given(
-    # Closer than the simulation's nanosecond is at the same time or is not: floats alone decide.
+    # Gaps below the simulation's nanosecond count as equal or not only by rounding of floats.
     st.lists(st.just(0.0) | st.floats(1e-6, 4.0), min_size=1, max_size=12),
     st.sampled_from([{1: 0.1}, {1: 0.1, 2: 0.15}, {1: 0.1, 4: 0.25}]),
     st.floats(0.0, 0.2),
@@ -108,7 +108,7 @@ def _by_leaps(measured: LayerProfile, arrivals: list[float]) -> list[float]:
 
 
 def _turn_by_turn(measured: LayerProfile, arrivals: list[float]) -> list[float]:
-    """The same rules, one forward at a time."""
+    """Apply the same rules, one forward at a time."""
     now, ended = 0.0, [0.0] * len(arrivals)
     waiting, tasks = list(enumerate(arrivals)), list[Task]()
     while waiting or tasks:

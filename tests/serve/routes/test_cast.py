@@ -223,7 +223,7 @@ async def test_her_loras_are_kept_and_sent_to_the_model(cast_client: Ask) -> Non
     assert (await client.get("/v1/cast/mira")).json()["loras"] == loras
     layer = {"cast": "mira", "prompt": "waves", **STEPS}
     refused = await client.post("/v1/characters", json=layer)
-    assert error_of(refused)[2] in ("loras", "loras.0.name"), "this service has none"
+    assert error_of(refused)[2] in ("loras", "loras.0.name"), "this service has no LoRAs"
     assert (await client.post("/v1/characters", json=layer | {"loras": []})).status_code == 200
 
 
@@ -348,7 +348,7 @@ async def test_the_same_key_is_the_same_job_after_a_member_is_gone(cast_client: 
 
 
 def test_a_job_paints_her_as_she_was_when_it_was_submitted(mine: ServiceConfig, graph: Graph) -> None:
-    """Neither a change nor her removal reaches what waits, and its pictures go when it has ended."""
+    """Neither a change nor her removal affects a waiting job, whose pictures are removed after its end."""
     figure = {"cast": "mira", "prompt": "waves", **STEPS}
     scene = {"character": figure, "background": {"prompt": "a hill", **STEPS}, "seed": 3}
     with (
@@ -364,7 +364,7 @@ def test_a_job_paints_her_as_she_was_when_it_was_submitted(mine: ServiceConfig, 
         assert changed.status_code == 200, changed.text
         assert before.delete("/v1/cast/mira").status_code == 200
         reference = added.json()["references"][0]["id"]
-        assert before.get(f"/v1/pictures/{reference}").status_code == 200, "the job holds it"
+        assert before.get(f"/v1/pictures/{reference}").status_code == 200, "the job holds the reference"
     with with_worker(mine, graph) as url, httpx.Client(base_url=url, timeout=60, trust_env=False) as after:
         with after.stream("GET", f"/v1/jobs/{job}/events") as events:
             events.read()
@@ -377,7 +377,7 @@ def test_a_job_paints_her_as_she_was_when_it_was_submitted(mine: ServiceConfig, 
 
 
 async def test_every_figure_of_a_member_has_its_consistency(cast_client: Ask) -> None:
-    """A simulated figure is its seed: held against itself, against another, and against nothing."""
+    """A simulated figure depends on its seed alone: compare it with itself, another one, and nothing."""
     client = cast_client()
     fox = {"prompt": "a fox", "seed": 3, **STEPS}
     painted = await client.post("/v1/characters", json=fox | {"output": {"format": "png"}})
@@ -397,7 +397,7 @@ async def test_every_figure_of_a_member_has_its_consistency(cast_client: Ask) ->
     first, second, words, nobody = answer.json()["cast"]["characters"]
     assert 0 <= second["consistency"] < first["consistency"] <= 1
     assert "consistency" not in words and nobody is None
-    assert "consistency" not in answer.json()["cast"]["background"], "a place is no figure"
+    assert "consistency" not in answer.json()["cast"]["background"], "a place has no consistency"
     shown = [f"{each['consistency']:.2f}" for each in (first, second)]
     assert answer.headers["x-consistency"] == f"characters={shown[0]},{shown[1]},-,-"
     alone = several[0] | {"output": {"format": "png"}}

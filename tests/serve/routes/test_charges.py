@@ -1,4 +1,4 @@
-"""Charge a refused, failed or given-up request nothing, unless something was painted."""
+"""A refused, failed or abandoned request costs nothing unless something was painted."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def caller(quota: Quota) -> Any:
 
 @contextmanager
 def spending(quota: Quota, all_of_it: bool) -> Iterator[None]:
-    """Assert that what is done inside costs the whole burst, or nothing of it."""
+    """Assert that the block costs the whole burst, or nothing."""
     yield
     if all_of_it:
         with pytest.raises(Refusal):
@@ -81,7 +81,7 @@ async def test_what_is_over_the_quota_never_begins(monkeypatch: pytest.MonkeyPat
     quota = a_quota(monkeypatch)
     quota.spend(5.0, 0.0)
     with pytest.raises(Refusal):
-        await charged(caller(quota), 1.0, lambda: True, failing(AssertionError("it began")))
+        await charged(caller(quota), 1.0, lambda: True, failing(AssertionError("the work began")))
 
 
 async def test_a_stream_that_is_refused_costs_nothing(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,4 +1,4 @@
-"""Models that edit by instruction, over HTTP: what they take, and what they refuse by its name."""
+"""Models that edit by instruction, over HTTP: the fields that they accept, and those they refuse by name."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def inline(pixels: Any) -> dict[str, str]:
 
 @pytest.fixture
 def painted_by(client_with: Callable[..., httpx.AsyncClient]) -> Ask:
-    """The background is said to be painted by a model."""
+    """`painted_by(source)`: a client of a service that is configured with that model for backgrounds."""
 
     def make(source: str) -> httpx.AsyncClient:
         return client_with(background={"generator": {"backend": "simulated", "model": {"source": source}}})

@@ -1,4 +1,4 @@
-"""Bad pictures on every route that paints from one: a clear error each, and nothing of them is kept."""
+"""Bad pictures on every route that paints from one: each gets a clear error, and none is kept."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ PATHS: dict[str, tuple[str, Callable[[dict[str, Any]], dict[str, Any]]]] = {
         },
     ),
 }
-"""The routes with JSON, by where the layer is in a body."""
+"""The routes with JSON, by the layer's place in the body."""
 
 
 @pytest.fixture
@@ -57,7 +57,7 @@ def mine(config: ServiceConfig, tmp_path: Path) -> ServiceConfig:
 
 @pytest.fixture
 def budgets(monkeypatch: pytest.MonkeyPatch) -> list[BodyBudget]:
-    """The budgets of bytes of every edge that is built."""
+    """Return a list of the byte budgets of all edges, filled as they are built."""
     made: list[BodyBudget] = []
 
     class Seen(BodyBudget):
@@ -85,7 +85,7 @@ def inline(data: bytes) -> dict[str, str]:
 
 
 def kept_of(config: ServiceConfig) -> tuple[int, int, int]:
-    """The files, the pictures and the jobs that are kept."""
+    """Count the files, the pictures and the jobs that are kept."""
     with open_state(config.state_folder, config.jobs).connect() as connection:
         counts = [
             connection.execute(select(func.count()).select_from(each)).scalar() for each in (pictures, jobs)
@@ -153,7 +153,7 @@ async def test_an_edits_are_too(
         "/v1/images/edits", data={"prompt": "a", "num_inference_steps": "1"}, files={"image": FILE}
     )
     assert edited.status_code == 200, edited.text
-    assert kept_of(mine) == (0, 0, 0), "an edit's own picture is not kept either"
+    assert kept_of(mine) == (0, 0, 0), "the picture of an edit is not kept either"
 
 
 @pytest.mark.parametrize("place", PATHS)
@@ -171,7 +171,7 @@ async def test_another_tenants_id_and_one_that_has_expired_are_not_there(
     expired = await client_of("b").post(path, json=layer)
     assert error_of(expired) == (422, "invalid_request", param)
     assert theirs.json()["error"]["message"] == expired.json()["error"]["message"], (
-        "which of them it is is not told"
+        "the message does not say which it is"
     )
 
 

@@ -1,4 +1,4 @@
-"""POST /v1/images/edits: the official client over real HTTP, and forms that no such client sends."""
+"""POST /v1/images/edits: the official client over real HTTP, and forms that it does not send."""
 
 from __future__ import annotations
 
@@ -91,7 +91,7 @@ def test_it_is_the_same_picture_as_from_our_own_route(client: OpenAI, url: str) 
 
 
 def test_a_half_transparent_pixel_is_kept(client: OpenAI) -> None:
-    """OpenAI paints where the mask is wholly transparent."""
+    """OpenAI paints only where the mask is fully transparent."""
     alpha = ALPHA.copy()
     alpha[:, WIDE // 2 :] = 1
     mask = a_file(np.concatenate([PLACE, alpha], 2))
@@ -165,7 +165,7 @@ def test_strength_is_the_layers_and_a_scene_starts_from_its_place(config: Servic
     assert (scene.character.image, scene.background.image) == (None, image)
     assert layer.references == scene.background.references == [second]
     assert scene.background.strength == 0.25
-    assert (scene.merge.width, scene.merge.height) == (1024, 256), "no larger than a frame may be"
+    assert (scene.merge.width, scene.merge.height) == (1024, 256), "reduced to the largest frame"
 
 
 def test_what_means_nothing_here_is_left_alone(client: OpenAI) -> None:
@@ -195,7 +195,7 @@ def test_what_is_not_set_may_be_sent_as_none(client: OpenAI) -> None:
 
 @pytest.mark.parametrize("nothing", ["", "null"])
 def test_an_empty_text_and_null_are_left_out(url: str, nothing: str) -> None:
-    """A form has no other word for null; browsers write `null`."""
+    """A form cannot express null in another way; browsers send `null`."""
     texts = {name: nothing for name in FIELDS if name not in ("prompt", *FEW)}
     texts |= {"prompt": "x", **{name: str(value) for name, value in FEW.items()}}
     files = {"image": ("a.png", FILE), "mask": (None, nothing)}
@@ -222,14 +222,14 @@ def test_a_stream_of_partial_images(client: OpenAI, model: str) -> None:
     )
     events = list(stream)
     partial = [event for event in events if event.type == "image_edit.partial_image"]
-    # A scene's are made beside the painting, so the scene itself may overtake them.
+    # A scene's previews are made in parallel with the painting, so the scene may be done first.
     assert len(partial) <= 2 if model == "scene" else len(partial) == 2
     assert [event.partial_image_index for event in partial] == list(range(len(partial)))
     assert len(events) == len(partial) + 1
     last = events[-1]
     assert last.type == "image_edit.completed" and last.usage.total_tokens == 0
     assert pixels(last.b64_json).shape == PLACE.shape
-    for event in events:  # The client builds what it is sent without checking it.
+    for event in events:  # The client does not validate what it receives.
         type(event).model_validate(event.model_dump())
 
 
@@ -245,7 +245,7 @@ LARGER = a_file(np.zeros((HIGH, WIDE + 8, 4), np.uint8))
     ("requested", "param"),
     [
         ({"mask": LARGER}, "mask"),
-        ({"mask": FILE}, "mask"),  # Nothing of it is transparent.
+        ({"mask": FILE}, "mask"),  # no part is transparent
         ({"mask": a_file(PLACE, "JPEG")}, "mask"),
         ({"mask": b"no picture"}, "mask"),
         ({"mask": a_huge_file()}, "mask"),

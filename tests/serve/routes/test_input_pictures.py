@@ -1,4 +1,4 @@
-"""`image`, `strength` and `mask` in a layer, on every route that has layers: painted, or refused by name."""
+"""`image`, `strength` and `mask` in a layer, on every route that has layers: used, or refused by name."""
 
 from __future__ import annotations
 
@@ -113,8 +113,8 @@ async def test_sides_that_the_model_has_not_are_cut_and_not_scaled(request_layer
     for size in ({}, {"width": 96, "height": 64}):
         painted = pixels_of(await request_layer().post("/v1/backgrounds", json=asked | size))
         cut = odd[3:67, 1:97]
-        assert (painted[:, 49:] == cut[:, 49:]).all(), "black in the mask: as it was sent"
-        assert (painted[:, :49] != cut[:, :49]).any(axis=(0, 2)).all(), "white in the mask: painted"
+        assert (painted[:, 49:] == cut[:, 49:]).all(), "black in the mask is kept"
+        assert (painted[:, :49] != cut[:, :49]).any(axis=(0, 2)).all(), "white in the mask is painted"
 
 
 async def test_scenes_images_and_events_take_them_too(request_layer: Ask) -> None:
@@ -137,7 +137,7 @@ MB = 1 << 20
 
 
 def little_memory(config: ServiceConfig) -> ServiceConfig:
-    """Let an edge hold 4 MiB of bodies, of which one tenant has half."""
+    """Limit an edge to 4 MiB of bodies, of which one tenant gets half."""
     few = {"max_upload_bytes": MB, "max_json_bytes": MB, "max_bytes_in_flight": 4 * MB}
     jobs = replace(config.jobs, max_json_bytes=MB)
     return config.model_copy(update={"limits": config.limits.model_copy(update=few), "jobs": jobs})
@@ -158,9 +158,13 @@ async def test_what_an_inline_picture_swells_to_counts_among_the_bytes_under_way
     layers = [{"prompt": "a castle", "image": inline(swelling(shade)), **STEPS} for shade in range(2)]
     scene = {"character": layers[0], "background": layers[1]}
     refused = await client.post("/v1/scenes", json=scene)
-    assert error_of(refused) == (413, "payload_too_large", "background.image.b64_json"), "it never fits"
-    assert "too many bytes" in refused.json()["error"]["message"]
-    assert (await client.post("/v1/jobs", json={"scenes": [scene]})).status_code == 202, "one at a time"
+    assert error_of(refused) == (413, "payload_too_large", "background.image.b64_json"), (
+        "both together never fit"
+    )
+    assert "too large in total" in refused.json()["error"]["message"]
+    assert (await client.post("/v1/jobs", json={"scenes": [scene]})).status_code == 202, (
+        "a job decodes one picture at a time"
+    )
 
 
 async def test_uploaded_pictures_that_never_fit_are_too_large_and_not_for_later(
@@ -222,13 +226,13 @@ FAULTS: list[tuple[dict[str, Any], str, str]] = [
     ({"image": None, "strength": 0.5}, "strength", "image"),
     ({"strength": 0}, "strength", "greater than 0"),
     ({"strength": 1.5}, "strength", "less than or equal to 1"),
-    ({"image": {"url": "http://localhost/a.png"}}, "image", "no address is ever fetched"),
+    ({"image": {"url": "http://localhost/a.png"}}, "image", "no picture is fetched from a URL"),
     ({"image": {"id": "pic_0", **IMAGE}}, "image", "either"),
     ({"image": {}}, "image", "either"),
     ({"image": {"id": "pic_" + "0" * 64}}, "image.id", "no such picture"),
     ({"image": {"id": "\0"}}, "image.id", "no such picture"),
     ({"image": {"b64_json": "no base64"}}, "image.b64_json", "base64"),
-    ({"image": inline(b"no picture")}, "image.b64_json", "not a whole"),
+    ({"image": inline(b"no picture")}, "image.b64_json", "not a valid"),
     ({"image": inline(a_huge_file())}, "image.b64_json", "million pixels"),
     ({"mask": inline(a_huge_file())}, "mask.b64_json", "million pixels"),
 ]
@@ -291,7 +295,7 @@ async def test_the_models_say_what_they_can(request_layer: Ask) -> None:
 
 
 async def test_equal_pictures_strengths_and_masks_are_equal_work(request_layer: Ask) -> None:
-    """The answers' own times tell: a layer that was kept took none."""
+    """Check by the responses' timings: a cached layer takes no time."""
     client = request_layer()
 
     async def denoised(**changes: Any) -> float:
@@ -302,7 +306,7 @@ async def test_equal_pictures_strengths_and_masks_are_equal_work(request_layer: 
 
     assert await denoised() > 0
     assert await denoised() == 0
-    assert await denoised(image=await upload(client)) == 0, "the same picture, uploaded"
+    assert await denoised(image=await upload(client)) == 0, "the same picture by upload"
     for other in ({"strength": 0.8}, {"mask": MASK}, {"image": inline(a_file(255 - PLACE))}):
         assert await denoised(**other) > 0, other
         assert await denoised(**other) == 0, other

@@ -1,4 +1,4 @@
-"""/v1/jobs, without anybody who works them off."""
+"""/v1/jobs, without a worker."""
 
 from __future__ import annotations
 
@@ -123,14 +123,14 @@ async def test_a_job_that_has_ended_is_removed(client: httpx.AsyncClient) -> Non
     listed = [job["id"] for job in (await client.get("/v1/jobs")).json()["data"]]
     assert job_id not in listed and other in listed
     again = (await client.post("/v1/jobs", json=JOB, headers=headers)).json()["id"]
-    assert again != job_id, "its key is free again"
+    assert again != job_id, "its idempotency key is free again"
 
 
 @pytest.mark.parametrize(
     "last", ["", "7", "zz", "{job}", "{job}.", "{job}.zz", "{job}.2", "{job}.1" + "0" * 9_000, "{other}.1"]
 )
 async def test_an_id_of_an_event_that_is_none_of_the_jobs(client: httpx.AsyncClient, last: str) -> None:
-    """Scene 0 has ended; nobody was told so by any of these."""
+    """Scene 0 has ended, and none of these ids says that it was reported."""
     job, other = [(await client.post("/v1/jobs", json=JOB)).json()["id"] for _ in range(2)]
     await client.delete(f"/v1/jobs/{job}")
     headers = {"Last-Event-ID": last.format(job=job, other=other)}

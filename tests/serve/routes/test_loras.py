@@ -1,4 +1,4 @@
-"""LoRAs that are added while the service runs: their files are read beside the event loop."""
+"""LoRAs that are added while the service runs: their files are read off the event loop."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ SCENE = {"character": NAMED, "background": PLACE}
 
 @pytest.fixture
 def client(config: ServiceConfig, graph: Graph, tmp_path: Path) -> httpx.AsyncClient:
-    """A service whose figures have a folder of LoRAs, which is empty when it starts."""
+    """Return a client of a service whose figures have a LoRA folder, which is empty at its start."""
     (tmp_path / "loras").mkdir()
     settings = config.generators["character"]
     model = replace(settings.generator.model, lora_folder=str(tmp_path / "loras"))

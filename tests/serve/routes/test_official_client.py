@@ -1,4 +1,4 @@
-"""The official client, over real HTTP, against the whole edge."""
+"""OpenAI's official client, over real HTTP, against the whole edge."""
 
 from __future__ import annotations
 
@@ -94,7 +94,7 @@ def test_a_stream_of_partial_images(client: OpenAI, model: str) -> None:
     events = list(stream)
     assert [event.type for event in events[:-1]] == ["image_generation.partial_image"] * (len(events) - 1)
     partial = [event for event in events if event.type == "image_generation.partial_image"]
-    # A scene's are made beside the painting, so the scene itself may overtake them.
+    # A scene's previews are made in parallel with the painting, so the scene may be done first.
     assert len(partial) <= 2 if model == "scene" else len(partial) == 2
     assert [event.partial_image_index for event in partial] == list(range(len(partial)))
     assert all(picture(event.b64_json).format == "JPEG" for event in partial)
@@ -205,7 +205,7 @@ def test_each_model_that_it_lists_can_be_looked_up_and_one_that_serves_be_named(
 
 
 def test_what_is_not_set_may_be_sent_as_none(client: OpenAI) -> None:
-    """Pass all optional arguments on, as wrappers do."""
+    """Pass all optional arguments, as wrappers do."""
     names = ("model", "n", "quality", "style", "user", "moderation", "background", "output_format", "stream")
     unset: dict[str, Any] = dict.fromkeys(names)
     nothing = dict.fromkeys(("output_compression", "response_format", "partial_images", "seed", "merge"))

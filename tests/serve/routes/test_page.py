@@ -1,4 +1,4 @@
-"""GET /: what is sent, and under which rules a browser runs it."""
+"""GET /: the files that are sent, and the security policy for the browser."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def test_no_file_names_another_host(name: str) -> None:
 
 @pytest.mark.parametrize("name", FILES)
 def test_no_address_begins_at_the_root_of_the_host(name: str) -> None:
-    """Let the page work under any path that a reverse proxy gives it."""
+    """The page works under any path that a reverse proxy gives it."""
     text = re.sub(r"^\s*//.*$", "", (FOLDER / name).read_text(), flags=re.MULTILINE)
     assert not re.findall(r"""["'`(=]/[a-z][^"'`)\s]*""", text)
     assert "location.origin" not in text

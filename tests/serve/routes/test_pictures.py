@@ -128,7 +128,7 @@ async def test_the_number_of_pictures_is_bounded_for_each_tenant(send: ClientOf,
     events = [await upload(client, data) for data in pictures]
     assert [response.status_code for response in events] == [200, 200, 507]
     assert error_of(events[2])[1] == "insufficient_storage" and events[2].headers["retry-after"]
-    assert (await upload(client, pictures[0])).status_code == 200, "it is kept already"
+    assert (await upload(client, pictures[0])).status_code == 200, "the picture is kept already"
     assert (await upload(send("b", pictures=few), pictures[2])).status_code == 200
     await client.delete(f"/v1/pictures/{events[0].json()['id']}")
     assert (await upload(client, pictures[2])).status_code == 200
@@ -173,7 +173,7 @@ async def test_an_upload_is_charged_by_its_megapixels(send: ClientOf) -> None:
 async def test_an_upload_that_was_read_is_paid_for_where_there_is_no_room_for_it(
     send: ClientOf, mine: ServiceConfig
 ) -> None:
-    """Else a tenant whose storage is full would have pictures decoded for nothing."""
+    """Otherwise a tenant whose storage is full could have pictures decoded for free."""
     quota = Quota(rate=1e-9, burst=0.003)
     none = replace(mine.jobs, max_stored_bytes=10)
     assert (await upload(send("a", quota, jobs=none))).status_code == 507

@@ -1,4 +1,4 @@
-"""Uploads whose files are kept in S3, and what is left of one where the bucket is gone."""
+"""Uploads whose files are kept in S3, and what remains of one if the bucket is gone."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ OWNER = "a"
 
 @pytest.fixture
 def mine(config: ServiceConfig, tmp_path: Path, bucket: str) -> ServiceConfig:
-    """Keep files in the bucket, and room for one picture of `a_file`'s bytes and no more."""
+    """Keep files in the bucket, with room for only one picture of `a_file`'s bytes."""
     jobs = replace(config.jobs, pictures=f"s3://{bucket}/uploaded", max_stored_bytes=len(a_file()) * 3 // 2)
     return config.model_copy(update={"state_dir": str(tmp_path / "state"), "jobs": jobs})
 
@@ -48,7 +48,7 @@ def rows(config: ServiceConfig, table: Table) -> int:
 
 
 def kept(config: ServiceConfig) -> tuple[int, int]:
-    """Return the number of pictures that the owner's budget is charged for, and their bytes."""
+    """Return the number and bytes of the pictures that count against the owner's budget."""
     with open_state(config.state_folder, config.jobs).connect() as connection:
         return stored(connection, OWNER)
 
@@ -80,5 +80,5 @@ async def test_an_upload_without_its_bucket_is_refused_and_takes_no_room(
         assert error_of(refused) == (503, "not_ready", None) and refused.headers["retry-after"]
     assert (rows(mine, pictures), rows(mine, loose_pictures), kept(mine)) == (0, 0, (0, 0))
     server.create_bucket(bucket, "us-east-1")
-    assert (await upload(client)).status_code == 200, "no refused upload has taken its room"
+    assert (await upload(client)).status_code == 200, "refused uploads have taken no room"
     assert len(objects(bucket)) == 1

@@ -1,4 +1,4 @@
-"""`references` and `pose` in a layer, on every route that has layers: painted by, or refused by name."""
+"""`references` and `pose` in a layer, on every route that has layers: used, or refused by name."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ BESIDE = {
 
 
 def with_model(config: ServiceConfig, **changes: Any) -> ServiceConfig:
-    """Configure the edge for such a model; the graph's replicas are simulated whatever it says."""
+    """Configure the edge for a model with these settings; the graph's replicas are simulated regardless."""
     data = config.model_dump()
     for kind in ("character", "background"):
         if "painter" in changes:
@@ -120,18 +120,18 @@ def strip(wide: int, high: int) -> dict[str, str]:
 FAULTS: list[tuple[dict[str, Any], str, str]] = [
     ({"references": [REFERENCE] * 5}, "references", "at most 4"),
     ({"references": REFERENCE}, "references", "list"),
-    ({"references": [REFERENCE, {"url": "http://localhost/a.png"}]}, "references.1", "no address"),
+    ({"references": [REFERENCE, {"url": "http://localhost/a.png"}]}, "references.1", "no picture is fetched"),
     ({"references": [{"id": "pic_" + "0" * 64}]}, "references.0.id", "no such picture"),
     ({"references": [REFERENCE, {"id": "\0"}]}, "references.1.id", "no such picture"),
     ({"references": [{"b64_json": "no base64"}]}, "references.0.b64_json", "base64"),
-    ({"references": [inline(b"no picture")]}, "references.0.b64_json", "not a whole"),
+    ({"references": [inline(b"no picture")]}, "references.0.b64_json", "not a valid"),
     ({"references": [REFERENCE, inline(a_huge_file())]}, "references.1.b64_json", "million pixels"),
-    ({"references": [REFERENCE, strip(16, 129)]}, "references.1", "no longer than 8 times"),
-    ({"references": [strip(4_000, 16)]}, "references.0", "no longer than 8 times"),
+    ({"references": [REFERENCE, strip(16, 129)]}, "references.1", "at most 8 times"),
+    ({"references": [strip(4_000, 16)]}, "references.0", "at most 8 times"),
     ({"references": [REFERENCE], "reference_scale": -0.1}, "reference_scale", "greater than or equal to 0"),
     ({"references": [REFERENCE], "reference_scale": 2.1}, "reference_scale", "less than or equal to 2"),
-    ({"reference_scale": 0.5}, "reference_scale", "a layer with references"),
-    ({"references": [], "reference_scale": 0.5}, "reference_scale", "a layer with references"),
+    ({"reference_scale": 0.5}, "reference_scale", "needs references"),
+    ({"references": [], "reference_scale": 0.5}, "reference_scale", "needs references"),
     ({"pose": {}}, "pose", "either"),
     ({"pose": POSE | {"image": SKELETON}}, "pose", "either"),
     ({"pose": {"keypoints": KEYPOINTS[:17]}}, "pose.keypoints", "at least 18"),
@@ -143,11 +143,11 @@ FAULTS: list[tuple[dict[str, Any], str, str]] = [
     (points((17, [0.5, -0.5, 1])), "pose.keypoints.17.1", "greater than or equal to 0"),
     (points((17, [0.5, 0.5, "1"])), "pose.keypoints.17.2", "number"),
     (points((17, [0.5, None, 1])), "pose.keypoints.17.1", "required"),
-    ({"pose": {"keypoints": [[0.5, 0.5, 0]] * 18}}, "pose.keypoints", "confidence of 0"),
+    ({"pose": {"keypoints": [[0.5, 0.5, 0]] * 18}}, "pose.keypoints", "a confidence above 0"),
     ({"pose": {"image": {"id": "pic_0"}}}, "pose.image.id", "no such picture"),
     ({"pose": {"image": inline(a_huge_file())}}, "pose.image.b64_json", "million pixels"),
     ({"pose": POSE, "pose_scale": 3}, "pose_scale", "less than or equal to 2"),
-    ({"pose_scale": 0.5}, "pose_scale", "a layer with a pose"),
+    ({"pose_scale": 0.5}, "pose_scale", "needs a pose"),
 ]
 
 
@@ -215,7 +215,7 @@ async def test_a_model_that_cannot_says_what_it_can(
         assert error_of(refused) == (422, "unsupported_task", prefix + param), refused.text
         message = refused.json()["error"]["message"]
         assert "it can do text_to_image, image_to_image, inpainting" in message
-        assert "image with " in message and "strength starts from a picture" in message
+        assert "to start from a picture instead, use " in message and "image with " in message
 
 
 async def test_a_model_that_takes_no_picture_at_all_names_none(
@@ -265,7 +265,7 @@ async def test_the_models_say_what_they_can(request_layer: Ask, mine: ServiceCon
 
 
 async def test_equal_references_and_poses_are_equal_work(request_layer: Ask) -> None:
-    """The answers' own times tell: a layer that was kept took none."""
+    """Check by the responses' timings: a cached layer takes no time."""
     client = request_layer()
 
     async def denoised(**changes: Any) -> float:

@@ -1,4 +1,4 @@
-"""A scene's request with an Idempotency-Key is painted once, however often and wherever it is sent."""
+"""A scene's request with an Idempotency-Key is painted once, however often and to whichever edge it goes."""
 
 from __future__ import annotations
 
@@ -239,7 +239,7 @@ def test_leases(edges: Edges) -> None:
     assert isinstance(first, Mine)
     assert rows.claim("o", "k", "h", 10.0, 105.0) == UnderWay()
     second = rows.claim("o", "k", "h", 10.0, 111.0)
-    assert isinstance(second, Mine), "a process that died leaves its turn to the next"
+    assert isinstance(second, Mine), "the lease of a dead process goes to the next"
     rows.answer("o", "k", first.lease, "r1", {})
     assert rows.claim("o", "k", "h", 10.0, 112.0) == UnderWay()
     rows.answer("o", "k", second.lease, "r2", {"X-Seed": "1"})

@@ -1,4 +1,4 @@
-"""`Prefer: respond-async`: 202 at once with the job that goes on, for scenes, layers and OpenAI's route."""
+"""`Prefer: respond-async`: 202 at once and a job that continues, for scenes, layers and OpenAI's route."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ IMAGES = {"model": "background", "prompt": "a", "size": "64x64", "num_inference_
 
 
 def ended(url: str, path: str) -> dict[str, Any]:
-    """The job at that address, once it has ended."""
+    """Return the job at that address once it has ended."""
 
     def look() -> dict[str, Any] | None:
         answer = httpx.get(f"{url}{path}")

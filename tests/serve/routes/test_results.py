@@ -1,4 +1,4 @@
-"""Signed links to pictures: behind any number of edges, until they end, and for nobody who alters them."""
+"""Signed links to pictures: valid on any number of edges until they expire, and not if they are altered."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ IMAGES = {"model": "background", "prompt": "a", "size": "64x64", "num_inference_
 
 
 class Edges:
-    """Several edge replicas over one state, where keys are required."""
+    """Several edge replicas that share one state and require keys."""
 
     def __init__(self, config: ServiceConfig, graph: Graph, folder: Path) -> None:
         self.folder, self._graph = folder, graph
@@ -50,7 +50,7 @@ class Edges:
         return served(build_http(ServiceConfig.model_validate(data), self._graph))
 
     def client(self, key: str | None = None, **settings: Any) -> httpx.AsyncClient:
-        """A client of the one edge with a key, of the other without; of a third with other settings."""
+        """Return a client: of one edge with a key, of the other without, of a third with other settings."""
         headers = {"Authorization": f"Bearer {key}"} if key else {}
         transport = httpx.ASGITransport(self.app(**settings) if settings else self._two[key is None])
         return httpx.AsyncClient(transport=transport, base_url="http://paint.example:8000", headers=headers)
@@ -68,7 +68,7 @@ def edges(config: ServiceConfig, graph: Graph, tmp_path_factory: pytest.TempPath
 
 @pytest.fixture
 def fresh(config: ServiceConfig, graph: Graph, tmp_path: Path) -> Edges:
-    """Edges whose state no other test has."""
+    """Return edges whose state is not shared with other tests."""
     return Edges(config, graph, tmp_path)
 
 
@@ -210,7 +210,7 @@ async def test_another_name_is_refused(edges: Edges, name: str, status: int) -> 
     own = urlsplit(url).path.rpartition("/")[2].partition(".")[0]
     given = name.replace("{id}", own).replace("{ID}", own.upper())
     if own == own.upper():
-        pytest.skip("an id of digits alone")
+        pytest.skip("the id has only digits")
     refused = await edges.client().get(f"/v1/results/{given}?{urlsplit(url).query}")
     assert refused.status_code == status, refused.text
     error_of(refused)
@@ -283,7 +283,7 @@ FILES = {"character": PNG.getvalue(), "background": PNG.getvalue()}
 
 @pytest.fixture(scope="module")
 async def full(edges: Edges) -> httpx.AsyncClient:
-    """A client of an edge that may keep one result, which it has."""
+    """Return a client of an edge that may keep one result and already keeps it."""
     await edges.link()
     return edges.client(edges.key, results={"max_kept": 1})
 
@@ -306,7 +306,7 @@ async def test_what_could_not_be_kept_is_not_painted(
     full: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch, path: str, body: dict[str, Any], accept: str
 ) -> None:
     def charging(*_: Any) -> Any:
-        raise AssertionError("it was to be painted")
+        raise AssertionError("the request was charged")
 
     for module in ("scenes", "layers", "merges", "images"):
         monkeypatch.setattr(f"serve.routes.{module}.charged", charging)
@@ -322,7 +322,7 @@ async def test_what_could_not_be_kept_is_not_painted(
 async def test_what_was_painted_and_then_not_kept_is_paid(
     fresh: Edges, monkeypatch: pytest.MonkeyPatch, accept: str
 ) -> None:
-    """Others may take the room while it is painted: what it cost is not given back for that."""
+    """Other results may take the room while it is painted; the charge is not given back then."""
     keys = open_keys(fresh.folder)
     _, key = keys.create("poor", ("generate",), None, None, rate=1e-9, burst=0.01)
 

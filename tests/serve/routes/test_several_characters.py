@@ -1,4 +1,4 @@
-"""Scenes of several characters: painted together, told of by index, and made again from their layers."""
+"""Scenes of several characters: painted together, reported by index, and merged again from their layers."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ async def test_the_answer_has_a_list_of_each(client: httpx.AsyncClient) -> None:
     }
     first, second = map(pixels, body["layers"]["painted"])
     assert first.shape == second.shape
-    assert not np.array_equal(first, second), "two equal descriptions are two figures"
+    assert not np.array_equal(first, second), "equal descriptions give different figures"
     assert {"character-0-denoise", "character-1-denoise", "background-denoise", "merge"} <= set(
         body["timings_ms"]
     )
@@ -121,7 +121,7 @@ async def test_layers_give_the_scene_again_and_another_without_a_trace(client: h
 
 
 async def test_events_have_the_index_of_a_figure(client: httpx.AsyncClient) -> None:
-    # A seed of its own: layers that are kept already report no steps.
+    # A seed of its own, since cached layers report no steps.
     three = {"characters": [FIGURE | {"steps": 3}] * 2, "background": SMALL | {"steps": 3}, "seed": 77}
     response = await client.post("/v1/scenes?previews=1", json=SCENE | three, headers=EVENTS)
     events = parse_events(response.text)
@@ -170,7 +170,7 @@ async def test_what_is_invalid_is_refused_by_name(
 
 @pytest.fixture
 def spoiled(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
-    """A figure whose picture is flat, however often it is painted."""
+    """Return a figure whose picture is flat in every attempt."""
     draw = simulated_painter.draw
 
     def drawn(kind: Any, width_px: int, height_px: int, seed: int) -> Any:

@@ -1,4 +1,4 @@
-"""Two models a layer over HTTP: a request chooses one, and one that does not load stops no other."""
+"""Two models per layer over HTTP: a request chooses one, and a model that does not load stops no other."""
 
 from __future__ import annotations
 
@@ -194,7 +194,7 @@ class Torn(SimulatedPainter):
 
 @pytest.fixture
 def torn(monkeypatch: pytest.MonkeyPatch) -> str:
-    """The id of a model that does not load."""
+    """Return the id of a model that does not load."""
     build = generator._build_painter
 
     def build_or_tear(config: generator.GeneratorConfig, kind: LayerKind) -> Any:

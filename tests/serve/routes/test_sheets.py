@@ -1,4 +1,4 @@
-"""/v1/cast/{name}/sheet: an atlas, its JSON, and a ZIP of both, of a member of the cast."""
+"""/v1/cast/{name}/sheet: a cast member's atlas, its JSON, and a ZIP of both."""
 
 from __future__ import annotations
 
@@ -148,7 +148,7 @@ async def test_a_sheet_that_the_merger_has_no_memory_for_is_refused_before_it_is
     large = [{"prompt": f"pose {number}", "width": 1024, "height": 1024} for number in range(16)]
     refused = await client.post(SHEET, json={"poses": large})
     assert error_of(refused) == (422, "invalid_request", "poses")
-    assert "there is memory for 11 poses of 1024 by 1024" in refused.text
+    assert "there is memory for only 11 poses of 1024 by 1024 pixels" in refused.text
     assert (await client.post(SHEET, json={"poses": large[:11]})).status_code == 503
 
 
@@ -182,7 +182,7 @@ async def test_every_pose_is_compared_with_her_reference(cast_client: Ask) -> No
     answer = await client.post(SHEET, json=POSES, headers=JSON)
     assert answer.status_code == 200, answer.text
     measured = [frame["consistency"] for frame in answer.json()["frames"].values()]
-    assert measured[0] == measured[2] > measured[1], "the simulated figure is its seed"
+    assert measured[0] == measured[2] > measured[1], "a simulated figure depends on its seed alone"
 
 
 async def test_another_tenant_has_no_such_sheet(cast_client: Ask) -> None:

@@ -1,4 +1,4 @@
-"""A layer's speed: what it gives up is requested by name, and declared."""
+"""A layer's `speed`: what it trades for speed is requested by name, and declared in the response."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ async def test_where_nothing_is_given_up_nothing_is_declared(client: httpx.Async
 
 
 async def test_an_equal_request_gets_the_same_and_another_does_not(client: httpx.AsyncClient) -> None:
-    """The answer from the cache of results declares it too."""
+    """A response from the result cache declares it too."""
 
     async def painted(speed: Any) -> tuple[bool, list[str]]:
         body = FAST | {"prompt": "a mill", "seed": 1, "speed": speed}
@@ -45,7 +45,7 @@ async def test_an_equal_request_gets_the_same_and_another_does_not(client: httpx
         ({"speed": {"cache": 9}}, "speed.cache", "less than or equal to 8"),
         ({"speed": {"cache": 2.5}}, "speed.cache", "integer"),
         ({"speed": {"deep": 2}}, "speed.deep", "not a known field"),
-        ({"guidance_scale": 1}, "speed.cache", "a guidance_scale above 1"),
+        ({"guidance_scale": 1}, "speed.cache", "set guidance_scale above 1"),
     ],
     ids=str,
 )

@@ -1,4 +1,4 @@
-"""/v1/stories, without anybody who works them off, and with a worker."""
+"""/v1/stories, without a worker and with one."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def pictures(http: httpx.Client, found: dict[str, Any]) -> list[bytes]:
 
 
 def seeds_of(http: httpx.Client, found: dict[str, Any]) -> list[str]:
-    """Return what `X-Seed` says of each page."""
+    """Return `X-Seed` of each page."""
     return [http.get(each["picture"]).raise_for_status().headers["x-seed"] for each in found["pages"]]
 
 
@@ -202,7 +202,7 @@ def test_every_page_is_painted(http: httpx.Client) -> None:
 
 
 def test_a_hero_looks_the_same_and_a_place_too(http: httpx.Client) -> None:
-    """The seed is that of the member, and of the place's words."""
+    """The seed comes from the member, and from the place's description."""
     body = story(1) | {"pages": [page(words="runs"), page(words="waves", place="a lake"), page(words="sits")]}
     found = ended(http, submitted(http, body))
     seeds = seeds_of(http, found)
@@ -235,7 +235,7 @@ def test_one_page_is_painted_again(http: httpx.Client, change: dict[str, Any] | 
     assert after[1] != before[1]
     seeds_after = seeds_of(http, found)
     figures, places = zip(*(each.split("; ") for each in (seeds[1], seeds_after[1])), strict=True)
-    assert figures[0] != figures[1] and places[0] != places[1], "the hero's seed is another one too"
+    assert figures[0] != figures[1] and places[0] != places[1], "the hero's seed changes too"
     assert (seeds_after[0], seeds_after[2]) == (seeds[0], seeds[2])
     assert found["pages"][1]["text"] == ("Page 1." if change is None else "Mira sleeps.")
     assert found["pages"][0]["text"] == "Page 0."
@@ -361,7 +361,7 @@ def test_books(http: httpx.Client) -> None:
         assert http.get(f"{address}.{kind}").content == response.content
         head = http.head(f"{address}.{kind}")
         assert (head.status_code, head.headers["content-type"]) == (200, media_type)
-        assert "content-length" not in head.headers, "no book is made for it"
+        assert "content-length" not in head.headers, "HEAD does not make the book"
         other = http.get(f"{address}.{kind}?language=de")
         assert (other.status_code, error_of(other)["param"]) == (422, "language")
     texts = [text_of(http.get(f"{address}.pdf?language={name}").content) for name in ("en", "he")]
@@ -404,7 +404,7 @@ def test_the_zip_makes_the_story_again(http: httpx.Client) -> None:
 
 
 def test_a_book_in_another_order_and_without_a_page(http: httpx.Client) -> None:
-    """No page is painted again or loses its index, and who is left out can come back."""
+    """No page is repainted or loses its index, and a page that was left out can come back."""
     story_id = submitted(http, story(3))
     address = f"/v1/stories/{story_id}"
     before = ended(http, story_id)
@@ -469,7 +469,7 @@ async def test_a_book_needs_the_pages_that_it_has(client: httpx.AsyncClient) -> 
 
 
 def test_words_are_no_pictures(http: httpx.Client) -> None:
-    """`id` is Indonesian, so that a map of languages may look like a picture. Its file is another's."""
+    """`id` is Indonesian, so a map of languages may look like a picture, here one of another file."""
     data = BytesIO()
     Image.linear_gradient("L").convert("RGB").resize((64, 64)).save(data, "PNG")
     kept = http.post("/v1/pictures", files={"file": data.getvalue()}).raise_for_status().json()["id"]
@@ -516,7 +516,7 @@ async def test_no_book_before_its_pages(client: httpx.AsyncClient) -> None:
 
 
 def test_words_that_are_hard_to_set(http: httpx.Client) -> None:
-    """Signs without end, a word without end, and what XML has no place for in what is shown."""
+    """Very many punctuation marks, a very long word, and characters that XML does not allow."""
     pages = [page("!" * 1_500), page("x" * 3_000), page(words="runs\x01fast\x1b", place="a\x0bwood")]
     story_id = submitted(http, story(1) | {"pages": pages})
     assert ended(http, story_id)["status"] == "succeeded"
@@ -527,7 +527,7 @@ def test_words_that_are_hard_to_set(http: httpx.Client) -> None:
     assert response.status_code == 200, response.text
     with zipfile.ZipFile(BytesIO(response.content)) as archive:
         sheets = [name for name in archive.namelist() if name.endswith(".xhtml")]
-        trees = [ElementTree.fromstring(archive.read(name)) for name in sheets]  # noqa: S314 (it is ours)
+        trees = [ElementTree.fromstring(archive.read(name)) for name in sheets]  # noqa: S314 (our own file)
     alts = [each.attrib["alt"] for tree in trees for each in tree.iter("{http://www.w3.org/1999/xhtml}img")]
     assert alts[-1] == "a girl in a red coat, runs fast ; a wood"
 
@@ -557,7 +557,7 @@ def test_a_letter_that_no_font_has(http: httpx.Client) -> None:
 
 @pytest.fixture
 def mira(http: httpx.Client) -> dict[str, Any]:
-    """A member whose reference is the simulated figure of seed 5, which is its seed alone."""
+    """Return a member whose reference is the simulated figure of seed 5, which depends on the seed alone."""
     figure = {"prompt": "a girl in a red coat", "seed": 5, "output": {"format": "png"}, **TINY}
     reference = http.post("/v1/characters", json=figure, headers={"Accept": "image/png"}).raise_for_status()
     kept = http.post("/v1/pictures", files={"file": reference.content}).raise_for_status().json()["id"]
@@ -582,7 +582,7 @@ def test_consistency_is_measured(http: httpx.Client, mira: dict[str, Any]) -> No
 def test_a_page_is_painted_again_for_its_hero_and_a_miss_is_declared(
     http: httpx.Client, mira: dict[str, Any], attempts: int, missed: list[str] | None
 ) -> None:
-    """She would be herself with the seed of that many attempts after the first; there are three at most."""
+    """She matches with the seed of that many attempts after the first, of which there are at most three."""
     first = (5 - attempts * STEP) % SEEDS
     body = story(1) | {"pages": [page_of_mira(seed=first)], "cast": {"mira": mira}}
     story_id = submitted(http, body)
@@ -596,7 +596,7 @@ def test_a_page_is_painted_again_for_its_hero_and_a_miss_is_declared(
 
 
 def test_a_book_for_print(http: httpx.Client) -> None:
-    """Its pictures are larger, their layers too where they stand in the picture of a PSD."""
+    """Its pictures are larger, and so are their layers in a PSD, in their places."""
     story_id = submitted(http, story(1) | {"output": {"format": "png", "upscale": 3}})
     found = ended(http, story_id)
     response = http.get(found["pages"][0]["picture"])

@@ -43,7 +43,7 @@ async def test_a_scene_from_its_first_step_to_its_picture(client: httpx.AsyncCli
     picture = Image.open(BytesIO(base64.b64decode(body["image"]["b64_json"])))
     assert picture.size == (128, 64)
     whole = await client.post("/v1/scenes", json=requested, headers={"Accept": "application/json"})
-    assert whole.json()["image"] == body["image"], "the same picture by either way"
+    assert whole.json()["image"] == body["image"], "the same picture as without a stream"
 
 
 @pytest.mark.parametrize("route", ["characters", "backgrounds"])
@@ -57,7 +57,7 @@ async def test_one_layer(client: httpx.AsyncClient, route: str) -> None:
 async def test_a_layer_that_waits_reports_its_place_and_then_its_steps() -> None:
     graph = one_at_a_time(step_s=0.02)
     transport = httpx.ASGITransport(served(build_http(*graph)))
-    steps = 50  # A second: long enough for the other to come while the one is painted.
+    steps = 50  # A second: long enough for the second request to arrive while the first is painted.
     async with httpx.AsyncClient(transport=transport, base_url="http://localhost") as client:
         requested = [SMALL | {"steps": steps, "seed": seed} for seed in (1, 2)]
         posts = (client.post("/v1/characters", json=each, headers=EVENTS) for each in requested)
@@ -72,7 +72,7 @@ async def test_a_layer_that_waits_reports_its_place_and_then_its_steps() -> None
 
 
 def one_at_a_time(step_s: float) -> tuple[ServiceConfig, Graph]:
-    """Each replica has room for one guided picture."""
+    """Return a service whose replicas have room for one guided picture."""
     data = simulated_config(step_s).model_dump()
     for kind in ("character", "background"):
         data[kind]["generator"]["generation"]["max_rows"] = 2

@@ -1,4 +1,4 @@
-"""Tokens for browsers: what one may, until when, and what it may spend, over any number of edges."""
+"""Tokens for browsers: their scopes, expiry and budget, across any number of edges."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ SCENE_COSTS = 2 * 64 * 64 / 1e6
 
 
 class Edges:
-    """Several edge replicas over one database, and its keys."""
+    """Several edge replicas that share one database and its keys."""
 
     def __init__(self, config: ServiceConfig, graph: Graph, folder: Path) -> None:
         self.keys: KeyStore = open_keys(folder)
@@ -39,13 +39,13 @@ class Edges:
         self._build = lambda: served(build_http(config.model_copy(update=settings), graph))
 
     def client(self, bearer: str = "") -> httpx.AsyncClient:
-        """A client of an edge of its own."""
+        """Return a client of an edge of its own."""
         headers = {"Authorization": f"Bearer {bearer}"} if bearer else {}
         transport = httpx.ASGITransport(self._build())
         return httpx.AsyncClient(transport=transport, base_url="http://localhost", headers=headers)
 
     async def mint(self, *scopes: Scope, **requested: Any) -> tuple[str, str]:
-        """Mint by a new key of these scopes. Return the key's id and the token."""
+        """Mint a token with a new key of these scopes. Return the key's id and the token."""
         key, whole = self.keys.create(f"tenant {len(self.keys.all())}", scopes or ("generate",))
         minted = await self.client(whole).post("/v1/tokens", json=requested)
         assert minted.status_code == 201, minted.text
@@ -200,7 +200,7 @@ async def test_its_requests_are_counted_over_all_edges(edges: Edges) -> None:
     refused = next(answer for answer in answers if answer.status_code == 429)
     assert error_of(refused)["code"] == "rate_limited"
     assert int(refused.headers["retry-after"]) >= 1
-    assert (await clients[0].get("/v1/models")).status_code == 200, "reading takes no request"
+    assert (await clients[0].get("/v1/models")).status_code == 200, "reading does not count as a request"
 
 
 async def test_its_megapixel_steps_are_counted_over_all_edges(edges: Edges) -> None:
@@ -376,7 +376,7 @@ async def test_a_token_outlives_the_secret_that_signed_it(
 
 
 async def test_what_the_database_holds_mints_none(edges: Edges) -> None:
-    """Its secret signs a token that has no row, which is no token."""
+    """A token that is signed with the stored secret but has no row is not valid."""
     secret = TokenStore(edges.keys.engine).secrets.signing()
     unsigned = f"swt_{'0' * 16}_99999999999_{'A' * 43}"
     forged = f"{unsigned}_{_signature(unsigned, secret)}"
@@ -384,7 +384,7 @@ async def test_what_the_database_holds_mints_none(edges: Edges) -> None:
 
 
 async def test_a_token_reaches_only_its_keys_tokens_jobs(edges: Edges) -> None:
-    """A page sees neither its server's jobs and stories, nor the list of another page's."""
+    """A page sees neither its server's jobs and stories, nor another page's list."""
     _, key = edges.keys.create("game", ("generate", "jobs"), "x")
     _, other_key = edges.keys.create("other", ("generate", "jobs"), "x")
     server, scenes = edges.client(key), {"scenes": [SCENE]}
@@ -418,7 +418,7 @@ async def test_a_token_reaches_only_its_keys_tokens_jobs(edges: Edges) -> None:
     assert (await sister.get("/v1/jobs")).json()["data"] == []
     assert (await own.post(f"/v1/jobs/{job}/release")).status_code == 403
     assert (await sister.get(f"/v1/jobs/{job}")).status_code == 200, (
-        "its own has ended; who has the id goes on"
+        "another token of the same key may use the id"
     )
     assert (await own.delete(f"/v1/jobs/{job}")).json()["status"] == "cancelled"
     assert {each["id"] for each in (await server.get("/v1/jobs")).json()["data"]} == {*servers, job}

@@ -1,4 +1,4 @@
-"""GET /v1/usage: what a tenant has used, by day and key."""
+"""GET /v1/usage: a tenant's usage by day and key."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def keyed(config: ServiceConfig, tmp_path: Path) -> ServiceConfig:
 
 @pytest.fixture
 async def client_of(keyed: ServiceConfig, graph: Graph) -> AsyncIterator[Client]:
-    """A client with a key; several of them are several ingress replicas."""
+    """Yield clients with a key each; each one is an ingress replica of its own."""
     keys, clients = open_keys(keyed.state_folder, keyed.jobs), list[httpx.AsyncClient]()
 
     def make(name: str, tenant: str | None = None, scopes: Any = ("generate", "jobs")) -> httpx.AsyncClient:
@@ -69,7 +69,7 @@ async def paint(client: httpx.AsyncClient, seed: int, **more: Any) -> dict[str, 
 async def test_each_key_s_pictures_are_added_up_for_its_tenant(client_of: Client) -> None:
     one, other, stranger = client_of("a"), client_of("a2", "a"), client_of("b")
     made = [await paint(one, 8001), await paint(one, 8002), await paint(other, 8003), await paint(one, 8001)]
-    await usage(other)  # Another replica's part is written once a second, or when it is asked itself.
+    await usage(other)  # Another replica's usage is written once a second, or when that replica is asked.
     seen = await usage(one)
     rows = {row["key"]: row for row in seen["data"]}
     assert set(rows) == {one.headers["X-Test-Key"], other.headers["X-Test-Key"]}
@@ -78,7 +78,7 @@ async def test_each_key_s_pictures_are_added_up_for_its_tenant(client_of: Client
     assert seen["total"]["megapixel_steps"] == pytest.approx(3 * STEPS, abs=1e-5)
     device_s = sum(each["usage"]["device_s"] for each in made)
     assert seen["total"]["device_s"] == pytest.approx(device_s, abs=1e-5)
-    # 3.60 an hour is 0.001 a second.
+    # 3.60 per hour is 0.001 per second.
     assert seen["total"]["cost"] == pytest.approx(device_s * 0.001, abs=1e-6)
     assert (await usage(stranger))["data"] == []
     assert [row["key"] for row in (await usage(one, key=other.headers["X-Test-Key"]))["data"]] == [
@@ -184,7 +184,7 @@ async def test_pages_follow_each_other(client_of: Client, keyed: ServiceConfig) 
 async def test_a_name_that_no_database_holds_is_refused(
     client: httpx.AsyncClient, path: str, name: str
 ) -> None:
-    """PostgreSQL's texts have no NUL: it would fail, and not find nothing as SQLite does."""
+    """PostgreSQL's texts cannot contain NUL: it would raise an error, where SQLite finds nothing."""
     value = "2026-11-29.a%00" if name == "after" else "a%00"
     answer = await client.get(f"/v1/{path}?{name}={value}")
     assert (answer.status_code, error_of(answer)["param"]) == (422, name)

@@ -1,4 +1,4 @@
-"""Ray's node does not wait for the ports of its helpers: a limit of 30 s in its binary would end it."""
+"""Ray's node does not wait for its helpers' ports, since a limit of 30 s in its binary would end it."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ NODE = "0" * 56
 
 @pytest.fixture
 def started(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, Any]]:
-    """Take the calls of `start_raylet`, with Ray's own signature."""
+    """Replace `start_raylet` by a recorder of its calls, with Ray's own signature."""
     calls: list[dict[str, Any]] = []
     signature = inspect.signature(services.start_raylet)
 
@@ -31,7 +31,7 @@ def started(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, Any]]:
 
 
 def call(session: Path, **options: Any) -> Any:
-    """Start with a value for each parameter that Ray gives one, the first by position, as Ray does."""
+    """Call `start_raylet` as Ray does: with all required parameters, the first one by position."""
     needed = [
         name
         for name, parameter in inspect.signature(services.start_raylet).parameters.items()
@@ -43,7 +43,7 @@ def call(session: Path, **options: Any) -> Any:
 
 
 def reported(session: Path, name: str) -> int:
-    """Return what the node reads, which raises where it would have to wait."""
+    """Return the port that the node reads; raise an error if it would have to wait."""
     return int(_raylet.wait_for_persisted_port(str(session), NODE, name, timeout_ms=0))
 
 

@@ -1,4 +1,4 @@
-"""A process that starts Ray several times ends as it should: no thread of an exporter outlives its Ray."""
+"""A process that starts Ray several times ends properly: no exporter thread outlives its Ray."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def test_a_driver_sees_a_node_without_an_agent_while_it_connects(monkeypatch: py
 
 
 def test_our_ray_is_started_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """And what it patched is put back, whether it started or not."""
+    """The patch is undone whether Ray starts or not."""
     seen: list[int] = []
 
     def init(**options: Any) -> None:
@@ -70,7 +70,7 @@ def test_our_ray_is_started_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
 @pytest.mark.slow
 @pytest.mark.timeout(300)
 def test_a_process_that_started_ray_again_and_again_ends_with_zero() -> None:
-    """Leave no thread: without `unexported` each start but the first does, and may crash the process."""
+    """No thread is left; without `unexported` each start after the first leaves one, which may crash it."""
     ended = subprocess.run(
         [sys.executable, "-c", STARTS_AND_ENDS], capture_output=True, text=True, timeout=280, check=False
     )

@@ -1,4 +1,4 @@
-"""Require keys where HAProxy is before the edge, and configure a private one."""
+"""HAProxy before the edge requires keys; and the configuration of a private HAProxy."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ def test_a_service_of_this_machine_alone_requires_no_key(host: str, requested: A
 @pytest.mark.usefixtures("mode")
 def test_where_it_would_not_reach_the_edge_nothing_starts() -> None:
     with (
-        pytest.raises(CannotStart, match=r"let --host be that, or 0\.0\.0\.0"),
+        pytest.raises(CannotStart, match=r"set --host to that or to 0\.0\.0\.0"),
         local_cluster.running(ServiceConfig(), "192.0.2.1", 8000),
     ):
         pytest.fail("it started")
@@ -77,7 +77,7 @@ def test_where_it_would_not_reach_the_edge_nothing_starts() -> None:
 @pytest.mark.parametrize("mode", ["1"], indirect=True)
 @pytest.mark.usefixtures("mode")
 def test_its_socket_fits_beside_the_longest_names() -> None:
-    """Ray puts the node's 56 letters into each path, and HAProxy its process id behind that of its socket."""
+    """Ray adds the node's 56 letters to each path, and HAProxy appends its process id to its socket's."""
     settings = haproxy.private_settings("/tmp/scenewright-12345678")  # noqa: S108 (nothing is written)
     socket = Path(settings["RAY_SERVE_HAPROXY_SOCKET_PATH"])
     longest = socket.parent / ("f" * 56) / f"{socket.name}.4194304.tmp"
@@ -92,7 +92,7 @@ def test_without_the_mode_nothing_is_said() -> None:
 
 @pytest.fixture
 def said(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Return what the environment says of the mode; None where it is silent."""
+    """Set the mode in the environment; None leaves it unset."""
     monkeypatch.delenv(haproxy_mode.SWITCH, raising=False)
     if request.param is not None:
         monkeypatch.setenv(haproxy_mode.SWITCH, request.param)
@@ -102,9 +102,9 @@ def said(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Non
     ("written", "message"),
     [
         (None, "must be the absolute path"),
-        ("#!/bin/sh\necho something else\n", "does not say which HAProxy"),
-        ("#!/bin/sh\necho HAProxy version 3.2.1\nexit 1\n", "does not say which HAProxy"),
-        ("no program\n", "does not say which HAProxy"),
+        ("#!/bin/sh\necho something else\n", "does not print the version of HAProxy"),
+        ("#!/bin/sh\necho HAProxy version 3.2.1\nexit 1\n", "does not print the version of HAProxy"),
+        ("no program\n", "does not print the version of HAProxy"),
     ],
 )
 @pytest.mark.parametrize("config", [ASKS, ServiceConfig()], ids=["requested", "not requested"])
@@ -166,7 +166,7 @@ def test_where_there_is_no_haproxy_nothing_starts(monkeypatch: pytest.MonkeyPatc
 
     monkeypatch.setattr(haproxy_launcher, "find_haproxy", missing)
     with (
-        pytest.raises(CannotStart, match="there is none here"),
+        pytest.raises(CannotStart, match="requested but not installed"),
         local_cluster.running(ASKS, "127.0.0.1", 0),
     ):
         pytest.fail("it started")
@@ -202,7 +202,7 @@ def test_it_ends_no_tls(tmp_path: Path) -> None:
 
 @pytest.fixture
 def taken(monkeypatch: pytest.MonkeyPatch) -> Iterator[dict[str, int]]:
-    """A port that another process listens at, for each that HAProxy takes besides the service's."""
+    """Take each port that HAProxy uses besides the service's; yield the taken ports by name."""
     monkeypatch.setenv(haproxy_mode.SWITCH, "1")
     with ExitStack() as stack:
         found = {}

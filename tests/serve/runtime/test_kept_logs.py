@@ -33,7 +33,7 @@ def test_where_no_folder_can_be_made_it_serves_all_the_same(tmp_path: Path) -> N
     said: list[str] = []
     config = with_kept_logs(ServiceConfig(state_dir=str(tmp_path / "state")), said.append)
     assert config.logs.folder is None
-    assert said == [f"note: logs are not kept, Not a directory: {tmp_path / 'state/logs'}"]
+    assert said == [f"note: logs are not kept: {tmp_path / 'state/logs'}: Not a directory"]
 
 
 def test_only_the_last_runs_are_kept(tmp_path: Path) -> None:

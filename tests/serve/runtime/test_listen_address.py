@@ -1,4 +1,4 @@
-"""Listen on what --host says, or refuse it in one sentence before Ray starts."""
+"""The service listens on --host, or refuses it in one sentence before Ray starts."""
 
 from __future__ import annotations
 
@@ -41,21 +41,21 @@ def test_a_host_is_a_numeric_address(host: str, numeric: str) -> None:
 @pytest.mark.parametrize(
     ("host", "why"),
     [
-        ("", "name an address of this machine"),
-        ("   ", "name an address of this machine"),
-        ("*", "no address is known by that name"),
-        ("999.1.1.1", "no address is known by that name"),
-        ("1::2::3", "no address is known by that name"),
-        ("[::1", "no address is known by that name"),
-        ("no such host", "no address is known by that name"),
-        ("a" * 70 + ".example", "no address is known by that name"),
-        ("x..y", "no address is known by that name"),
-        ("nul\0l", "name an address of this machine"),
+        ("", "use an address of this machine"),
+        ("   ", "use an address of this machine"),
+        ("*", "this name has no known address"),
+        ("999.1.1.1", "this name has no known address"),
+        ("1::2::3", "this name has no known address"),
+        ("[::1", "this name has no known address"),
+        ("no such host", "this name has no known address"),
+        ("a" * 70 + ".example", "this name has no known address"),
+        ("x..y", "this name has no known address"),
+        ("nul\0l", "use an address of this machine"),
         ("fe80::1%lo", "addresses with a zone"),
         ("http://127.0.0.1", "leave out the scheme"),
-        ("127.0.0.1:9000", "give the port with --port, and 127.0.0.1 alone here"),
-        ("[::1]:9000", "give the port with --port, and [::1] alone here"),
-        ("localhost:9000", "give the port with --port, and localhost alone here"),
+        ("127.0.0.1:9000", "give the port with --port, and only 127.0.0.1 as the host"),
+        ("[::1]:9000", "give the port with --port, and only [::1] as the host"),
+        ("localhost:9000", "give the port with --port, and only localhost as the host"),
     ],
 )
 def test_what_is_no_host_is_refused_in_one_sentence(

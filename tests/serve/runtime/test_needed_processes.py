@@ -1,4 +1,4 @@
-"""Test that a private Ray's node starts no process that it has no use for."""
+"""A private Ray's node starts only the processes that it needs."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ def test_each_of_them_starts_nothing_meanwhile() -> None:
     with needed_processes_alone():
         for name in NEEDLESS:
             getattr(Node, name)(node)
-        # As Ray calls it, and reads it afterwards.
+        # Ray makes this call, and reads the attribute afterwards.
         Node.start_api_server(node, include_dashboard=False, raise_on_failure=False)
         assert node._webui_url == ""
     assert [getattr(Node, name) for name in NEEDLESS] == before

@@ -1,4 +1,4 @@
-"""Test how often Serve's controller asks for nodes."""
+"""The number of node lookups by Serve's controller."""
 
 from __future__ import annotations
 

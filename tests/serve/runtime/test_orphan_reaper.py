@@ -1,4 +1,4 @@
-"""End what is left of a private Ray with the process that started it, and nothing else."""
+"""The processes of a private Ray end with the process that started it, and no others do."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ STARTER = """
 
 
 class Started:
-    """Processes that end with the test."""
+    """Starts processes that end with the test."""
 
     def __init__(self, stack: ExitStack) -> None:
         self._stack = stack
@@ -85,7 +85,7 @@ def test_what_a_ray_started_is_ended_by_its_environment(tmp_path: Path, start: S
 def test_what_wrote_over_its_environment_is_ended_by_its_logs(
     tmp_path: Path, start: Started, log: Path
 ) -> None:
-    """Ray's agents are called ray::…, and have neither arguments nor environment left."""
+    """Ray's agents overwrite their arguments and environment with a title, ray::…."""
     with log.open("w") as written:
         agent = start(title="ray::DashboardAgent", stdout=written.fileno())
     orphan_reaper.end_what_is_left(f"{tmp_path}/ray")
@@ -93,7 +93,7 @@ def test_what_wrote_over_its_environment_is_ended_by_its_logs(
 
 
 def test_who_reads_or_names_a_ray_s_files_is_spared(tmp_path: Path, start: Started, log: Path) -> None:
-    """Such as `tail -f` of a log, an editor, a shell's redirection, or another Ray's agent."""
+    """Examples are `tail -f` of a log, an editor, a shell's redirection, and another Ray's agent."""
     with log.open() as read, log.open("a") as written:
         others = [
             start(str(log)),
@@ -110,7 +110,7 @@ def test_who_reads_or_names_a_ray_s_files_is_spared(tmp_path: Path, start: Start
 def test_a_number_that_another_process_has_by_now_is_spared(
     tmp_path: Path, start: Started, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The first look found the one before it."""
+    """The first check found the previous process with that id."""
     other = start()
     is_of, looks = orphan_reaper._is_of, []
 
@@ -128,7 +128,7 @@ def test_a_number_that_another_process_has_by_now_is_spared(
 
 @pytest.fixture
 def starter(tmp_path: Path) -> Iterator[tuple[subprocess.Popen[str], psutil.Process, psutil.Process]]:
-    """Yield a process, the one that it started in the name of Ray, and its reaper."""
+    """Yield a process, the one that it started as a part of its Ray, and its reaper."""
     folder = tmp_path / "scenewright"
     folder.mkdir()
     command = [sys.executable, "-c", textwrap.dedent(STARTER), str(folder)]

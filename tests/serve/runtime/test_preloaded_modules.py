@@ -1,4 +1,4 @@
-"""Test what the fork server imports, by what is served."""
+"""The fork server's imports, depending on what is served."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The user's HTTP proxy gets no call of one replica to another."""
+"""Calls between replicas bypass the user's HTTP proxy."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from serve.runtime.listen_address import free_port
 def test_own_addresses_are_added_to_the_users_exceptions(environment: dict[str, str], expected: str) -> None:
     setting = proxy_exceptions.for_grpc(environment)
     assert setting == {"no_grpc_proxy": expected}
-    assert proxy_exceptions.for_grpc(environment | setting) == setting, "once only"
+    assert proxy_exceptions.for_grpc(environment | setting) == setting, "they are added only once"
 
 
 def test_ray_s_processes_get_them(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -39,7 +39,7 @@ def test_ray_s_processes_get_them(monkeypatch: pytest.MonkeyPatch) -> None:
 async def test_a_replica_is_called_past_a_proxy_that_is_gone(
     name: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Call over Ray's own channel, as one replica calls another."""
+    """Call over Ray's own channel, as replicas call each other."""
 
     async def echo(request: bytes, context: object) -> bytes:
         return request

@@ -1,4 +1,4 @@
-"""Ray's processes are missed when they are gone, and none outlives its start."""
+"""The end of Ray's processes is noticed, and none outlives its start."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ ASLEEP = [sys.executable, "-c", "import time; time.sleep(60)"]
 
 @pytest.fixture(params=["gcs_server", "raylet"])
 def process(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[subprocess.Popen]:
-    """One of the two that a service cannot do without; the other lives."""
+    """Yield one of the two processes that a service needs; the other one keeps running."""
     with subprocess.Popen(ASLEEP) as process, subprocess.Popen(ASLEEP) as other:
         started = {kind: [SimpleNamespace(process=other)] for kind in ("gcs_server", "raylet")}
         started[request.param] = [SimpleNamespace(process=process)]
@@ -44,7 +44,7 @@ def test_whatever_waits_ends_with_ray(process: subprocess.Popen, monkeypatch: py
     process.kill()
     process.wait(30)
     assert ray_processes.ended()
-    with pytest.raises(RayEnded, match=r"^Ray's (node|control service) ended \(signal 9\) under the service"):
+    with pytest.raises(RayEnded, match=r"^Ray's (node|control service) ended \(signal 9\), and the service"):
         signals.wait(ray_processes.check)
     with Scenewright("http://127.0.0.1:9") as service, pytest.raises(RayEnded):
         wait_ready.wait(service, ray_processes.check, settled_s=float("inf"))
@@ -70,4 +70,4 @@ def test_a_node_lives_while_its_process_does(tmp_path: Path) -> None:
     with subprocess.Popen([str(raylet), "60"]) as process:
         assert until(ray_processes.node_lives)
         process.kill()
-        assert until(lambda: not ray_processes.node_lives()), "a zombie lives no more"
+        assert until(lambda: not ray_processes.node_lives()), "a zombie does not count as alive"

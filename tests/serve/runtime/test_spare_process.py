@@ -1,4 +1,4 @@
-"""Test when a spare process is kept, without a Ray."""
+"""The conditions for keeping a spare process, tested without a Ray."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Say at the start where jobs, pictures and keys are kept, and notice a second service on it."""
+"""The start reports where jobs, pictures and keys are kept, and warns of a second service on the folder."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def test_a_second_service_on_the_folder_names_the_first(tmp_path: Path) -> None:
         with in_use(kept(tmp_path / "other"), "http://127.0.0.1:8002", said.append):
             assert len(said) == 1
     with in_use(kept(folder), "http://127.0.0.1:8003", said.append):
-        assert len(said) == 1, "the first one has gone"
+        assert len(said) == 1, "the first service has ended"
 
 
 def test_a_folder_that_cannot_be_written_stops_nobody_here(tmp_path: Path) -> None:

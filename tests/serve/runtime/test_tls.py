@@ -45,7 +45,7 @@ def test_an_encrypted_key_needs_its_password(tmp_path: Path) -> None:
 def test_a_key_of_another_certificate_is_refused(tmp_path: Path) -> None:
     one, other = make_pair(tmp_path / "one"), make_pair(tmp_path / "other")
     message = refusal(options(Pair(one.key, other.certificate)))
-    assert message == "http_options.ssl_keyfile: this key is not the one of the certificate in ssl_certfile"
+    assert message == "http_options.ssl_keyfile: this key does not belong to the certificate in ssl_certfile"
 
 
 @pytest.mark.parametrize("key", ["ssl_keyfile", "ssl_certfile"])
@@ -61,7 +61,7 @@ def test_what_is_no_pem_is_refused(tmp_path: Path, key: str) -> None:
     odd = tmp_path / "odd.pem"
     odd.write_text("odd")
     http = options(make_pair(tmp_path)).model_copy(update={key: str(odd)})
-    assert "is not a PEM file of a key and a certificate" in refusal(http)
+    assert "is not a PEM file with a key or certificate" in refusal(http)
 
 
 def test_an_expired_certificate_is_refused(tmp_path: Path) -> None:

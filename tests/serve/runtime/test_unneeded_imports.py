@@ -1,4 +1,4 @@
-"""Test that what Ray would import without need stays out of a process of ours."""
+"""Modules that Ray would import needlessly are not imported in our processes."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Test that helpers of Ray's node run by `nice`, and nothing else does."""
+"""The helpers of Ray's node run with a niceness, and nothing else does."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Moderation over HTTP: answers that say what was found, and refusals."""
+"""Moderation over HTTP: responses that report what was found, and refusals."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def broken(prompt: str, tenant: str) -> str | None:
 
 @pytest.fixture(scope="module")
 def judging(graph: Graph) -> Callable[[str], Graph]:
-    """The graph with a merger that finds something in every picture."""
+    """Return graphs, by safety mode, whose merger finds something in every picture."""
     made: dict[str, Graph] = {}
 
     def make(mode: Any) -> Graph:

@@ -1,4 +1,4 @@
-"""The same databases as for jobs: keys lie beside them."""
+"""The same databases as for jobs, since keys are stored beside them."""
 
 from __future__ import annotations
 
@@ -11,4 +11,4 @@ from tests.support.databases import sqlite as sqlite
 
 @pytest.fixture(autouse=True)
 def already_migrated() -> None:
-    """Let each database here be made by the migrations themselves."""
+    """Create each database here by the migrations."""

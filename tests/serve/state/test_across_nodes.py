@@ -1,4 +1,4 @@
-"""Build and check replicas by the nodes there are; tests/cluster/test_pods.py has real ones."""
+"""Building the application and checking replicas by the nodes; tests/cluster/test_pods.py has real nodes."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def config(state: Path, jobs: JobConfig | None = None) -> ServiceConfig:
 
 
 def cluster(monkeypatch: pytest.MonkeyPatch, nodes: int, dead: int = 0) -> None:
-    """A Ray of so many nodes, as far as it is asked."""
+    """Fake a Ray with so many nodes, as far as the code needs it."""
     listed: list[Any] = [{"NodeID": str(i), "Alive": i < nodes} for i in range(nodes + dead)]
     ray = SimpleNamespace(is_initialized=lambda: True, nodes=lambda: listed)
     monkeypatch.setattr(across_nodes, "ray", ray)

@@ -1,4 +1,4 @@
-"""A database that goes back to an earlier version, and forth again."""
+"""A database that is downgraded to an earlier version and upgraded again."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ def test_deliveries_of_jobs_outlive_it_and_those_of_no_job_do_not(tmp_path: Path
 
 
 def test_what_a_story_held_is_held_no_more(tmp_path: Path) -> None:
-    """The code of before knows no stories: their pictures would neither expire nor be removed."""
+    """The earlier code does not know stories: their pictures would neither expire nor be removed."""
     engine = open_database(f"sqlite:///{tmp_path / 'jobs.sqlite'}")
     holders = ["job:j", f"story:{'0' * 32}"]
     with engine.begin() as connection:

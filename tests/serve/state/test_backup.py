@@ -1,4 +1,4 @@
-"""docs/backup.md: its commands run, and what was kept is found again after a restore."""
+"""docs/backup.md: its commands run, and a restore brings everything back."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ Shell = Callable[[str], None]
 
 @pytest.fixture
 def shell(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Shell:
-    """Run a block of the page, in a home folder of its own."""
+    """Yield a function that runs a block of the page in a home folder of its own."""
     monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.setenv("SCENEWRIGHT_STATE_DIR", str(tmp_path / "state"))
     if POSTGRES:
@@ -77,7 +77,7 @@ def keep(engine: Engine, pictures: Pictures) -> str:
 
 
 def check(engine: Engine, pictures: Pictures, key: str, secret: str) -> None:
-    """Find all of it again, and nothing of later."""
+    """Check that everything kept is there, and nothing later."""
     (found,) = KeyStore(engine).all()
     assert found.is_of(key) and found.tenant == "ada"
     jobs = JobStore(engine)
@@ -102,7 +102,7 @@ def test_a_service_that_runs_is_backed_up_and_restored(shell: Shell, tmp_path: P
     engine = open_database(f"sqlite:///{state / 'jobs.sqlite'}")
     pictures = open_pictures(str(state / "pictures"))
     key, secret = keep(engine, pictures), secret_of(engine, "ada")
-    assert (state / "jobs.sqlite-wal").stat().st_size, "else a plain copy would do"
+    assert (state / "jobs.sqlite-wal").stat().st_size, "otherwise a plain copy would suffice"
     shell("back up")
     JobStore(engine).submit(LATE, "ada", [NewScene("{}", 60.0)])
     pictures.put(b"a later picture")
@@ -117,7 +117,7 @@ def test_a_service_that_runs_is_backed_up_and_restored(shell: Shell, tmp_path: P
 
 
 def test_a_place_without_a_database_is_no_backup(shell: Shell, tmp_path: Path) -> None:
-    """SQLite would make an empty file of a mistyped name, and copy that."""
+    """SQLite would create an empty file for a mistyped name, and copy that."""
     (tmp_path / "state").mkdir()
     with pytest.raises(AssertionError, match="unable to open database file"):
         shell("back up")

@@ -46,7 +46,7 @@ def test_replicas_that_start_at_once_migrate_it_once(tmp_path: Path) -> None:
 def test_threads_of_a_process_migrate_two_databases_one_after_the_other(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Alembic forgets which is which."""
+    """Alembic would confuse two migrations at once."""
     upgrade, under_way, most = command.upgrade, list[str](), list[int]()
 
     def slow(config: Config, revision: str) -> None:
@@ -64,7 +64,7 @@ def test_threads_of_a_process_migrate_two_databases_one_after_the_other(
 
 
 def test_opened_twice_it_still_keeps_its_log_from_a_process_that_ends(tmp_path: Path) -> None:
-    """SQLite's last user removes the log: a command beside a service is not the last."""
+    """SQLite's last user removes the log; a command beside a service must not be the last."""
     file = tmp_path / "jobs.sqlite"
     url = f"sqlite:///{file}"
     log = file.with_name("jobs.sqlite-wal")

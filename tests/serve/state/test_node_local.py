@@ -1,4 +1,4 @@
-"""Folders of jobs that are another one on another node. Which nodes there are is asked in tests/faults."""
+"""Folders of jobs that differ from node to node. Tests with real nodes are in tests/cluster."""
 
 from __future__ import annotations
 
@@ -83,7 +83,7 @@ def test_another_node_s_folder_is_refused_in_one_sentence(tmp_path: Path, other:
 def test_a_folder_that_nodes_mount_is_right_for_pictures_and_wrong_for_sqlite(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """SQLite's turns are taken in memory that only the processes of one machine share."""
+    """SQLite locks through memory that only the processes of one machine share."""
     home = mark(JobConfig(), tmp_path)
     boot_id = tmp_path / "boot_id"
     boot_id.write_text("another machine\n")
@@ -108,10 +108,10 @@ def test_two_that_mark_at_once_agree(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("settings", "says"),
     [
-        ({"database": "sqlite://"}, "names no file"),
-        ({"database": "sqlite:///:memory:"}, "names no file"),
-        ({"database": "sqlite:///file:x?mode=memory&uri=true"}, "names no file"),
-        ({"database": "mysql://host/name"}, "must be PostgreSQL's"),
+        ({"database": "sqlite://"}, "must name a file"),
+        ({"database": "sqlite:///:memory:"}, "must name a file"),
+        ({"database": "sqlite:///file:x?mode=memory&uri=true"}, "must name a file"),
+        ({"database": "mysql://host/name"}, "must be a URL for PostgreSQL"),
         ({"pictures": "memory://pictures"}, "must not be in memory"),
         ({"pictures": "simplecache::memory://pictures"}, "must not be in memory"),
     ],
@@ -126,7 +126,7 @@ def test_what_no_two_processes_share_is_refused(settings: dict[str, str], says: 
     [
         ({"database": "postgresql+nobody://db/x"}, "jobs.database names a driver"),
         ({"database": "postgresql+pg8000://db/x"}, r"jobs.database needs pg8000, .*\[postgres\]"),
-        ({"pictures": "nothing://x"}, "jobs.pictures: nothing:// is nothing"),
+        ({"pictures": "nothing://x"}, "jobs.pictures: nothing:// is not a protocol"),
         ({"pictures": "abfs://x"}, "jobs.pictures: .*adlfs"),
     ],
 )

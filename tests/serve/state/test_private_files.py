@@ -1,4 +1,4 @@
-"""Keep a service's files its account's alone, whatever the umask is and whoever made them before."""
+"""Only the service's account can access its files, whatever the umask and whoever created them."""
 
 from __future__ import annotations
 

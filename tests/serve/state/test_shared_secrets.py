@@ -1,4 +1,4 @@
-"""Secrets that sign: rotated under replicas that run, and what they signed before."""
+"""Signing secrets: rotation while replicas run, and the validity of earlier signatures."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def test_the_new_one_signs_once_all_know_it_and_the_old_one_verifies_to_the_end(
     signs_from = rotate(engine, "links", now=100.0)
     new, before = all_secrets(engine, "links", 100.0)[0]
     assert (new.signs_from, signs_from, before.secret) == (100.0 + KNOWN_AFTER_S,) * 2 + (old,)
-    assert KNOWN_AFTER_S > READ_EVERY_S, "every replica has read it by then"
+    assert KNOWN_AFTER_S > READ_EVERY_S, "every replica has read the new secret by then"
     last_link_ends = signs_from + 7 * DAY_S
     assert secrets_at(engine, last_link_ends - 1) == [new.secret, old]
     assert secrets_at(engine, last_link_ends) == [new.secret]
@@ -54,7 +54,7 @@ def test_several_in_a_row_and_other_names(engine: Engine) -> None:
         rotate(engine, "links", now=at)
     assert len(secrets_at(engine, 3.0)) == 4
     rotate(engine, "links", now=30 * DAY_S)
-    assert len(secrets_at(engine, 30 * DAY_S)) == 2, "those that verify nothing are dropped"
+    assert len(secrets_at(engine, 30 * DAY_S)) == 2, "secrets that verify nothing any more are dropped"
     assert len(all_secrets(engine, "tokens", 3.0)[0]) == 1
 
 
@@ -64,7 +64,7 @@ def test_at_once_nothing_of_before_verifies(engine: Engine) -> None:
     signs_from = rotate(engine, "links", at_once=True, now=50.0)
     (only,) = all_secrets(engine, "links", 50.0)[0]
     assert only.signs_from == signs_from == 50.0 and only.secret != old
-    assert shared_secret(engine, "links") == only.secret, "an earlier version signs with it too"
+    assert shared_secret(engine, "links") == only.secret, "an earlier version signs with the new secret too"
 
 
 def test_a_replica_reads_them_again_and_goes_on_where_it_cannot(

@@ -1,4 +1,4 @@
-"""An empty database a test."""
+"""An empty database per test."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The files of books: bounded in bytes and in time, and gone afterwards."""
+"""The files of books: limited in bytes and in time, and removed afterwards."""
 
 from __future__ import annotations
 
@@ -73,7 +73,7 @@ def test_a_book_has_its_time_and_its_reader(monkeypatch: pytest.MonkeyPatch) -> 
 
 
 def test_a_book_leaves_room_on_the_disk(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A full disk is a 507, as wherever something is kept (serve/pictures/in_thread.py)."""
+    """A full disk gives a 507, as everywhere that something is stored (serve/pictures/in_thread.py)."""
     monkeypatch.setattr(book_files, "LEAST_FREE_BYTES", 1 << 62)
     with BookFiles().making("ada", "book.pdf", Event()) as making:
         for work in (making.between, lambda: making.add("page-0", b"picture")):

@@ -1,4 +1,4 @@
-"""Charge a book for the pictures of its pages, each as large as it is."""
+"""A book is charged for its pages' pictures, each by its size."""
 
 from __future__ import annotations
 

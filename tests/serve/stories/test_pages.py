@@ -50,7 +50,7 @@ def test_a_member_has_one_seed_in_the_whole_story() -> None:
 
 @pytest.mark.parametrize("mira", [MIRA, Member(name="mira", description="a girl in a red coat", seed=5)])
 def test_a_page_with_a_seed_of_its_own_shows_another_hero(mira: Member) -> None:
-    """Paint a page again with other seeds throughout."""
+    """All seeds of the page change."""
     pages = [page(), page(seed=99), page(seed=99), page(seed=98)]
     found = [figures(scene)[0] for scene in scenes(story(1) | {"pages": pages}, mira=mira)]
     assert len({prompt for prompt, _ in found}) == 1
@@ -72,7 +72,7 @@ def test_the_same_words_have_the_same_seed_but_twice_on_a_page() -> None:
     body = story(1) | {"pages": [page(characters=["a wolf", "a wolf"]), page(characters=["a wolf"], seed=1)]}
     (one, two), (alone,) = map(figures, scenes(body))
     assert one[1] != two[1]
-    assert alone[1] != one[1], "this page has a seed of its own"
+    assert alone[1] != one[1], "the second page has a seed of its own"
     assert [scene.background.seed for scene in scenes(story(1))] == [scenes(story(1))[0].background.seed]
 
 
@@ -101,7 +101,7 @@ def test_a_page_is_enhanced_alone() -> None:
 
 
 def test_a_style_adds_no_negative_words_where_quality_terms_are_off() -> None:
-    """Give a layer no negative prompt but its own with `quality_terms` off."""
+    """A layer has only the request's own negative words with `quality_terms` off."""
     layers = {
         kind: {"generator": {"model": {"source": f"storybook-{kind}"}, "quality_terms": False}}
         for kind in ("character", "background")
@@ -113,7 +113,7 @@ def test_a_style_adds_no_negative_words_where_quality_terms_are_off() -> None:
 
 
 def styled_with_loras(tmp_path: Path, style: list[Any], **more: Any) -> SceneRequest:
-    """Return the page of a story whose figures' model has LoRAs, and whose places' has none."""
+    """Return a story's page; the figures' model has LoRAs, and the places' model has none."""
     for name in ("ink", "wash"):
         write_lora(tmp_path, name, seed=len(name))
     dora: dict[str, Any] = {f"{UNET}.dora_scale": np.zeros(4, np.float32)}

@@ -1,4 +1,4 @@
-"""A story's words may have megabytes: they are gone through off the event loop."""
+"""A story's texts may have megabytes, so they are processed off the event loop."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ from tests.support.story_requests import story as a_story
 
 
 def noting(threads: list[threading.Thread], work: Callable[..., Any]) -> Callable[..., Any]:
-    """Return `work` that notes in which thread it is done."""
+    """Return `work` with a note of the thread that runs it."""
 
     def noted(*given: Any) -> Any:
         threads.append(threading.current_thread())

@@ -41,7 +41,7 @@ def leases(engine: Engine) -> Leases:
 
 @pytest.fixture
 def kept(engine: Engine) -> Story:
-    """Two pages, kept as the story ID."""
+    """Store a story of two pages with the id ID; return it."""
     story = loaded(dumped(Story(StoryRequest.model_validate(a_story(2)))))
     new = [NewScene(f'{{"scene": {number}}}', 60.0) for number in range(2)]
     webhook = "https://example.com"
@@ -64,7 +64,7 @@ def changed(story: Story, number: int = 1, text: str = "Other.") -> Story:
 
 
 def as_first(story: Story) -> story_store.KeptStory:
-    """Return a story as it was read before anybody changed it."""
+    """Return a story as it is read before its first change."""
     return story_store.KeptStory(story, 0, story_store.StoryBody(story).bytes)
 
 
@@ -122,7 +122,7 @@ def test_one_page_is_painted_again(engine: Engine, kept: Story, leases: Leases) 
     repaint(engine, kept, changed(kept))
     assert pages(engine) == [("succeeded", "picture-0"), ("queued", "picture-1")]
     assert story_of(engine) == changed(kept)
-    assert loose.old(engine, 1.0) == [], "it has its picture until the new one is there"
+    assert loose.old(engine, 1.0) == [], "the page has its picture until the new one is painted"
     claim = leases.claim(now=250.0)
     assert claim is not None and (claim.number, claim.job) == (1, SCENE.job)
     assert leases.begin_keeping(claim.lease, "new", now=260.0)
@@ -131,7 +131,7 @@ def test_one_page_is_painted_again(engine: Engine, kept: Story, leases: Leases) 
     assert story_store.headers_of(engine, ID)[1] == {"X-Seed": "8"}
     job = JobStore(engine).job("ada", ID)
     assert job is not None and not job.scenes[1].changed
-    assert len(loose.old(engine, 1.0)) == 1, "the picture that it had is nobody's"
+    assert len(loose.old(engine, 1.0)) == 1, "no page has the old picture any more"
 
 
 def test_the_same_picture_again_is_not_left_behind(engine: Engine, kept: Story, leases: Leases) -> None:
@@ -164,7 +164,7 @@ def test_a_page_that_is_not_painted_again_keeps_its_picture(
     found = JobStore(engine).scene("ada", ID, 1)
     assert found is not None and found.headers == {"X-Seed": "7"}
     outcome = paint_again(engine, ID, found, "damaged", 3)
-    assert outcome == "gone", "its words are no real ones here; a damaged picture is no dead end"
+    assert outcome == "gone", "the request here is not a real one; a damaged picture still has an outcome"
 
 
 def test_a_page_that_is_being_painted_is_taken_from_its_worker(
@@ -213,7 +213,7 @@ def test_its_webhook_reports_a_story(engine: Engine, kept: Story, leases: Leases
 def test_no_story_is_read_or_written_out_while_the_database_is_locked(
     engine: Engine, kept: Story, leases: Leases, locked: list[bool], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """It may have megabytes, and SQLite lets one write at a time: leases would not be renewed meanwhile."""
+    """It may have megabytes, and SQLite allows one writer at a time: leases would not be renewed."""
     paint_all(leases)
     for name in ("loaded", "dumped"):
         monkeypatch.setattr(story_store, name, partial(_only_unlocked, locked, getattr(story_store, name)))
@@ -229,7 +229,7 @@ def test_no_story_is_read_or_written_out_while_the_database_is_locked(
 
 @pytest.fixture
 def locked(engine: Engine) -> Iterator[list[bool]]:
-    """Say whether a transaction that writes is open."""
+    """Yield a list whose item says whether a write transaction is open."""
     state = [False]
     noting = {name: partial(_note, state, name == "begin") for name in ("begin", "commit", "rollback")}
     for name, note in noting.items():
@@ -285,7 +285,7 @@ def test_the_end_of_a_key_reaches_what_it_has_painted_again(
 
 
 def test_no_page_of_a_cancelled_story_is_painted_again(engine: Engine, kept: Story, leases: Leases) -> None:
-    """Report the cancel to a caller that looked at it before, too."""
+    """A caller that read the story before the cancel gets the error too."""
     claim = leases.claim(now=150.0)
     assert claim is not None and leases.succeed(claim.lease, "picture-0", "jpeg", {}, now=150.0)
     JobStore(engine).cancel("ada", ID)

@@ -10,7 +10,7 @@ from serve.telemetry.energy import EnergyCounter
 
 
 class Nvml:
-    """Counts the given millijoules; an exception among them is raised."""
+    """Returns the given counts of millijoules; raises those that are exceptions."""
 
     def __init__(self, *counts: int | Exception) -> None:
         self._counts, self.asked = list(counts), list[str]()
@@ -41,7 +41,7 @@ def test_joules_are_counted_from_the_first_look_on(monkeypatch: pytest.MonkeyPat
     with_torch(monkeypatch, True)
     nvml = Nvml(5_000, 7_500, 7_500, 100)
     energy = EnergyCounter(nvml)
-    # At last the driver was loaded anew.
+    # The last count is lower because the driver was reloaded.
     assert [energy.joules_since() for _ in range(4)] == [0.0, 2.5, 0.0, 0.0]
     assert nvml.asked == ["GPU-1234"]
 

@@ -1,4 +1,4 @@
-"""Count what the merger judges, by outcome."""
+"""The merger's safety checks are counted by outcome."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Measure what a generator does."""
+"""The metrics of a generator's replica."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ async def test_the_device_s_time_is_counted_by_tenant_whether_answered_or_not(no
     stream = generator.stream(replace(job, tenant="b", seed=2))
     await anext(stream)
     await stream.aclose()
-    # It may be in a forward yet.
+    # It may still be in a forward.
     reported = await eventually(lambda: generator._engine.device_time.unanswered())
     for _ in range(2):
         await generator.check_health()
@@ -118,7 +118,7 @@ async def test_an_unguided_layer_has_one_row(noted: list[Noted]) -> None:
 async def test_rows_are_those_of_the_painter_and_not_a_guess(
     noted: list[Noted], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Some models read the guidance as an input, and have one row a picture whatever its scale."""
+    """Some models take the guidance as an input, and have one row per picture whatever its scale."""
     begin = SimulatedPainter.begin
 
     def with_one_row(painter: SimulatedPainter, request: PaintRequest) -> Painting:

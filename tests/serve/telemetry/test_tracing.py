@@ -1,4 +1,4 @@
-"""A service with a collector sends it traces; one without does not even import what sends them."""
+"""A service with a collector sends it traces; one without does not even import the exporter."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def collector() -> Iterator[Collector]:
 
 
 def send(endpoint: str) -> str:
-    """Return what a fresh process says after it has sent one span; a provider can be set but once in each."""
+    """Send a span from a new process, since each can set a provider only once; return its output."""
     environment = {"PYTHONPATH": str(REPOSITORY), "NO_PROXY": "*", "OTEL_SERVICE_NAME": "storybook"}
     command = [sys.executable, "-c", SEND, endpoint]
     done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=100)

@@ -60,10 +60,10 @@ async def test_a_request_that_fails_is_charged_for_what_the_replicas_report_late
         ("e2", "b", "r", "character", 9.0, 9.0),
         ("e3", "a", "x", "character", 9.0, 9.0),
     ]
-    for _ in range(3):  # It is reported for a while.
+    for _ in range(3):  # the same report is repeated for a while
         await clocked.recorder.write()
     assert clocked.total() == Used(0, Usage(1.5, 0.25))
-    # The same id again, as a caller chooses its ids itself.
+    # The same id again, since callers choose their ids.
     fail(clocked, job)
     clocked.reports = [entry, ("e4", "a", "r", "character", 1.0, 0.25)]
     await clocked.recorder.write()
@@ -110,7 +110,7 @@ async def test_a_reader_that_leaves_while_it_is_written_counts_nothing_twice(
     with suppress(asyncio.CancelledError):
         await reader
     go_on.set()
-    await usage.write()  # It waits for what is being written, and writes what was not.
+    await usage.write()  # waits for the write in progress, and writes the rest
     await usage.write()
     assert clocked.total() == Used(1, Usage(1.0, 1.0))
 

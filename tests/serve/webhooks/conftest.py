@@ -1,4 +1,4 @@
-"""Jobs in an empty database a test, and a receiver."""
+"""Jobs in an empty database per test, and a receiver."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Deliveries in the database: when they fall due, who takes them, how often they are tried."""
+"""Deliveries in the database: when they are due, who takes them, how often they are tried."""
 
 from __future__ import annotations
 
@@ -72,7 +72,7 @@ def test_nobody_else_takes_one_that_is_under_way(
     (first,) = outbox.claim(engine, 9, now=2)
     assert outbox.claim(engine, 9, now=2 + LEASE_S - 1) == []
     (again,) = outbox.claim(engine, 9, now=2 + LEASE_S)
-    assert again.id == first.id, "its sender died: it is sent again, with its id"
+    assert again.id == first.id, "its sender died, so it is sent again with the same id"
     outbox.delivered(engine, first, now=200)
     outbox.failed(engine, again, "late", now=201)
     assert outbox.listed(engine)[0].status == "delivered", "the first outcome counts"
@@ -136,7 +136,9 @@ def test_a_tenant_gets_no_more_than_its_places(
     succeed_all(leases, 1)
     first = outbox.claim(engine, 4, places={"me": 1, "else": 2}, now=2)
     assert sorted(each.owner for each in first) == ["me", "you"]
-    assert [each.owner for each in outbox.claim(engine, 4, now=2)] == ["me", "me"], "they are still due"
+    assert [each.owner for each in outbox.claim(engine, 4, now=2)] == ["me", "me"], (
+        "the other deliveries are still due"
+    )
 
 
 def test_a_job_stays_until_its_delivery_has_ended(

@@ -1,4 +1,4 @@
-"""The secrets of tenants, and how one is replaced."""
+"""Tenants' secrets, and their replacement."""
 
 from __future__ import annotations
 

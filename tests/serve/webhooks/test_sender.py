@@ -1,4 +1,4 @@
-"""Webhooks that are really sent: signed, bounded in time, never redirected, told of in the job."""
+"""Webhooks that are really sent: signed, limited in time, never redirected, reported in the job."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def noted() -> Noted:
 
 @pytest.fixture
 def ended(engine: Engine, store: JobStore, leases: Leases, new: Callable[[int], list[NewScene]]) -> Any:
-    """`ended(url)`: the id of a job that has ended, whose webhook is due."""
+    """`ended(url)`: return the id of an ended job whose webhook is due."""
 
     def ended(url: str, owner: str = "me") -> str:
         job_id = store.submit(new_job_id(), owner, new(1), webhook_url=url)
@@ -50,7 +50,7 @@ def ended(engine: Engine, store: JobStore, leases: Leases, new: Callable[[int], 
 
 
 async def send(engine: Engine, noted: Noted, config: WebhookConfig = HERE) -> Delivery:
-    """Send what is due; return what became of the newest."""
+    """Send all due deliveries; return the newest one."""
     working = WebhookSender(engine, config, noted)  # type: ignore[arg-type]
     await working.turn()
     await asyncio.gather(*working._sending)
@@ -93,7 +93,7 @@ async def test_what_each_answer_means(
     receiver.status, receiver.headers = status, [(b"location", b"/elsewhere")]
     ended(receiver.url)
     found = await send(engine, noted)
-    assert found.status == left and len(receiver.got) == 1, "no redirect is followed"
+    assert found.status == left and len(receiver.got) == 1, "redirects are not followed"
     assert found.last_error == (None if status == 200 else f"answered {status}")
     assert noted.tags(metrics.WEBHOOKS) == [("retried" if left == "due" else left,)]
 
@@ -142,7 +142,7 @@ async def test_a_sender_that_dies_before_it_can_note_it_sends_again(
         ("https://localhost:9/", WebhookConfig(allowed_hosts=("localhost",)), "a private network"),
         ("https://gone.example/", HERE, "allowed_hosts"),
         ("https://no-such-name.invalid/", WebhookConfig(allowed_hosts=("*.invalid",)), "gaierror"),
-        ("https://a..invalid/", WebhookConfig(allowed_hosts=("*.invalid",)), "is no URL"),
+        ("https://a..invalid/", WebhookConfig(allowed_hosts=("*.invalid",)), "is not a valid URL"),
     ],
 )
 async def test_what_cannot_be_reached_says_why(

@@ -1,4 +1,4 @@
-"""Allow and refuse the places that a webhook may be sent to."""
+"""The addresses that webhooks may be sent to."""
 
 from __future__ import annotations
 
@@ -75,7 +75,7 @@ def test_nothing_is_allowed_by_default() -> None:
 
 
 def test_every_host_at_once_cannot_be_allowed() -> None:
-    with pytest.raises(ValueError, match="name the hosts"):
+    with pytest.raises(ValueError, match="list the hosts"):
         WebhookConfig(allowed_hosts=("*",))
 
 

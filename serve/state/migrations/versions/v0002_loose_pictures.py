@@ -1,4 +1,4 @@
-"""Pictures that no scene may have."""
+"""Pictures that may belong to no scene."""
 
 from __future__ import annotations
 

@@ -37,7 +37,7 @@ def upgrade() -> None:
     op.add_column("jobs", sa.Column("held_at", sa.Double))
     op.create_index("jobs_by_time", "jobs", ["created_at", "id"])
     op.create_index("jobs_by_key", "jobs", ["key_id"])
-    # The owner of a job was the id of its key: the name of that key's tenant from now on.
+    # The owner of a job was the id of its key. From now on it is the name of that key's tenant.
     op.execute("UPDATE jobs SET key_id = owner WHERE owner <> ''")
 
 

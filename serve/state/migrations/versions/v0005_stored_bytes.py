@@ -1,4 +1,4 @@
-"""Count the bytes that each scene keeps: of its words, and of its picture."""
+"""Count the bytes that each scene keeps for its words and its picture."""
 
 from __future__ import annotations
 

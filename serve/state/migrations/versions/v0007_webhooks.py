@@ -1,4 +1,4 @@
-"""Webhooks: what is to be delivered, and the secrets that sign it."""
+"""Webhooks: the deliveries, and the secrets that sign them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The cast: its members, whose pictures are held as long as they are."""
+"""The cast: its members, who hold their pictures for as long as they exist."""
 
 from __future__ import annotations
 

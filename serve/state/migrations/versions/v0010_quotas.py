@@ -1,4 +1,4 @@
-"""Quotas of each tenant for all edge replicas, and its budget of a month."""
+"""Quotas of each tenant across all edge replicas, and its monthly budget."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Stories: what was requested of a job whose scenes are the pages of a book."""
+"""Stories: the request of each job whose scenes are the pages of a book."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
-    # The code of before would keep what they hold for ever.
+    # Earlier versions would keep what they hold forever.
     op.execute("DELETE FROM picture_holds WHERE holder LIKE 'story:%'")
     op.drop_index("stories_by_time", "stories")
     op.drop_index("stories_by_owner", "stories")

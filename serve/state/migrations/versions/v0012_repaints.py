@@ -1,4 +1,4 @@
-"""The key that a page was painted again with, and how often a story was changed."""
+"""The key that requested a page's repaint, and how often a story was changed."""
 
 from __future__ import annotations
 

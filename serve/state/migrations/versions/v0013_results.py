@@ -1,4 +1,4 @@
-"""Results that are kept for a while: pictures that links lead to, and answers of repeated requests."""
+"""Results that are kept for a while: linked pictures, and the answers to repeated requests."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
-    # Earlier versions know no results: their files are then nobody's, and a worker drops them.
+    # Earlier versions know no results: their files then have no owner, and a worker drops them.
     op.execute("INSERT INTO loose_pictures (token, picture, since) SELECT id, name, 0.0 FROM results")
     op.drop_index("repeated_requests_by_expiry", "repeated_requests")
     op.drop_table("repeated_requests")

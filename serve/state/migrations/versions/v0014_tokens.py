@@ -1,4 +1,4 @@
-"""Short-lived tokens for browsers, each minted by a key, and what is left of its budget."""
+"""Short-lived tokens for browsers, each minted by a key, with what is left of its budget."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Secrets that sign links and tokens can be replaced: those that sign and verify, once one was."""
+"""Replaceable secrets for links and tokens: all that sign or verify, once one was replaced."""
 
 from __future__ import annotations
 

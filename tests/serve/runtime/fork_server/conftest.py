@@ -1,4 +1,4 @@
-"""A fork server as a process, and a program that stands for Ray's own."""
+"""A fork server as a process, and a program in place of Ray's worker."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ Serving = Callable[..., AbstractContextManager["subprocess.Popen[bytes]"]]
 
 @pytest.fixture
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Hold the program, and beside it what it connects to in place of Ray."""
+    """Create a folder with the program, and a fake `ray` package for it to connect to."""
     (tmp_path / "program.py").write_text(PROGRAM)
     (tmp_path / "ray" / "_private").mkdir(parents=True)
     (tmp_path / "ray" / "__init__.py").touch()
@@ -63,7 +63,7 @@ def serving(folder: Path) -> Serving:
 
 @pytest.fixture
 def stub(folder: Path) -> Callable[..., subprocess.Popen[bytes]]:
-    """Start a worker as Ray's node would; its output is what it says it is."""
+    """Yield a function that starts a worker as Ray's node does; the worker prints what it is."""
 
     def start(executable: str = sys.executable, **environment: str) -> subprocess.Popen[bytes]:
         return subprocess.Popen(

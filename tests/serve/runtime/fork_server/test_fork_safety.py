@@ -1,4 +1,4 @@
-"""Test what a process must not have done before it forks workers."""
+"""Actions that a process must not have done before it forks workers."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Begin a fork server early only where a service would use what it imports."""
+"""A fork server is started early only if the service would use its imports."""
 
 from __future__ import annotations
 

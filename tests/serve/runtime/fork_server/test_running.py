@@ -1,4 +1,4 @@
-"""Keep a fork server for as long as a block lasts, and not a moment longer."""
+"""A fork server lives exactly as long as the block that runs it."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def test_a_fork_that_still_imports_ends_with_the_block(
         assert forked()
         number = until(lambda: (file := tmp_path / "slow_module.pid").exists() and file.read_text())
         importing = psutil.Process(int(number))
-        assert importing.ppid() != os.getpid(), "a fork of the server"
+        assert importing.ppid() != os.getpid(), "the worker is a fork of the server"
     until(lambda: not importing.is_running() or importing.status() == psutil.STATUS_ZOMBIE)
     until(lambda: not forked())
 

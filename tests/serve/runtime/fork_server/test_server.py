@@ -1,4 +1,4 @@
-"""Test the fork server as a process: what it forks, and what it leaves to Ray's own program."""
+"""The fork server as a process: what it forks, and what it leaves to Ray's own program."""
 
 from __future__ import annotations
 

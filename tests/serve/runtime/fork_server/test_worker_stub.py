@@ -1,4 +1,4 @@
-"""Test that a worker starts whatever becomes of its fork and of the server."""
+"""A worker starts even if its fork or the server dies."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ SAYS_ITS_NUMBER = f"{IN_A_FORK} open('fork', 'w').write(str(os.getpid()))\n"
 
 
 def is_no_fork(worker: subprocess.Popen[bytes]) -> None:
-    """Check that the program ran in the process that Ray's node started, and once."""
+    """Check that the program ran once, in the process that Ray's node started."""
     output, _ = worker.communicate(timeout=30)
     found = json.loads(output)
     assert (worker.returncode, found["number"], found["imported"]) == (0, worker.pid, False)
