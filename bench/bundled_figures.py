@@ -1,4 +1,4 @@
-"""Count the bundled model's characters that are cut out well: accepted, without chips, no part missing."""
+"""Count the bundled model's characters that are cut out well: accepted, no chips, no missing parts."""
 
 from __future__ import annotations
 
@@ -32,12 +32,12 @@ from tests.support.known_alpha.storybook import storybook
 
 FIRST_SEED = 700_000
 BEHIND = np.array((70, 150, 90), np.float32)
-"""A green that no garment has: what is left of the backdrop shows against it, and holes do."""
+"""A green that no garment has: remains of the backdrop and holes show against it."""
 OTHER_GARMENT_SLACK_PX = 16
-"""Pixels that the outline of a figure may move when its garment has another colour."""
+"""Pixels by which a figure's outline may move when its garment has another colour."""
 
 Judged = tuple[int, str, Pixels, Cutout, Flaws]
-"""Seed, words, picture, cut-out, and what is wrong with it."""
+"""Seed, prompt, picture, cut-out, and its flaws."""
 
 
 def main() -> None:
@@ -45,9 +45,9 @@ def main() -> None:
     parser.add_argument("--count", type=int, default=60)
     parser.add_argument("--steps", type=int, default=25)
     parser.add_argument("--sheet", type=Path, default=Path("build/bundled-figures.jpg"))
-    parser.add_argument("--keep", type=Path, help="a folder for the pictures as they were painted")
+    parser.add_argument("--keep", type=Path, help="write the pictures as painted to this folder")
     parser.add_argument(
-        "--drawn", action="store_true", help="the training's drawings, whose alpha is known, instead"
+        "--drawn", action="store_true", help="use the training's drawings, whose alpha is known"
     )
     arguments = parser.parse_args()
     entries, accepted, clean = [], 0, 0
@@ -63,14 +63,14 @@ def main() -> None:
             arguments.keep.mkdir(parents=True, exist_ok=True)
             Image.fromarray(painted).save(arguments.keep / f"{seed}.png")
     save_sheet(draw_sheet(entries), arguments.sheet)
-    print(f"{accepted} of {arguments.count} accepted; the sheet is {arguments.sheet}")
+    print(f"{accepted} of {arguments.count} accepted; sheet: {arguments.sheet}")
     print(f"{clean} of {arguments.count} without chips, pale rims or lost parts")
 
 
 def bundled(count: int, steps: int) -> Iterator[Judged]:
-    """Paint each figure twice, then in a garment that no backdrop is like, to see what the first one lost.
+    """Paint each figure again in a garment unlike any backdrop, to see what the first cut-out lost.
 
-    The words name the pose: else the second might wave, and the arm of the first would count as lost.
+    The prompt names the pose. Else the second might wave, and the first would seem to have lost an arm.
     """
     studio, dice = Studio("character", steps), random.Random(FIRST_SEED)
     known = read_known_words(bundled_model("storybook-character"))
@@ -85,7 +85,7 @@ def bundled(count: int, steps: int) -> Iterator[Judged]:
 
 
 def drawn(count: int) -> Iterator[Judged]:
-    """Judge the training drawings by their true alpha: in any garment, then in white, then in silver."""
+    """Judge the training drawings by their true alpha: in turn in any garment, in white and in silver."""
     for number in range(count):
         garment = (None, "white", "silver")[number % 3]
         picture = storybook(number, True, True, garment)
@@ -107,7 +107,7 @@ def _said(found: Flaws) -> list[str]:
 
 
 def _figure(dice: random.Random, known: KnownWords | None) -> Figure:
-    """Draw some figure whose description is in words that the model knows."""
+    """Sample a figure whose description uses only words that the model knows."""
     while True:
         figure = sample_figure(dice)
         if known is None or not unknown_words(describe_figure(figure, random.Random(0)), known):

@@ -1,7 +1,7 @@
 """Measure what a scene's three calls cost by picture size: by Ray's objects, and by value over gRPC.
 
-Two replicas that paint zeros, one that takes both, and one that calls them as the edge does. From where a
-picture costs as much by either way comes SMALL_BYTES of serve/graph/replica_calls.py.
+Two replicas paint zeros, one takes both results, and one calls them as the edge does. The size at which both
+ways cost the same gives SMALL_BYTES of serve/graph/replica_calls.py.
 """
 
 from __future__ import annotations
@@ -96,9 +96,9 @@ async def _only(stream: Any) -> Any:
 
 def main() -> None:
     parser = argparse.ArgumentParser(prog="scripts/bench calls", description=__doc__)
-    parser.add_argument("--scenes", type=int, default=200, help="of each size, by each way")
-    parser.add_argument("--quick", action="store_true", help="a few scenes of two sizes: does it run?")
-    parser.add_argument("--json", type=Path, help="also write the figures here")
+    parser.add_argument("--scenes", type=int, default=200, help="scenes of each size, by each way")
+    parser.add_argument("--quick", action="store_true", help="smoke test: a few scenes of two sizes")
+    parser.add_argument("--json", type=Path, help="also write the figures to this JSON file")
     parser.add_argument("--docs", type=Path, help="also write the table into performance.md in this folder")
     arguments = parser.parse_args()
     sides = SIDES_PX[:2] if arguments.quick else SIDES_PX
@@ -146,9 +146,9 @@ def _graph() -> Application:
 
 
 def table(report: Mapping[str, Any]) -> str:
-    """Return the figures of a report as Markdown."""
+    """Return a report's figures as Markdown."""
     lines = [
-        f"Milliseconds of CPU a scene, {AT_ONCE} at once. Cores {report['cores']}, Ray {report['ray']},"
+        f"Milliseconds of CPU per scene, {AT_ONCE} at once. Cores {report['cores']}, Ray {report['ray']},"
         f" load {report['load']}.",
         "",
         "| each layer | kB | | edge | painters | merger | sum |",

@@ -1,4 +1,4 @@
-"""Measure cut-outs of figures with known alpha: IoU by set, honest confidence, chips and lost parts."""
+"""Measure cut-outs of figures with known alpha: IoU by set, confidence against IoU, chips and lost parts."""
 
 from __future__ import annotations
 
@@ -30,15 +30,15 @@ SHEET_ACROSS = 10
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--count", type=int, default=60, help="pictures of each set")
+    parser.add_argument("--count", type=int, default=60, help="pictures per set")
     parser.add_argument(
-        "--tuning", action="store_true", help="the shapes and seeds that thresholds were chosen on"
+        "--tuning", action="store_true", help="use the shapes and seeds on which the thresholds were chosen"
     )
     parser.add_argument(
-        "--pictures", type=Path, help="a folder of NAME.jpg or .png with NAME-alpha.png, instead"
+        "--pictures", type=Path, help="use this folder of NAME.jpg or .png with NAME-alpha.png"
     )
     parser.add_argument(
-        "--sheet", type=Path, help="a contact sheet: each set's first ten, painted and cut out"
+        "--sheet", type=Path, help="write a contact sheet of each set's first ten, painted and cut out"
     )
     arguments = parser.parse_args()
     cv2.setNumThreads(1)
@@ -67,7 +67,7 @@ def main() -> None:
             counted += [flaws(c, p.pixels, p.alpha >= 0.5) for p, c in zip(pictures, cutouts, strict=True)]
         rows.append(_row(pictures, cutouts))
     print(f"\nrank correlation of confidence and IoU: {rank_correlation(*zip(*pairs, strict=True)):.3f}")
-    print(f"CPU ms a cut-out: {statistics.median(spent):.1f} median, {np.percentile(spent, 95):.1f} p95")
+    print(f"CPU ms per cut-out: {statistics.median(spent):.1f} median, {np.percentile(spent, 95):.1f} p95")
     _print_flaws(counted)
     if arguments.sheet is not None:
         arguments.sheet.parent.mkdir(parents=True, exist_ok=True)
@@ -80,7 +80,7 @@ def _print_flaws(counted: list[Flaws]) -> None:
 
 
 def _row(pictures: list[Sample], cutouts: list[Cutout]) -> np.ndarray:
-    """Draw the first ten, painted above and on green below, at half the size."""
+    """Draw the first ten at half size, as painted above and cut out on green below."""
     columns = []
     for picture, cutout in list(zip(pictures, cutouts, strict=True))[:SHEET_ACROSS]:
         share = cutout.alpha[..., None] / np.float32(255)

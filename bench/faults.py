@@ -1,4 +1,4 @@
-"""Run every fault of docs/reliability.md and write what was promised and seen into it."""
+"""Run every fault of docs/reliability.md, and write into it what was promised and what happened."""
 
 from __future__ import annotations
 
@@ -19,15 +19,15 @@ REPOSITORY = Path(__file__).parents[1]
 DOCUMENT = REPOSITORY / "docs/reliability.md"
 CLUSTERS = ("test_nodes", "test_node_autoscaling", "test_pods", "test_ten_thousand")
 DRILLS = ("tests/faults", *(f"tests/cluster/{name}.py" for name in CLUSTERS))
-"""A process each: a process is in one Ray cluster at a time. What has no row of its own runs along."""
+"""Each runs in its own process, since a process joins one Ray cluster. Tests without a row run too."""
 
 RAN = {0: 0, 1: 1, 5: 0}
-"""pytest's exit codes that judge promises; 5: none of the tests was chosen."""
+"""pytest's exit codes that judge promises. 5 means that none of the tests was selected."""
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("pytest", nargs="*", help="after --: arguments for pytest, as in: -- -k merger")
+    parser.add_argument("pytest", nargs="*", help="arguments for pytest after --, such as: -- -k merger")
     arguments = parser.parse_args()
     rows, codes = [], []
     for drill in DRILLS:
@@ -36,14 +36,14 @@ def main() -> None:
         codes.append(code)
     print(table(rows))
     if None in codes:
-        sys.exit("bench: not all of the drill came to be, so the document stays as it was")
+        sys.exit("bench: the drill did not complete, so the document was not changed")
     if not arguments.pytest:
         write_section(DOCUMENT, "drill", table_of(rows))
     sys.exit(max(code for code in codes if code is not None))
 
 
 def run(drill: str, more: list[str]) -> tuple[list[tuple[str, str, str]], int | None]:
-    """Return its rows, and 0 or 1 as all promises were kept or not; None where some were not tested."""
+    """Return a drill's rows, and 0 if all promises were kept, 1 if not, None if some were not tested."""
     with tempfile.TemporaryDirectory() as folder:
         report = Path(folder) / "drill.xml"
         command = [sys.executable, "-m", "pytest", drill, "-m", "slow or not slow", f"--junitxml={report}"]
@@ -54,7 +54,7 @@ def run(drill: str, more: list[str]) -> tuple[list[tuple[str, str, str]], int | 
 
 
 def read_rows(report: str) -> Iterator[tuple[str, str, str]]:
-    """Return (fault, promise, seen) of each test that names its fault, in the order in which they ran."""
+    """Yield (fault, promise, seen) for each test that names its fault, in the order in which they ran."""
     for case in ElementTree.fromstring(report).iter("testcase"):  # noqa: S314 (pytest wrote it a moment ago)
         properties = {each.get("name"): each.get("value") or "" for each in case.iter("property")}
         if "fault" in properties:
@@ -73,7 +73,7 @@ def table(rows: list[tuple[str, str, str]]) -> str:
 
 
 def table_of(rows: list[tuple[str, str, str]]) -> str:
-    """Return the document's section: the table, and where it was made."""
+    """Return the document's section: the table, and the machine on which it was made."""
     made = (
         f"`scripts/bench faults` on {date.today().isoformat()}, {platform.machine()} with {os.cpu_count()}"
         " processors, simulated generators:"

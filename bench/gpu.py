@@ -42,21 +42,23 @@ COLUMNS = {
     "cap_rows": "cap rows",
     "count": "pictures",
 }
-"""`stock_s` and `alone_s`: latency of one picture alone, by the stock pipeline and by the engine."""
+"""`stock_s` and `alone_s` are the latency of one picture alone, in the stock pipeline and in the engine."""
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--families", nargs="+", choices=list(SIZES), default=list(SIZES))
-    parser.add_argument("--count", type=int, default=16, help="pictures of each run")
+    parser.add_argument("--count", type=int, default=16, help="pictures per run")
     parser.add_argument("--steps", type=int, default=20)
     parser.add_argument("--max-rows", type=int, default=32)
-    parser.add_argument("--budget-s", type=float, help="of each run: fewer pictures where they take longer")
+    parser.add_argument("--budget-s", type=float, help="seconds per run; fewer pictures if they take longer")
     compiled = parser.add_mutually_exclusive_group()
-    compiled.add_argument("--no-compile", action="store_true", help="leave the compiled runs out")
-    compiled.add_argument("--only-compiled", action="store_true", help="leave the others out")
-    parser.add_argument("--quick", action="store_true", help="tiny pipelines and pictures: does it run?")
-    parser.add_argument("--json", type=Path, help="also write the figures here, as they come")
+    compiled.add_argument("--no-compile", action="store_true", help="leave out the compiled runs")
+    compiled.add_argument("--only-compiled", action="store_true", help="leave out the other runs")
+    parser.add_argument("--quick", action="store_true", help="smoke test: tiny pipelines and pictures")
+    parser.add_argument(
+        "--json", type=Path, help="also write the figures to this JSON file as they are measured"
+    )
     arguments = parser.parse_args()
     keep_compiled_code()
     facts = machine()
@@ -79,7 +81,7 @@ def main() -> None:
 
 
 def keep_compiled_code() -> None:
-    """Keep Inductor's cache in the state folder: what was compiled once need not be compiled again."""
+    """Keep Inductor's cache in the state folder, so that nothing is compiled twice."""
     state = Path(os.environ.get("SCENEWRIGHT_STATE_DIR") or "~/.local/state/scenewright").expanduser()
     os.environ.setdefault("TORCHINDUCTOR_CACHE_DIR", str(state / "inductor"))
 
@@ -91,7 +93,7 @@ def _cell(value: Any) -> str:
 def _measure(
     family: str, compiled: bool, arguments: argparse.Namespace, row: dict[str, Any], told: dict[str, Any]
 ) -> None:
-    """Fill the row, figure by figure, and write all of them each time: the run may be ended at any."""
+    """Fill the row, figure by figure, and write all figures each time: the run may be ended at any time."""
 
     def note(**figures: Any) -> None:
         row.update(figures)
@@ -142,7 +144,7 @@ def _measure(
 
 
 def painter_of(pipeline: Any, family: str, compiled: bool, size: tuple[int, int]) -> PipelinePainter:
-    """Return the painter that the service takes for every model unless the configuration says otherwise."""
+    """Return the painter that the service uses for every model unless the configuration says otherwise."""
     painter = PipelinePainter(ModelConfig(f"random-{family}", compile=compiled))
     painter.native_size = size
     painter.adopt(pipeline)
@@ -150,7 +152,7 @@ def painter_of(pipeline: Any, family: str, compiled: bool, size: tuple[int, int]
 
 
 def compile_regions(pipeline: Any, device: str) -> None:
-    """Compile the blocks that repeat, once for all of them: minutes less than the whole network takes."""
+    """Compile the repeated blocks once for all of them: that takes minutes less than the whole network."""
     network = denoiser_of(pipeline)
     if getattr(network, "_repeated_blocks", None):
         network.compile_repeated_blocks()
@@ -193,7 +195,7 @@ def _repeats(painter: Any, rows: int, arrivals: Sequence[Arrival]) -> bool:
 
 
 def _paint(painter: Any, crowd: Sequence[PaintRequest], which: int) -> Any:
-    """Return the floats of one picture of these."""
+    """Paint the crowd, and return picture number `which` as floats."""
     paintings = [painter.begin(request) for request in crowd]
     while paintings[which].done < paintings[which].steps:
         painter.step([painting for painting in paintings if painting.done < painting.steps])

@@ -1,7 +1,7 @@
-"""Measure what a picture gains and loses that takes its guidance again in some steps.
+"""Measure what a picture gains and loses by reusing its guidance in some steps.
 
 Both bundled models paint the same twelve prompts through the step engine, all at once: exact, with the
-guidance cached, and exact with fewer steps, for as long as cached pictures take.
+guidance cached, and exact with fewer steps, in about the time that cached pictures take.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ PROMPTS: dict[LayerKind, Sequence[str]] = {
 SETTINGS = {"character": (25, 7.5, 384, 512), "background": (20, 6.0, 512, 384)}
 """Steps, guidance, width and height: the defaults."""
 HEADINGS = (
-    "| painted | steps/s | gain | mean distance to the exact picture | of the worst prompt |",
+    "| painted | steps/s | gain | mean distance to the exact picture | distance for the worst prompt |",
     "|---|---|---|---|---|",
 )
 WITHIN_S = 3_600.0
@@ -47,7 +47,7 @@ WITHIN_S = 3_600.0
 
 @dataclass(frozen=True)
 class Way:
-    """A way to paint: `cache` of so many steps computes the guidance, and `share` of the steps are taken."""
+    """A way to paint: one of `cache` steps computes the guidance, and `share` of the steps are run."""
 
     name: str
     cache: int = 1
@@ -60,12 +60,12 @@ WAYS = (
     *(Way(f"exact, {share:.0%} of the steps", share=share) for share in (0.75, 0.67)),
     Way("exact"),
 )
-"""The exact comes twice: it shows how far two runs of the same differ in speed."""
+"""The exact way is there twice, to show how far two equal runs differ in speed."""
 
 
 @dataclass(frozen=True)
 class Run:
-    """Hold what one way of painting gave: its pictures, the steps asked for and how long they took."""
+    """The results of one way of painting: its pictures, the steps requested and how long they took."""
 
     way: Way
     pixels: list[Pixels]
@@ -75,19 +75,19 @@ class Run:
 
 def main() -> None:
     parser = argparse.ArgumentParser(prog="scripts/bench guidance", description=__doc__)
-    parser.add_argument("--threads", type=int, default=1, help="of the model's, as in serve/local.yaml")
-    parser.add_argument("--prompts", type=int, default=12, help="of each model")
-    parser.add_argument("--steps", type=int, help="of each picture, in place of the defaults")
-    parser.add_argument("--size", type=int, help="pixels a side, in place of the defaults")
-    parser.add_argument("--only", choices=list(PROMPTS), help="one model alone")
-    parser.add_argument("--docs", type=Path, help="also write the tables into performance.md in this folder")
+    parser.add_argument("--threads", type=int, default=1, help="threads of the model, as in serve/local.yaml")
+    parser.add_argument("--prompts", type=int, default=12, help="prompts per model")
+    parser.add_argument("--steps", type=int, help="steps per picture, instead of the defaults")
+    parser.add_argument("--size", type=int, help="pixels per side, instead of the defaults")
+    parser.add_argument("--only", choices=list(PROMPTS), help="run one model only")
+    parser.add_argument("--docs", type=Path, help="also write the tables into this folder's performance.md")
     arguments = parser.parse_args()
     for kind in [arguments.only] if arguments.only else PROMPTS:
         where = ", ".join(f"{name} {value}" for name, value in machine().items())
         print(where, flush=True)
         head = (
-            f"storybook-{kind}, {arguments.prompts} prompts, each way all at once; {arguments.threads} "
-            "thread, and steps by the process's own CPU seconds, decoding included; distances in levels of "
+            f"storybook-{kind}, {arguments.prompts} prompts, all at once for each way; {arguments.threads} "
+            "thread; steps per CPU second of the process, decoding included; distances in levels of "
             f"255. {where}."
         )
         lines = [head, "", *HEADINGS, *_rows(asyncio.run(_painted(kind, arguments)))]
@@ -125,7 +125,7 @@ async def _painted(kind: LayerKind, arguments: argparse.Namespace) -> list[Run]:
         began = time.process_time()
         painted: list[LayerResult] = await asyncio.gather(*map(replica.paint, jobs))
         took_s = time.process_time() - began
-        # Each of fewer steps counts for more: what is compared is the same pictures' time.
+        # A way with fewer steps is credited with all of them: the time of the same pictures is compared.
         runs.append(Run(way, [each.pixels for each in painted], steps * len(jobs), took_s))
         print(f"{kind}, {way.name}: {took_s:.1f} s", flush=True)
     return runs

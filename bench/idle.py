@@ -18,17 +18,17 @@ from bench.start.sides import BARE, OURS, NotStarted, started
 TRIES = 3
 
 KEYS = {"percent": 1, "mb": 0}
-"""The columns that are kept of each process, with their decimals."""
+"""The columns of each process, with their decimals."""
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(prog="scripts/bench idle", description=__doc__)
-    parser.add_argument("--seconds", type=float, default=40.0, help="how long each side is watched")
-    parser.add_argument("--settle", type=float, default=15.0, help="seconds after a start that do not count")
+    parser.add_argument("--seconds", type=float, default=40.0, help="seconds to measure each side")
+    parser.add_argument("--settle", type=float, default=15.0, help="seconds to leave out after a start")
     parser.add_argument("--config", default="serve/local.yaml")
-    parser.add_argument("--quick", action="store_true", help="a second a side, simulated: does it run?")
-    parser.add_argument("--json", type=Path, help="also write the figures here")
-    parser.add_argument("--docs", type=Path, help="also write the table into performance.md in this folder")
+    parser.add_argument("--quick", action="store_true", help="smoke test: one second per side, simulated")
+    parser.add_argument("--json", type=Path, help="also write the figures to this JSON file")
+    parser.add_argument("--docs", type=Path, help="also write the table into this folder's performance.md")
     arguments = parser.parse_args()
     if arguments.quick:
         arguments.seconds, arguments.settle, arguments.config = 1.0, 0.0, "serve/simulated.yaml"
@@ -42,13 +42,13 @@ def main() -> None:
         arguments.json.write_text(json.dumps(report, indent=1) + "\n")
     if arguments.docs:
         where = ", ".join(f"{name} {value}" for name, value in report["machine"].items())
-        head = f"Watched for {arguments.seconds:.0f} s, {arguments.settle:.0f} s after the start. {where}."
+        head = f"Measured for {arguments.seconds:.0f} s, {arguments.settle:.0f} s after the start. {where}."
         page = arguments.docs / "performance.md"
         write_section(page, "idle", "\n".join([head, "", *_table(report)]))
 
 
 def _rest(side: str, config: str, settle_s: float, seconds: float) -> dict[str, dict[str, float]]:
-    """Start a side and watch it, again where it gave up: on a busy machine Ray as it ships does so."""
+    """Start a side and watch it. Retry if it gave up, as stock Ray does on a busy machine."""
     for left in reversed(range(TRIES)):
         try:
             with started(side, config) as one:
@@ -61,7 +61,7 @@ def _rest(side: str, config: str, settle_s: float, seconds: float) -> dict[str, 
 
 
 def _watched(root: int, seconds: float) -> dict[str, dict[str, float]]:
-    """Return percent of a core and MB, by process; processes of a name are summed."""
+    """Return percent of a core and MB by process name, summed over processes with the same name."""
     before = {each.number: each.cpu_s for each in processes(root)}
     began = time.monotonic()
     time.sleep(seconds)
@@ -88,7 +88,7 @@ def _table(report: dict[str, Any]) -> list[str]:
         " | ".join(f"{sum(cell[key] for cell in rows.values()):.{digits}f}" for key, digits in KEYS.items())
         for rows in sides.values()
     )
-    return [*lines, f"| **in all** | {' | '.join(sums)} |"]
+    return [*lines, f"| **total** | {' | '.join(sums)} |"]
 
 
 if __name__ == "__main__":

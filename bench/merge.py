@@ -1,4 +1,4 @@
-"""Measure the merge: cut-outs of figures with known alpha, harmonising, the time of 1024x512 scenes."""
+"""Measure the merge: cut-outs of figures with known alpha, harmonising, and the time of 1024x512 scenes."""
 
 from __future__ import annotations
 
@@ -34,10 +34,12 @@ REPEATS = 5
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--count", type=int, default=60, help="pictures of each set; 0: times alone")
-    parser.add_argument("--tuning", action="store_true", help="the seeds that thresholds were chosen on")
+    parser.add_argument("--count", type=int, default=60, help="pictures per set; 0 for times only")
+    parser.add_argument(
+        "--tuning", action="store_true", help="use the seeds on which the thresholds were chosen"
+    )
     parser.add_argument("--rounds", type=int, default=60, help="merges to time")
-    parser.add_argument("--docs", type=Path, help="also write the times into performance.md in this folder")
+    parser.add_argument("--docs", type=Path, help="also write the times into this folder's performance.md")
     arguments = parser.parse_args()
     cv2.setNumThreads(1)
     where = (
@@ -55,7 +57,7 @@ def main() -> None:
 
 
 def _report_quality(count: int, held_out: bool) -> None:
-    print(f"{count} pictures a set, {'held-out' if held_out else 'tuning'} seeds\n")
+    print(f"{count} pictures per set, {'held-out' if held_out else 'tuning'} seeds\n")
     print(f"{'set':14}{'IoU':>8}{'worst':>8}{'alpha MAE':>11}{'accepted':>10}{'P(IoU>=.8|acc.)':>17}")
     for name in SETS:
         report_cutouts(name, samples(name, count, held_out))
@@ -68,7 +70,7 @@ def _report_quality(count: int, held_out: bool) -> None:
 
 
 def _times(rounds: int, held_out: bool) -> dict[str, list[float]]:
-    """Return CPU ms of each way to make a scene's file. Raises ValueError where a merge is not repeatable."""
+    """Return CPU ms of each way to make a scene's file. Raises ValueError if a merge is not repeatable."""
     characters = [storybook(number, held_out, True).pixels for number in range(3, 3 + FIGURES)]
     behind = np.asarray(draw_place(sample_place(random.Random(1)), 512, 384))
     jpeg = OutputOptions("jpeg", 95)
@@ -92,9 +94,9 @@ def _times(rounds: int, held_out: bool) -> dict[str, list[float]]:
     }
     for name, act in acts.items():
         if len({act() for _ in range(REPEATS)}) != 1:
-            raise ValueError(f"{name}: the same pictures did not give the same bytes")
+            raise ValueError(f"{name}: equal pictures gave different bytes")
     times: dict[str, list[float]] = {name: [] for name in acts}
-    for _ in range(rounds):  # In turns, so that a busy neighbour slows all alike.
+    for _ in range(rounds):  # In turn, so that a busy neighbour slows all equally.
         for name, act in acts.items():
             started = time.process_time()
             act()

@@ -1,4 +1,4 @@
-"""Overload a real Ray, simulated generators: goodput by load, how fast refusals are, how late a 504 is."""
+"""Overload simulated generators on a real Ray: goodput by load, speed of refusals, lateness of 504s."""
 
 from __future__ import annotations
 
@@ -35,24 +35,24 @@ from serve.runtime.listen_address import free_port
 REPOSITORY = Path(__file__).parents[1]
 LOADS = (0.7, 0.9, 1.1, 1.5, 5.0)
 TIRED, TIRED_LOAD = 3.0, 0.9
-"""At last every step becomes so much slower in the middle of a run, which nothing can foresee."""
+"""In the last run every step becomes this many times slower half-way, which nothing can foresee."""
 STEP_S, STEPS, PICTURES, REPLICAS = 0.1, (10, 20, 30), 2, 2
 DEADLINES_S = (8.0, 14.0, 20.0)
 CAPACITY = REPLICAS * PICTURES / (STEP_S * (1 + 0.7 * (PICTURES - 1)))
-"""Steps a second of each layer, every forward full: a request for fewer steps must not count for more."""
+"""Steps a second of each layer with every forward full: counted in steps, since requests differ in length."""
 TITLES = (
-    *("load", "asked, steps/s", "goodput, steps/s", "200", "429", "504", "other"),
-    *("429 p50/p99 ms", "504 late by at most ms"),
+    *("load", "offered, steps/s", "goodput, steps/s", "200", "429", "504", "other"),
+    *("429 p50/p99 ms", "504 delay, max ms"),
 )
 Figures = dict[str, float | int | None]
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--duration", type=float, default=40.0, help="seconds that are measured of each load")
-    parser.add_argument("--quick", action="store_true", help="seconds of three loads: does it run?")
-    parser.add_argument("--json", type=Path, help="also write the figures here")
-    parser.add_argument("--docs", type=Path, help="also write the table into reliability.md in this folder")
+    parser.add_argument("--duration", type=float, default=40.0, help="seconds to measure each load")
+    parser.add_argument("--quick", action="store_true", help="smoke test: three loads, a few seconds each")
+    parser.add_argument("--json", type=Path, help="also write the figures to this JSON file")
+    parser.add_argument("--docs", type=Path, help="also write the table into this folder's reliability.md")
     arguments = parser.parse_args()
     loads, duration_s = (LOADS[-2:], 5.0) if arguments.quick else (LOADS, arguments.duration)
     head = (
@@ -70,7 +70,7 @@ def main() -> None:
         with later(window(duration_s).warmup_s + duration_s / 2, tire):
             tired = measure(url, TIRED_LOAD, duration_s)
         print(row(cells(f"{TIRED_LOAD:g}*", tired)), flush=True)
-        print(f"* and half-way all steps become {TIRED:g} times as slow")
+        print(f"* halfway through, all steps become {TIRED:g} times as slow")
     peak = max(figures["goodput"] or 0.0 for load, figures in measured.items() if load < LOADS[-1])
     kept = (measured[LOADS[-1]]["goodput"] or 0.0) / peak if peak else 0.0
     print(f"goodput at {LOADS[-1]:g} times the capacity: {100 * kept:.0f}% of its peak at lower loads")
@@ -92,7 +92,7 @@ def config() -> ServiceConfig:
 
 
 def learn(url: str) -> None:
-    """Paint the first pictures, by which the replicas learn their speed."""
+    """Paint the first pictures, from which the replicas learn their speed."""
     with httpx.Client(base_url=url, timeout=60, trust_env=False) as http:
         for seed in range(4):
             http.post(
@@ -121,7 +121,7 @@ def measure(url: str, load: float, duration_s: float) -> Figures:
 
 
 def figures(records: Sequence[Record], window: Window) -> Figures:
-    """Summarise the requests meant to be sent after the warm-up; goodput, of what ended after it."""
+    """Summarise the requests intended for the measured window. Goodput counts those that ended in it."""
     arguments = [each for each in records if window.holds(each.intended_s)]
     good = [each for each in records if each.ok and window.holds(each.done_s)]
     refused_ms = sorted(1e3 * (each.done_s - each.sent_s) for each in arguments if each.status == 429)
@@ -142,7 +142,7 @@ def steps_of(record: Record) -> int:
 
 
 def lateness_ms(records: Sequence[Record]) -> Iterator[float]:
-    """Yield how late each 504 is after the deadline as the caller counts it; an early one was hopeless."""
+    """Yield how long after the caller's deadline each 504 came. An early one was for a hopeless request."""
     for each in records:
         if each.status == 504:
             deadline_s = float(each.entry.split()[3])
@@ -151,7 +151,7 @@ def lateness_ms(records: Sequence[Record]) -> Iterator[float]:
 
 @contextmanager
 def later(after_s: float, act: Callable[[], None]) -> Iterator[None]:
-    """Run `act` beside the block. Raises what `act` raises."""
+    """Run `act` after `after_s` seconds, in parallel with the block. Raises any error that `act` raises."""
     with ThreadPoolExecutor(1) as thread:
 
         def wait_and_act() -> None:
@@ -164,7 +164,7 @@ def later(after_s: float, act: Callable[[], None]) -> Iterator[None]:
 
 
 def tire() -> None:
-    """Slow down every generator's steps where it runs."""
+    """Slow down the steps of every running generator."""
 
     def slower(replica: Any) -> None:
         painter = replica._replica_impl._user_callable_wrapper.user_callable._engine._painter
@@ -206,7 +206,7 @@ def page(head: str, measured: Mapping[float, Figures], tired: Figures, kept: flo
             f"|{'---|' * len(TITLES)}",
             *(f"| {' | '.join(cells(load, figures))} |" for load, figures in rows),
             "",
-            f"\\* Half-way all steps become {TIRED:g} times as slow, which nothing can foresee. At"
+            f"\\* Halfway through, all steps become {TIRED:g} times as slow, without warning. At"
             f" {LOADS[-1]:g} times the capacity the goodput is {100 * kept:.0f}% of its peak at lower loads.",
         ]
     )

@@ -1,4 +1,4 @@
-"""Hold the plan against the truth: p95 of four real services under three loads each, and as planned."""
+"""Compare the plan with measurements: p95 of four real services under three loads each, and as planned."""
 
 from __future__ import annotations
 
@@ -35,19 +35,19 @@ from serve.runtime.listen_address import free_port
 REPOSITORY = Path(__file__).parents[1]
 SETUPS = (Setup(1, 1, 1), Setup(2, 1, 1), Setup(2, 2, 1), Setup(3, 2, 1))
 LOADS = (0.5, 0.65, 0.8)
-"""Shares of what the slower branch does where every forward is full."""
+"""Loads, as shares of what the slower branch can do with every forward full."""
 STEP_S, PICTURES, MOST_TRIED = 0.03, 4, 8
-"""Pictures of the native size in one forward; of a smaller one there are more, which the profile finds."""
+"""PICTURES of the native size fit in one forward. More of a smaller size fit, as the profile finds."""
 MIX = Mix.model_validate(
     {"characters": ["a knight"], "backgrounds": ["a castle"], "requests": [{"name": "scene"}]}
 )
 WARMED = 1 / (1 - WARM_UP)
-"""The simulation counts nothing of its first scenes, and so neither does the measurement."""
+"""The simulation leaves out its first scenes, and so does the measurement."""
 
 
 @dataclass(frozen=True)
 class Compared:
-    """One service under one load: seconds of the scenes that came after the warm-up."""
+    """One service under one load: the latencies, in seconds, of the scenes after the warm-up."""
 
     setup: Setup
     rps: float
@@ -56,7 +56,7 @@ class Compared:
     failed: int
 
     def percentiles(self, percent: float) -> tuple[float, float, float]:
-        """Return the percentile in seconds as measured, as planned, and how far the plan is off."""
+        """Return the percentile in seconds as measured and as planned, and the plan's relative error."""
         measured, planned = (
             float(np.percentile(each, percent)) for each in (self.measured_s, self.planned_s)
         )
@@ -65,10 +65,10 @@ class Compared:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--scenes", type=int, default=60, help="measured of each service and load")
-    parser.add_argument("--quick", action="store_true", help="one service, a few scenes: does it run?")
-    parser.add_argument("--json", type=Path, help="also write the figures here")
-    parser.add_argument("--docs", type=Path, help="also write the table into cluster.md in this folder")
+    parser.add_argument("--scenes", type=int, default=60, help="scenes measured per service and load")
+    parser.add_argument("--quick", action="store_true", help="smoke test: one service, a few scenes")
+    parser.add_argument("--json", type=Path, help="also write the figures to this JSON file")
+    parser.add_argument("--docs", type=Path, help="also write the table into this folder's cluster.md")
     arguments = parser.parse_args()
     setups, loads, scenes = (
         (SETUPS[:1], LOADS[:1], 12) if arguments.quick else (SETUPS, LOADS, arguments.scenes)
@@ -87,7 +87,7 @@ def main() -> None:
         compared.append(each)
         print(line(each), flush=True)
     worst = max(abs(each.percentiles(95)[2]) for each in compared)
-    print(f"p95 is planned within {100 * worst:.1f}% of what was measured, in all {len(compared)}")
+    print(f"the planned p95 is within {100 * worst:.1f}% of the measured one in all {len(compared)} cases")
     if arguments.json:
         arguments.json.write_text(json.dumps([figures(each) for each in compared], indent=2) + "\n")
     if arguments.docs:
@@ -95,7 +95,7 @@ def main() -> None:
 
 
 def measured_profile() -> Profile:
-    """Measure a service with one replica of each, as `scenewright profile` does."""
+    """Measure a service with one replica of each kind, as `scenewright profile` does."""
     with (
         local_cluster.running(config(SETUPS[0]), "127.0.0.1", free_port()) as url,
         Scenewright(url) as service,
@@ -108,7 +108,7 @@ def measured_profile() -> Profile:
 def compare(
     profile: Profile, setups: Sequence[Setup], loads: Sequence[float], scenes: int
 ) -> Iterator[Compared]:
-    """Send the very same arrivals to the service and the simulation, so that chance plays for both alike."""
+    """Send the same arrivals to the service and the simulation, so that chance affects both equally."""
     seeds = count(7)
     for setup in setups:
         most_rps = min(getattr(setup, kind) / getattr(profile, kind).crowded_s for kind in BRANCHES)
@@ -128,7 +128,7 @@ def compare(
 
 
 def run(url: str, arrivals: Sequence[float]) -> list[Record]:
-    """Run the arrivals. Return the records in the order of their arrival."""
+    """Send a request for each arrival. Return the records in the order of their arrival."""
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / "records.jsonl"
         carry_out(

@@ -1,4 +1,4 @@
-"""Measure what open_nsfw says of drawings: `python -m bench.safety`. It was trained on photographs."""
+"""Measure how open_nsfw, trained on photographs, scores drawings: `python -m bench.safety`."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ SKIN, PAPER = (233, 190, 160), (224, 224, 222)
 
 
 def doll() -> Pixels:
-    """Draw a figure without clothes, as plainly as a storybook would: what should be found, if anything."""
+    """Draw an unclothed figure in a plain storybook style, which should be found if anything is."""
     picture = Image.new("RGB", (384, 512), PAPER)
     draw = ImageDraw.Draw(picture)
     draw.ellipse((130, 20, 254, 150), fill=SKIN)

@@ -1,4 +1,4 @@
-"""Make books on real Ray: over 1, 2 and 4 pairs of simulated generators, or one on the bundled models."""
+"""Make books on a real Ray: with 1, 2 and 4 pairs of simulated generators, or one with the bundled models."""
 
 from __future__ import annotations
 
@@ -30,10 +30,12 @@ ENDED = ("succeeded", "failed", "cancelled")
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--quick", action="store_true", help="a short story over one pair: does it run?")
-    parser.add_argument("--bundled", action="store_true", help="the example's book, on the bundled models")
+    parser.add_argument("--quick", action="store_true", help="smoke test: a short story over one pair")
     parser.add_argument(
-        "--docs", type=Path, metavar="DIR", help="write what was seen into DIR/performance.md"
+        "--bundled", action="store_true", help="paint the example's book with the bundled models"
+    )
+    parser.add_argument(
+        "--docs", type=Path, metavar="DIR", help="also write the figures into DIR/performance.md"
     )
     arguments = parser.parse_args()
     if arguments.bundled:
@@ -41,8 +43,8 @@ def main() -> None:
         return
     pairs, pages, steps = ((1,), 2, 2) if arguments.quick else (PAIRS, PAGES, STEPS)
     lines = [
-        f"Simulated generators on a real Ray: a step of a picture takes {STEP_S} s, and of n pictures in one"
-        f" forward n times as long. {pages} pages of {FIGURES} figures and a place, {steps} steps each."
+        f"Simulated generators on a real Ray: a step of one picture takes {STEP_S} s, and a step of n"
+        f" pictures n times as long. {pages} pages of {FIGURES} figures and a background, {steps} steps each."
         f" {machine()}.",
         "",
         "| pairs | seconds | of linear |",
@@ -57,7 +59,7 @@ def main() -> None:
 
 
 def report(docs: Path | None, section: str, lines: Sequence[str]) -> None:
-    """Print the lines, and write them into the page of the docs where that is wanted."""
+    """Print the lines, and write them into the page of the docs if a folder is given."""
     print(*lines, sep="\n", flush=True)
     if docs is not None:
         write_section(docs / "performance.md", section, "\n".join(lines))
@@ -69,7 +71,7 @@ def machine() -> str:
 
 
 def bundled_book() -> str:
-    """Make the example's book on the bundled models, freshly started: what it took, in a sentence."""
+    """Make the example's book with freshly started bundled models. Return its time in a sentence."""
     document = yaml.safe_load((REPOSITORY / "serve/local.yaml").read_text())
     with tempfile.TemporaryDirectory() as folder:
         arguments = document["applications"][0]["args"] | {"state_dir": folder, "authentication": "off"}
@@ -77,26 +79,26 @@ def bundled_book() -> str:
         took_s = timed(ServiceConfig.model_validate(arguments), (), body)
     layers = sum(1 + len(page["characters"]) for page in body["pages"])
     return (
-        f"`examples/story.yaml`, {len(body['pages'])} pages with {layers} layers, of which the equal ones are"
+        f"`examples/story.yaml`, {len(body['pages'])} pages with {layers} layers, where equal layers are"
         f" painted once: {took_s / 60:.1f} minutes. {machine()}."
     )
 
 
 def of_linear(seconds: Mapping[int, float]) -> dict[int, float]:
-    """Return the speed of so many pairs as a fraction of so many times the speed of the fewest."""
+    """Return each number of pairs' speed as a fraction of linear scaling from the smallest number."""
     fewest = min(seconds)
     return {pairs: seconds[fewest] * fewest / (took_s * pairs) for pairs, took_s in seconds.items()}
 
 
 def measure(pairs: int, pages: int, steps: int) -> float:
-    """Return the seconds from a story's submission until its last page is kept. Starts a Ray of its own."""
+    """Return the seconds from a story's submission until its last page is kept. Starts a new Ray."""
     with tempfile.TemporaryDirectory() as folder:
         first = story(pairs, 2, "the first pages, by which the replicas learn their speed")
         return timed(config(pairs, folder), (first,), story(pages, steps, "measured"))
 
 
 def timed(settings: ServiceConfig, before: Sequence[Mapping[str, Any]], body: Mapping[str, Any]) -> float:
-    """Start a Ray of its own, make the stories `before`, and return the seconds that the last one takes."""
+    """Start a new Ray, make the stories `before`, and return the seconds that the story `body` takes."""
     with (
         local_cluster.running(settings, "127.0.0.1", free_port()) as url,
         httpx.Client(base_url=url, timeout=60, trust_env=False) as http,
@@ -109,7 +111,7 @@ def timed(settings: ServiceConfig, before: Sequence[Mapping[str, Any]], body: Ma
 
 
 def config(pairs: int, state_dir: str) -> ServiceConfig:
-    """Return a service of so many pairs. No layer is kept, and batching saves nothing: time is work."""
+    """Return a service with `pairs` pairs, without kept layers or a gain from batching: time is work."""
     document = yaml.safe_load((REPOSITORY / "serve/simulated.yaml").read_text())
     arguments = document["applications"][0]["args"]
     for kind in ("character", "background"):
@@ -124,7 +126,7 @@ def config(pairs: int, state_dir: str) -> ServiceConfig:
 
 
 def story(pages: int, steps: int, title: str) -> dict[str, Any]:
-    """Return a story of which no two layers are equal: equal ones are painted once."""
+    """Return a story without two equal layers, since equal ones are painted only once."""
 
     def layer(words: str) -> dict[str, Any]:
         return {"prompt": f"{words}, {title}", "num_inference_steps": steps}
@@ -144,7 +146,7 @@ def story(pages: int, steps: int, title: str) -> dict[str, Any]:
 
 
 def make(http: httpx.Client, body: Mapping[str, Any]) -> None:
-    """Submit a story, and return once all of its pages are there."""
+    """Submit a story, and return once all of its pages are painted."""
     submitted = http.post("/v1/stories", json=dict(body))
     submitted.raise_for_status()
     address = f"/v1/stories/{submitted.json()['id']}"

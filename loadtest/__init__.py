@@ -1,1 +1,1 @@
-"""An open-loop load generator for Scenewright. It imports nothing of the service: it knows its HTTP alone."""
+"""An open-loop load generator for Scenewright. It imports no code of the service, and uses only its HTTP."""

@@ -1,4 +1,4 @@
-"""`python -m loadtest`."""
+"""The command line of `python -m loadtest`."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from .commands.step import step
 
 
 class Commands(click.Group):
-    """Escape what the terminal's encoding cannot show, and report a full disk in a sentence."""
+    """Escape letters that the terminal's encoding cannot show, and report a full disk in a sentence."""
 
     def invoke(self, context: click.Context) -> Any:
         for stream in (sys.stdout, sys.stderr):
@@ -43,10 +43,10 @@ def _leaves(error: BaseException) -> Iterator[BaseException]:
 
 @click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
 def main() -> None:
-    """Load tests that a sceptic believes.
+    """Run load tests whose results can be trusted.
 
-    Latency counts from when a request was meant to be sent; every picture is decoded and checked; a run whose
-    generator was late is marked INVALID. docs/load-testing.md explains it all.
+    Latency counts from the time at which a request should have been sent. Every picture is decoded and
+    checked. A run whose generator was late is marked INVALID. docs/load-testing.md explains the details.
     """
 
 

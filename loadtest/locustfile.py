@@ -1,4 +1,4 @@
-"""Send the same requests and checks by Locust.
+"""Send the same requests with Locust, and make the same checks.
 
     locust -f loadtest/locustfile.py --host http://127.0.0.1:8000
 
@@ -28,13 +28,13 @@ ACCEPT = {"picture": "image/*", "json": "application/json"}
 def _mix() -> mixes.Mix:
     """Read the mix.
 
-    Raises MixError, so that Locust does not start, for a mix with what Locust does not do.
+    Raises MixError, so that Locust does not start, for a mix that needs what Locust does not do.
     """
     file = os.environ.get("LOADTEST_MIX")
     mix = mixes.load(Path(file)) if file else mixes.default_mix()
     for entry in mix.requests:
         if entry.answer == "stream" or entry.route == "jobs" or entry.cancels:
-            raise mixes.MixError(f"{entry.name!r}: under Locust a mix has no streams, no jobs and no cancels")
+            raise mixes.MixError(f"{entry.name!r}: a mix for Locust cannot have streams, jobs or cancels")
     return mix
 
 
@@ -54,13 +54,13 @@ except (mixes.MixError, ValueError) as error:
 
 @events.init.add_listener  # type: ignore[untyped-decorator]
 def refresh_clock(environment: Any, **_: Any) -> None:
-    """Refresh the loop's clock, from which --run-time counts: it is as old as Locust's imports took."""
+    """Refresh the loop's clock, from which --run-time counts: it lags by the time of Locust's imports."""
     gevent.get_hub().loop.update_now()
 
 
 @events.init.add_listener  # type: ignore[untyped-decorator]
 def check_address(environment: Any, **_: Any) -> None:
-    """Check the address, on which Locust itself would print a traceback for each user."""
+    """Check the address: for a wrong one, Locust itself would print a traceback for each user."""
     try:
         environment.host = base_address(environment.host) if environment.host else None
     except AddressError as error:

@@ -1,4 +1,4 @@
-"""Paint ten scenes of the bundled models, each as the original merge pastes it and as `auto` composes it."""
+"""Paint ten scenes with the bundled models, each pasted by the original merge and composed by `auto`."""
 
 from __future__ import annotations
 
@@ -47,11 +47,11 @@ def main() -> None:
         rows.append((f"{character}, {background}", *pair))
         print(f"{pair[1].mode}  confidence {pair[1].confidence:.2f}  {rows[-1][0]}", flush=True)
     save_sheet(_sheet(rows), arguments.sheet)
-    print(f"{len(rows)} scenes at {arguments.steps} steps; the sheet is {arguments.sheet}")
+    print(f"{len(rows)} scenes at {arguments.steps} steps; sheet: {arguments.sheet}")
 
 
 def _sheet(rows: list[tuple[str, Composition, Composition]]) -> Image.Image:
-    """Draw a scene a row: pasted on the left, composed on the right."""
+    """Draw one scene per row: pasted on the left, composed on the right."""
     wide, high = CELL_PX
     step = high + TEXT_PX + GAP_PX
     sheet = Image.new("RGB", (2 * wide + 3 * GAP_PX, len(rows) * step + GAP_PX), "white")

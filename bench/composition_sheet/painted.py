@@ -17,7 +17,7 @@ PATIENCE_S = 3_600.0
 
 
 class Studio:
-    """One bundled model, warmed up; as in a scene, with the plain backdrop that a cut-out needs."""
+    """One bundled model, which paints characters as in a scene: with the plain backdrop for a cut-out."""
 
     def __init__(self, kind: LayerKind, steps: int) -> None:
         replica: type[Generator] = Character if kind == "character" else Background

@@ -1,4 +1,4 @@
-"""Measure the step engine against the stock pipeline and dynamic batching: throughput, and waits."""
+"""Measure the step engine against the stock pipeline and dynamic batching: throughput and waiting times."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ RANDOM_DIT = "random-dit"
 DIT_SIZE = (128, 128)
 PIPELINE_MINUTES = 9.0
 LOAD = 0.8
-"""A share of what the stock pipeline can serve."""
+"""The load, as a share of what the stock pipeline can serve."""
 Figures = dict[str, float | None]
 Contender = Callable[[Sequence[Arrival], Clock], Served]
 
@@ -51,27 +51,36 @@ Contender = Callable[[Sequence[Arrival], Clock], Served]
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--model", default="storybook-character")
-    parser.add_argument("--saturated", type=int, default=48, help="requests that come all at once")
+    parser.add_argument("--saturated", type=int, default=48, help="requests that arrive all at once")
     parser.add_argument(
-        "--poisson", type=int, default=240, help="requests that come by chance: queues build up; 0 for none"
+        "--poisson",
+        type=int,
+        default=240,
+        help="requests with Poisson arrivals, so that queues build up; 0 for none",
     )
     parser.add_argument(
         "--minutes",
         type=float,
-        help="as many requests as fit into them, in place of the two counts; 9 with --painter pipeline",
+        help="send as many requests as fit, instead of the two counts; 9 with --painter pipeline",
     )
-    parser.add_argument("--clocks", nargs="+", choices=["cpu", "wall"], help="both, but for --minutes: cpu")
-    parser.add_argument("--dtype", choices=["float32", "bfloat16"], default="float32", help="of both sides")
+    parser.add_argument(
+        "--clocks", nargs="+", choices=["cpu", "wall"], help="default: both, or cpu with --minutes"
+    )
+    parser.add_argument(
+        "--dtype", choices=["float32", "bfloat16"], default="float32", help="precision of both sides"
+    )
     parser.add_argument(
         "--painter",
         choices=["denoiser", "pipeline"],
         default="denoiser",
-        help="pipeline: with that painter too, and then all with a random DiT of 100 M parameters",
+        help="pipeline: also run with that painter, and then all with a random DiT of 100 M parameters",
     )
-    parser.add_argument("--compile", action="store_true", help="the step engine, and stock once more")
-    parser.add_argument("--quick", action="store_true", help="a few small pictures: does it run?")
-    parser.add_argument("--json", type=Path, help="also write the figures here")
-    parser.add_argument("--docs", type=Path, help="also write them into performance.md in this folder")
+    parser.add_argument(
+        "--compile", action="store_true", help="compile the step engine, and also run stock compiled"
+    )
+    parser.add_argument("--quick", action="store_true", help="smoke test: a few small pictures")
+    parser.add_argument("--json", type=Path, help="also write the figures to this JSON file")
+    parser.add_argument("--docs", type=Path, help="also write them into this folder's performance.md")
     arguments = parser.parse_args()
     if arguments.painter == "pipeline" and arguments.minutes is None:
         arguments.minutes = PIPELINE_MINUTES
@@ -80,7 +89,7 @@ def main() -> None:
     models = [arguments.model, RANDOM_DIT] if arguments.painter == "pipeline" else [arguments.model]
     reports: list[dict[str, Any]] = []
     ends_at = time.perf_counter() + 60 * (arguments.minutes or 0.0)
-    for number, model in enumerate(models):  # Each is written as it comes.
+    for number, model in enumerate(models):  # Each is written as soon as it is measured.
         share = (1 / 4, 1.0)[number] if len(models) == 2 else 1.0
         budget_s = share * (ends_at - time.perf_counter()) if arguments.minutes else None
         reports.append(_measure(arguments, model, budget_s))
@@ -94,8 +103,8 @@ def main() -> None:
 def _measure(arguments: argparse.Namespace, model: str, budget_s: float | None) -> dict[str, Any]:
     """Measure all contenders with one model, within this budget if there is one.
 
-    Where both painters are compared, by the bundled model, nothing comes by chance: what matters is which is
-    faster, and what each does outside the model.
+    If both painters are compared, with the bundled model, there are no Poisson arrivals: what matters is
+    which painter is faster, and how much time each spends outside the model.
     """
     began_at = time.perf_counter()
     config = ModelConfig(model, device="cpu", threads=1, dtype=arguments.dtype)
@@ -132,7 +141,7 @@ def _measure(arguments: argparse.Namespace, model: str, budget_s: float | None) 
     if arguments.compile:
         compiled = _pipeline(replace(config, compile=True), arguments)
         contenders["stock, compiled"] = partial(one_at_a_time, compiled)
-    for contender in contenders.values():  # The first picture of each allocates.
+    for contender in contenders.values():  # The first picture of each allocates memory.
         contender(saturated(1, size, steps[:1]), Clock("cpu"))
     if budget_s is not None and not arguments.quick:
         left_s = budget_s - (time.perf_counter() - began_at)

@@ -1,4 +1,4 @@
-"""Count time as a benchmark of one thread does: that of the work alone; waiting for an arrival takes none."""
+"""Count time for a benchmark of one thread: only the work counts, and waiting for an arrival takes none."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ BASES = {"cpu": time.process_time, "wall": time.perf_counter}
 
 
 class Clock:
-    """A clock.
+    """A clock that can skip idle time.
 
-    `cpu` counts this process's own seconds, so that a busy neighbour does not; `wall` counts all.
+    `cpu` counts this process's own CPU seconds, so that a busy neighbour does not matter. `wall` counts all.
     """
 
     def __init__(self, kind: str) -> None:
@@ -38,7 +38,7 @@ class Meter:
     def __init__(self, pipeline: Any) -> None:
         self.spent_s = 0.0
         network = denoiser_of(pipeline)
-        # A compiled module is called by this; metering inside it would be compiled too.
+        # A compiled module is called through this attribute. Metering inside it would be compiled too.
         call = "forward" if network._compiled_call_impl is None else "_compiled_call_impl"
         setattr(network, call, self._metered(getattr(network, call)))
         pipeline.vae.decode = self._metered(pipeline.vae.decode)

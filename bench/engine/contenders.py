@@ -1,4 +1,4 @@
-"""Three ways to serve the same arrivals with one model on one thread; each gives every arrival's seconds."""
+"""Three ways to serve the same arrivals with one model on one thread. Each returns all latencies."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def one_at_a_time(pipeline: Any, arrivals: Sequence[Arrival], clock: Clock) -> S
 
 
 def dynamic_batching(pipeline: Any, arrivals: Sequence[Arrival], clock: Clock) -> Served:
-    """Run the stock pipeline over all that wait and have the first one's size, steps and guidance."""
+    """Run the stock pipeline over all waiting requests with the first one's size, steps and guidance."""
     return _served_by(pipeline, arrivals, clock, MOST_TOGETHER)
 
 
@@ -132,7 +132,7 @@ def _is_done(listener: Listener) -> bool:
 
 
 class _Instantly:
-    """An event loop's one method that the outbox needs."""
+    """The one method of an event loop that the outbox needs."""
 
     def call_soon_threadsafe(self, act: Callable[..., object], *arguments: Any) -> asyncio.Handle | None:
         act(*arguments)

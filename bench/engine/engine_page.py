@@ -24,7 +24,7 @@ TITLES = {"saturated": "Saturated", "poisson": "Poisson arrivals at 0.8 of what 
 def write(report: dict[str, Any], folder: Path) -> None:
     """Write into `folder`/performance.md, and its plots into `folder`/pictures.
 
-    Compiled models have a part of their own, and so has the wall clock where it is all there is.
+    Compiled models have a separate section, and so does a report with the wall clock only.
     """
     name = "engine-compiled" if report["compiled"] else "engine"
     if report.get("painter") == "pipeline":
@@ -35,9 +35,13 @@ def write(report: dict[str, Any], folder: Path) -> None:
     pictures.mkdir(parents=True, exist_ok=True)
     clock = next(iter(report["runs"]))
     plots = {
-        f"{name}-saturated": ("saturated", "pictures_per_s", "Pictures a second, saturated"),
+        f"{name}-saturated": ("saturated", "pictures_per_s", "Pictures per second, saturated"),
         f"{name}-waiting": ("poisson", "mean_s", "Mean seconds from arrival to picture, Poisson at 0.8"),
-        f"{name}-short": ("poisson", "short_mean_s", "The same, of requests of 8 steps or fewer"),
+        f"{name}-short": (
+            "poisson",
+            "short_mean_s",
+            "Mean seconds of requests of 8 steps or fewer, Poisson at 0.8",
+        ),
     }
     plots = {plot: what for plot, what in plots.items() if what[0] in report["runs"][clock]}
     for plot, (run, column, title) in plots.items():
@@ -49,10 +53,14 @@ def write(report: dict[str, Any], folder: Path) -> None:
     lines = [
         f"{report['model']} at {width}x{height}, {report['dtype']}, one thread, {report['cap_rows']} rows a"
         f" forward; {report['counts']['saturated']} requests at once"
-        + (f", then {report['counts']['poisson']} by chance" if report["counts"]["poisson"] else "")
+        + (
+            f", then {report['counts']['poisson']} with Poisson arrivals"
+            if report["counts"]["poisson"]
+            else ""
+        )
         + f". Machine: {machine}.",
         "",
-        f"A forward by its rows: {_forwards(report['ms_by_rows'])}.",
+        f"Time of a forward by rows: {_forwards(report['ms_by_rows'])}.",
         "",
         *(f"![{title}](pictures/{plot}.svg)" for plot, (_, _, title) in plots.items()),
     ]
@@ -63,11 +71,11 @@ def write(report: dict[str, Any], folder: Path) -> None:
 
 
 def _forwards(ms_by_rows: dict[Any, float]) -> str:
-    return ", ".join(f"{rows}: {ms:.0f} ms ({ms / int(rows):.1f} a row)" for rows, ms in ms_by_rows.items())
+    return ", ".join(f"{rows}: {ms:.0f} ms ({ms / int(rows):.1f} per row)" for rows, ms in ms_by_rows.items())
 
 
 def _table(rows: dict[str, dict[str, float | None]]) -> list[str]:
-    """Return the lines of a table. A column without any figure is left out: no request had so many steps."""
+    """Return the lines of a table. A column without figures is left out: no request had so many steps."""
     heads = {
         column: head
         for column, head in HEADS.items()

@@ -1,4 +1,4 @@
-"""Describe where a table was measured, and with what: its first line."""
+"""Describe the machine and the versions with which a table was measured, for its first line."""
 
 from __future__ import annotations
 

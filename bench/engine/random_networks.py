@@ -1,4 +1,4 @@
-"""Make networks with random weights, and the settings around them, for random_pipelines.py."""
+"""Make networks with random weights, and their configurations, for random_pipelines.py."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ VAE_WIDTHS = {"full": (128, 256, 512, 512), "tiny": (8, 8, 8, 8)}
 
 
 class Maker:
-    """Make networks on their device, in their dtype: twelve billion weights on a CPU take minutes."""
+    """Make networks on their device and in their dtype: twelve billion weights on a CPU take minutes."""
 
     def __init__(self, device: str, dtype: torch.dtype) -> None:
         self._device = device

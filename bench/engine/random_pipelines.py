@@ -1,4 +1,4 @@
-"""Build pipelines of the real ones' sizes with random weights: a forward takes as long whatever they are."""
+"""Build pipelines of real sizes with random weights: the weights do not change how long a forward takes."""
 
 from __future__ import annotations
 
@@ -34,8 +34,8 @@ from bench.engine.random_networks import (
 def random_pipeline(family: str, scale: str, device: str, dtype: torch.dtype) -> Any:
     """Build `family` sd15, sdxl, sd35, flux or dit at `scale` full or tiny; UNets in channels-last.
 
-    Its denoiser and VAE have the published sizes, and so have the texts that the denoiser reads; the text
-    encoders of sd35, flux and dit are small, since they run once a picture.
+    Its denoiser and VAE have the published sizes, and so do the text embeddings that the denoiser reads. The
+    text encoders of sd35, flux and dit are small, since they run once per picture.
     """
     torch.manual_seed(0)
     made = Maker(device, dtype)
@@ -46,7 +46,7 @@ def random_pipeline(family: str, scale: str, device: str, dtype: torch.dtype) ->
         if network is not None and family != "dit":
             network.to(memory_format=torch.channels_last)
     before = logging.get_verbosity()
-    logging.set_verbosity_error()  # It warns of each network that it casts, and they have this dtype already.
+    logging.set_verbosity_error()  # It warns of each network that it casts. These have the dtype already.
     try:
         return pipeline.to(device, dtype)
     finally:
@@ -78,7 +78,7 @@ def _sd15(scale: str, made: Maker) -> Any:
 
 
 def _sdxl(scale: str, made: Maker) -> Any:
-    """Build after the base model's published configuration: three levels, the depth in the last two."""
+    """Build the base model's published configuration: three levels, with the depth in the last two."""
     tiny = scale == "tiny"
     widths = (32, 32) if tiny else (768, 1280)
     full: dict[str, Any] = {
@@ -114,7 +114,7 @@ def _sdxl(scale: str, made: Maker) -> Any:
 
 
 def _dit(scale: str, made: Maker) -> Any:
-    """Build PixArt-Sigma's transformer, of 109 M parameters in place of 610 M; its words by a small T5."""
+    """Build PixArt-Sigma's transformer with 109 M parameters instead of 610 M, and a small T5 encoder."""
     tiny = scale == "tiny"
     tokenizer = letter_tokenizer()
     heads, head_width, layers = (2, 16, 2) if tiny else (12, 64, 10)
@@ -137,7 +137,7 @@ def _dit(scale: str, made: Maker) -> Any:
 
 
 def _sd35(scale: str, made: Maker) -> Any:
-    """Build after Stable Diffusion 3.5 Large: 38 blocks, 8 billion parameters."""
+    """Build a model like Stable Diffusion 3.5 Large: 38 blocks, 8 billion parameters."""
     tiny = scale == "tiny"
     heads, head_width, layers = (2, 16, 2) if tiny else (38, 64, 38)
     widths, read = ((32, 32), 64) if tiny else ((768, 1280), 4096)
@@ -171,7 +171,7 @@ def _sd35(scale: str, made: Maker) -> Any:
 
 
 def _flux(scale: str, made: Maker) -> Any:
-    """Build after FLUX.1 [dev]: 19 double and 38 single blocks, 12 billion parameters."""
+    """Build a model like FLUX.1 [dev]: 19 double and 38 single blocks, 12 billion parameters."""
     tiny = scale == "tiny"
     heads, head_width, double, single = (2, 16, 1, 1) if tiny else (24, 128, 19, 38)
     pooled, read = (32, 64) if tiny else (768, 4096)

@@ -1,6 +1,6 @@
-"""Do what a GPU is needed for, in order of worth, in ten minutes: exactness, speed, a picture.
+"""Run all checks that need a GPU, the most valuable first, in ten minutes: exactness, speed, a picture.
 
-Needs torch alone on the machine; the rest may be carried as wheels.
+The machine needs only torch. The other packages may be brought as wheels.
 """
 
 from __future__ import annotations
@@ -17,11 +17,11 @@ from bench.gpu_day.stages import REHEARSAL, Stage, stages
 from bench.gpu_day.wheels import collect, unpack
 
 TOTAL_S = 570.0
-"""Beneath ten minutes, so that the last result is written before a machine that is lent for so long goes."""
+"""Under ten minutes, so that the last result is written before a machine that is lent for so long is gone."""
 
 
 def main() -> int:
-    """Return 0 where every stage succeeded; a stage that failed takes nothing from the others."""
+    """Return 0 if every stage succeeded. A failed stage does not affect the others."""
     asked = _arguments()
     if asked.collect:
         collect(asked.collect, asked.python, asked.without, print)
@@ -40,7 +40,7 @@ def main() -> int:
             paths.insert(0, str(unpack(asked.wheels, Path(work) / "site")))
         report = Report(out, rehearsal=asked.rehearse)
         succeeded = run_stages(chosen, report, Path(work), paths, total_s)
-    print(f"\n{out / 'report.txt'} and report.json say all of it")
+    print(f"\nresults: {out / 'report.txt'} and report.json")
     return 0 if succeeded else 1
 
 
@@ -48,18 +48,24 @@ def _arguments() -> argparse.Namespace:
     names = [stage.name for stage in stages(rehearse=True)]
     parser = argparse.ArgumentParser(prog="scripts/gpu-day", description=__doc__)
     parser.add_argument(
-        "--rehearse", action="store_true", help="all of it in small, on the CPU, in more time"
+        "--rehearse", action="store_true", help="run everything in small on the CPU, with more time"
     )
-    parser.add_argument("--only", nargs="+", choices=names, metavar="STAGE", help="of " + ", ".join(names))
-    parser.add_argument("--budget-s", type=_seconds, help=f"of all stages (default {TOTAL_S:.0f})")
-    parser.add_argument("--out", type=Path, help="folder of the results; else $OUT, else build/gpu-day")
-    parser.add_argument("--wheels", type=_folder, metavar="DIR", help="use the packages of these wheels")
-    parser.add_argument("--collect", type=Path, metavar="DIR", help="download the wheels into it, and end")
-    parser.add_argument("--python", default="", metavar="3.12", help="--collect for x86-64 Linux and this")
     parser.add_argument(
-        "--without", nargs="+", default=[], metavar="NAME", help="--collect without what is there"
+        "--only", nargs="+", choices=names, metavar="STAGE", help="run only these of " + ", ".join(names)
     )
-    parser.add_argument("--list", action="store_true", help="list the stages and their budgets, and end")
+    parser.add_argument("--budget-s", type=_seconds, help=f"seconds for all stages (default {TOTAL_S:.0f})")
+    parser.add_argument("--out", type=Path, help="folder for the results; default $OUT, or build/gpu-day")
+    parser.add_argument("--wheels", type=_folder, metavar="DIR", help="use the packages of these wheels")
+    parser.add_argument(
+        "--collect", type=Path, metavar="DIR", help="download the wheels into this folder and exit"
+    )
+    parser.add_argument(
+        "--python", default="", metavar="3.12", help="--collect for x86-64 Linux and this Python version"
+    )
+    parser.add_argument(
+        "--without", nargs="+", default=[], metavar="NAME", help="--collect without these packages"
+    )
+    parser.add_argument("--list", action="store_true", help="list the stages and their budgets, and exit")
     return parser.parse_args()
 
 
@@ -71,14 +77,14 @@ def _chosen(asked: argparse.Namespace) -> list[Stage]:
 def _seconds(text: str) -> float:
     seconds = float(text)
     if not 1 <= seconds <= 86_400:
-        raise argparse.ArgumentTypeError("between 1 and 86400 seconds")
+        raise argparse.ArgumentTypeError("must be from 1 to 86400 seconds")
     return seconds
 
 
 def _folder(text: str) -> Path:
     folder = Path(text)
     if not any(folder.glob("*.whl")):
-        raise argparse.ArgumentTypeError(f"{text} is no folder with wheels in it")
+        raise argparse.ArgumentTypeError(f"{text} must be a folder that contains wheels")
     return folder.resolve()
 
 

@@ -1,4 +1,4 @@
-"""Write what machine this is, and the versions of what runs on it."""
+"""Write which machine this is, and the versions of its packages."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Paint a scene with the bundled models, by the classes that a replica runs, without Ray."""
+"""Paint a scene with the bundled models, using the classes that a replica runs, without Ray."""
 
 from __future__ import annotations
 
@@ -33,14 +33,14 @@ def main() -> None:
         began = time.perf_counter()
         made = replica(GeneratorConfig(ModelConfig(f"storybook-{kind}")))
         told[f"{kind}_load_s"] = round(time.perf_counter() - began, 2)
-        for attempt in ("first", "second"):  # The first allocates.
+        for attempt in ("first", "second"):  # The first allocates memory.
             began = time.perf_counter()
             layers[kind] = asyncio.run(made.paint(_job(kind, 3 if asked.small else 25)))
             told[f"{kind}_{attempt}_s"] = round(time.perf_counter() - began, 3)
         told[f"{kind}_backend"] = layers[kind].backend
         asked.json.write_text(json.dumps(told), encoding="utf-8")
         print(kind, told)
-    # Last: a machine without OpenCV has the layers' times at least.
+    # Imported last: without OpenCV, the machine at least measures the layers.
     from deployments.merger import Merger
 
     job = MergeJob(request_id="gpu-day", output=OutputOptions(format="jpeg", quality=95))

@@ -1,4 +1,4 @@
-"""Write the results as they come, so that what was measured is kept whatever ends the machine."""
+"""Write the results as they come, so that no measurement is lost if the machine goes away."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 
 
 class Report:
-    """Keeps report.json, report.txt and log.txt in a folder up to date."""
+    """Keep report.json and report.txt in a folder up to date, beside log.txt."""
 
     def __init__(self, folder: Path, rehearsal: bool) -> None:
         self.folder = folder
@@ -20,13 +20,13 @@ class Report:
         self._write()
 
     def begin(self, name: str, title: str, limit_s: float) -> None:
-        """Note that a stage is under way: where it ends the process, the report says which one it was."""
+        """Note that a stage is running: if it ends the process, the report says which one it was."""
         stage = {"name": name, "title": title, "status": "running", "limit_s": round(limit_s, 1)}
         self._whole["stages"].append(stage)
         self._write()
 
     def end(self, status: str, seconds: float, result: Any, last_lines: list[str]) -> None:
-        """Complete the stage that was begun last. `result`: what it measured, None for nothing."""
+        """Complete the stage that was begun last. `result` is what it measured, or None for nothing."""
         self._whole["stages"][-1] |= {
             "status": status,
             "seconds": round(seconds, 1),
@@ -46,7 +46,7 @@ class Report:
 
     def _lines(self) -> list[str]:
         kind = (
-            "REHEARSAL on the CPU, in small: no figure here says anything of a GPU"
+            "REHEARSAL on the CPU, in small: no figure here measures a GPU"
             if self._whole["rehearsal"]
             else "GPU day"
         )

@@ -1,4 +1,4 @@
-"""Run the stages one after the other, each in a process of its own that is ended at its limit."""
+"""Run the stages one after the other, each in a separate process that is ended at its limit."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from bench.gpu_day.stages import Stage
 
 KEPT_LINES = 40
 LEAST_S = 5.0
-"""Nothing is begun with less left."""
+"""No stage begins with less time left."""
 
 
 def run_stages(
@@ -30,9 +30,9 @@ def run_stages(
     total_s: float,
     say: Callable[[str], object] = print,
 ) -> bool:
-    """Run them in order until the time is spent. Return whether all succeeded.
+    """Run the stages in order until the time is spent. Return whether all succeeded.
 
-    `work`: a folder for what they write meanwhile. `paths`: where Python finds modules.
+    `work` is a folder for the files that they write. `paths` are where Python finds modules.
     """
     ends_at, succeeded = time.monotonic() + total_s, True
     for stage in stages:
@@ -61,7 +61,7 @@ def _run(
     limit_s: float,
     say: Callable[[str], object],
 ) -> tuple[str, list[str]]:
-    """Return how it ended, and the last lines that it printed. All of them are in the log as they come."""
+    """Run a stage. Return how it ended and its last lines. The log gets every line as it comes."""
     environment = os.environ | {"PYTHONPATH": os.pathsep.join(paths), "PYTHONUNBUFFERED": "1"}
     last: deque[str] = deque(maxlen=KEPT_LINES)
     try:
@@ -72,7 +72,7 @@ def _run(
             stderr=subprocess.STDOUT,
             text=True,
             errors="replace",
-            start_new_session=True,  # With its compile workers it is one group.
+            start_new_session=True,  # So that it and its compile workers are one group.
         )
     except OSError as error:
         return f"failed: {error.strerror}", []
@@ -92,7 +92,7 @@ def _run(
         code = process.wait(timeout=limit_s)
         status = "succeeded" if code == 0 else f"failed with {code}"
     except subprocess.TimeoutExpired:
-        status = "ended at its limit"
+        status = "stopped at its time limit"
     finally:
         _end_group(process)
     copying.join(timeout=5.0)
@@ -100,14 +100,14 @@ def _run(
 
 
 def _end_group(process: subprocess.Popen[str]) -> None:
-    """End the process and all that it started. Idempotent."""
-    with suppress(ProcessLookupError, PermissionError):  # macOS says the latter of a group that has ended.
+    """End the process and all that it started. This is idempotent."""
+    with suppress(ProcessLookupError, PermissionError):  # macOS raises the latter for a group that has ended.
         os.killpg(process.pid, signal.SIGKILL)
     process.wait()
 
 
 def _read(result: Path) -> Any:
-    """Return what a stage has written, None where that is nothing, or half of it."""
+    """Return what a stage has written, or None if that is nothing or incomplete."""
     try:
         return json.loads(result.read_text(encoding="utf-8"))
     except (OSError, ValueError):

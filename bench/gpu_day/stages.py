@@ -1,4 +1,4 @@
-"""List the stages in order of worth: those that there is no time for are the last ones."""
+"""List the stages, the most valuable first: those that run out of time are the last ones."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ PYTHON = sys.executable
 EXACTNESS = ("tests/gpu/test_gpu_families.py", "tests/gpu/test_gpu_exactness.py")
 """The tests in tests/gpu that need no Ray."""
 REHEARSAL = 3.0
-"""A rehearsal has so many times the seconds: two cores are slower than a GPU, small as its models are."""
+"""A rehearsal has so many times the seconds: two cores are slower than a GPU, even with small models."""
 
 
 @dataclass(frozen=True)
 class Stage:
     """One command. `{result}` in it is the JSON file that it writes, `{out}` the folder of pictures.
 
-    `budget_s`: it is ended after so long; what it has written by then is kept. `environment`: added to it.
+    It is ended after `budget_s`, and what it has written by then is kept. `environment` is added to ours.
     """
 
     name: str
@@ -32,7 +32,7 @@ class Stage:
 
 
 def stages(rehearse: bool) -> list[Stage]:
-    """Return every stage. Those of a rehearsal are the same, in small and on the CPU, with more time."""
+    """Return every stage. A rehearsal has the same stages, with small models, on the CPU, with more time."""
     patience = REHEARSAL if rehearse else 1.0
     return [replace(stage, budget_s=patience * stage.budget_s) for stage in _stages(rehearse)]
 
@@ -54,11 +54,11 @@ def _stages(rehearse: bool) -> list[Stage]:
     return [
         Stage(
             "environment",
-            "what machine this is",
+            "the machine and its versions",
             20,
             (PYTHON, "-m", "bench.gpu_day.machine_versions", "{result}"),
         ),
-        Stage("exactness", "every picture is its stock pipeline's", 90, pytest, on_cpu),
+        Stage("exactness", "every picture equals its stock pipeline's", 90, pytest, on_cpu),
         _bench("sdxl", "SDXL-sized against stock", 70, rehearse, "--no-compile"),
         _bench("flux", "FLUX-sized against stock", 80, rehearse, "--no-compile"),
         Stage("picture", "a scene of the bundled models", 40, _picture(rehearse)),

@@ -1,6 +1,6 @@
 """Gather the packages that a machine without a network lacks, and use them there.
 
-torch is never among them: it is the machine's own, built for its GPU.
+torch is never among them: the machine has its own, built for its GPU.
 """
 
 from __future__ import annotations
@@ -33,8 +33,8 @@ EXTRA = re.compile(r"\bextra\s*==")
 def collect(folder: Path, python: str, without: Iterable[str], say: Callable[[str], object]) -> None:
     """Download the wheels of this environment's versions into `folder`.
 
-    `python`: for x86-64 Linux and this version of Python; empty for this machine. `without`: left out, as the
-    machine has them. Raises SystemExit where pip cannot.
+    They are for x86-64 Linux and the Python version `python`, or for this machine if that is empty. The
+    packages in `without` are left out, since the machine has them. Raises SystemExit if pip fails.
     """
     pinned = pinned_versions(without)
     folder.mkdir(parents=True, exist_ok=True)
@@ -44,7 +44,7 @@ def collect(folder: Path, python: str, without: Iterable[str], say: Callable[[st
         command += ["--python-version", python, "--implementation", "cp"]
         command += [word for platform in PLATFORMS for word in ("--platform", platform)]
     if subprocess.run([*command, *pinned], check=False).returncode:
-        raise SystemExit("gpu-day: pip could not download the wheels; its lines above say why")
+        raise SystemExit("gpu-day: pip could not download the wheels; see its output above")
     bytes_in_all = 0
     for wheel in sorted(folder.glob("*.whl")):
         pack_tightly(wheel)
@@ -53,7 +53,7 @@ def collect(folder: Path, python: str, without: Iterable[str], say: Callable[[st
 
 
 def pinned_versions(without: Iterable[str]) -> list[str]:
-    """Return NAME==VERSION of all that is needed, as installed here, but for torch and its own needs."""
+    """Return NAME==VERSION, as installed here, of all needed packages except torch and its dependencies."""
     present = needs(("torch",), set()) | {_plain(name) for name in without}
     return sorted(
         f"{name}=={distribution(name).version}" for name in needs((*ROOTS, *TESTS), present) - present
@@ -61,9 +61,9 @@ def pinned_versions(without: Iterable[str]) -> list[str]:
 
 
 def needs(names: Iterable[str], known: Collection[str]) -> set[str]:
-    """Return these packages and all that they need, by their plain names, as far as they are installed here.
+    """Return the plain names of these packages and all their dependencies that are installed here.
 
-    Nothing is looked for behind what is `known`.
+    The `known` packages and their dependencies are left out.
     """
     found: set[str] = set()
     waiting = [_plain(name) for name in names]
@@ -84,7 +84,7 @@ def needs(names: Iterable[str], known: Collection[str]) -> set[str]:
 
 
 def unpack(wheels: Path, site: Path) -> Path:
-    """Unpack the wheels into a folder for PYTHONPATH. Needs no pip."""
+    """Unpack the wheels into a folder for PYTHONPATH, without pip."""
     for wheel in sorted(wheels.glob("*.whl")):
         with zipfile.ZipFile(wheel) as archive:
             archive.extractall(site)
@@ -95,7 +95,7 @@ def unpack(wheels: Path, site: Path) -> Path:
 
 
 def pack_tightly(wheel: Path) -> None:
-    """Pack a wheel again where that makes it smaller: what may be carried is little."""
+    """Compress a wheel again if that makes it smaller: little may be carried to the machine."""
     tight = wheel.with_suffix(".tight")
     with zipfile.ZipFile(wheel) as loose, zipfile.ZipFile(tight, "w", zipfile.ZIP_LZMA) as packed:
         for entry in loose.infolist():

@@ -1,4 +1,4 @@
-"""Measure by how much the steps of other pictures are longer while a LoRA is read."""
+"""Measure how much longer the steps of other pictures take while a LoRA is read."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ QUICK_SIZE = (64, 64)
 
 def main() -> None:
     parser = argparse.ArgumentParser(prog="scripts/bench lora", description=__doc__)
-    parser.add_argument("--runs", type=int, default=5, help="of each model, in turn")
-    parser.add_argument("--loras", type=int, default=4, help="read in each run")
-    parser.add_argument("--steps", type=int, default=20, help="watched before and after the readings")
-    parser.add_argument("--threads", type=int, default=1, help="of the model's, as in serve/local.yaml")
-    parser.add_argument("--only", choices=[BUNDLED, DEEP], help="one model alone")
-    parser.add_argument("--quick", action="store_true", help="one LoRA and few steps: does it run?")
-    parser.add_argument("--json", type=Path, help="also write the figures here")
-    parser.add_argument("--docs", type=Path, help="also write the table into performance.md in this folder")
+    parser.add_argument("--runs", type=int, default=5, help="runs of each model, in turn")
+    parser.add_argument("--loras", type=int, default=4, help="LoRAs read in each run")
+    parser.add_argument("--steps", type=int, default=20, help="steps measured before and after the reading")
+    parser.add_argument("--threads", type=int, default=1, help="threads of the model, as in serve/local.yaml")
+    parser.add_argument("--only", choices=[BUNDLED, DEEP], help="run one model only")
+    parser.add_argument("--quick", action="store_true", help="smoke test: one LoRA and few steps")
+    parser.add_argument("--json", type=Path, help="also write the figures to this JSON file")
+    parser.add_argument("--docs", type=Path, help="also write the table into this folder's performance.md")
     arguments = parser.parse_args()
     if arguments.quick:
         arguments.runs, arguments.loras, arguments.steps = 1, 1, 4
@@ -50,7 +50,9 @@ def main() -> None:
         arguments.json.write_text(json.dumps(report, indent=1) + "\n")
     if arguments.docs:
         where = ", ".join(f"{name} {value}" for name, value in report["machine"].items())
-        head = f"{arguments.runs} runs a model, {arguments.loras} LoRAs; {arguments.threads} thread. {where}."
+        head = (
+            f"{arguments.runs} runs per model, {arguments.loras} LoRAs; {arguments.threads} thread. {where}."
+        )
         write_section(arguments.docs / "performance.md", "lora", "\n".join([head, "", *lines]))
 
 
@@ -65,8 +67,8 @@ def _figures(seen: Seen) -> dict[str, float]:
 
 def _table(report: dict[str, Any]) -> list[str]:
     lines = [
-        "| model | layers changed | usual step, ms | reading, s | longest step without a reading, in steps "
-        "over the usual | **longest with one** |",
+        "| model | layers changed | usual step, ms | reading, s | excess of the longest step in usual steps, "
+        "without a reading | **with a reading** |",
         "|---|---|---|---|---|---|",
     ]
     for model, found in report["models"].items():

@@ -1,4 +1,4 @@
-"""Make models and LoRAs of all their layers, as an operator's folders."""
+"""Make models, and LoRAs for all their layers, in folders like an operator's."""
 
 from __future__ import annotations
 
@@ -22,11 +22,11 @@ SUFFIX = ".safetensors"
 
 
 def model_of(name: str, folder: Path, quick: bool) -> str:
-    """Return where a model is: the bundled one's name, or a folder made under `folder`."""
+    """Return a model's source: the bundled one's name, or a folder made under `folder`."""
     if name == BUNDLED:
         return name
     pipeline = random_pipeline("sdxl", "tiny", "cpu", torch.float32)
-    if quick:  # The warm-up picture has the model's native size.
+    if quick:  # A small native size, which is that of the warm-up picture.
         pipeline.unet.register_to_config(sample_size=QUICK_LATENTS)
     else:
         pipeline.register_modules(unet=_deep(pipeline.unet))
@@ -35,7 +35,7 @@ def model_of(name: str, folder: Path, quick: bool) -> str:
 
 
 def write_loras(source: str, folder: Path, count: int) -> int:
-    """Write so many, each with weights of its own. Return how many layers each changes."""
+    """Write `count` LoRAs with different weights. Return how many layers each changes."""
     pipeline = load(ModelConfig(source, device="cpu"))
     folder.mkdir(parents=True)
     for seed in range(count):
@@ -44,14 +44,14 @@ def write_loras(source: str, folder: Path, count: int) -> int:
 
 
 def header(file: Path) -> dict[str, Any]:
-    """Return what a file of safetensors says of its tensors."""
+    """Return the header of a safetensors file, which describes its tensors."""
     with file.open("rb") as stream:
         length = int.from_bytes(stream.read(8), "little")
         return dict(json.loads(stream.read(length)))
 
 
 def _deep(tiny: UNet2DConditionModel) -> UNet2DConditionModel:
-    """Build XL's blocks, 70 transformer blocks in three levels, at a fifth of its width."""
+    """Build the blocks of XL, 70 transformer blocks in three levels, at a fifth of its width."""
     config: dict[str, Any] = {
         **tiny.config,
         "block_out_channels": (64, 128, 256),

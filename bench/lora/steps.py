@@ -1,4 +1,4 @@
-"""Watch the steps of pictures under way while a replica reads LoRAs."""
+"""Time the steps of a picture in progress while a replica reads LoRAs."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ from deployments.generator import Generator, GeneratorConfig
 from deployments.messages import LayerJob, LoraUse
 
 FOREVER = 1_000
-"""Steps of the picture that is watched: it is cancelled at the end."""
+"""Steps of the watched picture, which is cancelled at the end."""
 WITHIN_S = 600.0
 
 
 @dataclass(frozen=True, kw_only=True)
 class Seen:
-    """The seconds of steps, alone and of those in which a LoRA was read, and of each reading."""
+    """The seconds of steps without a reading, of steps during one, and of each reading of a LoRA."""
 
     alone_s: list[float]
     meanwhile_s: list[float]
@@ -36,12 +36,12 @@ class Seen:
         return statistics.median(self.alone_s)
 
     def stall(self, steps_s: Sequence[float]) -> float:
-        """Return by how many usual steps the longest of these was longer than one."""
+        """Return how much longer the longest of these took than a usual step, in usual steps."""
         return max(steps_s) / self.usual_s - 1
 
 
 def watch(source: str, folder: Path, size: tuple[int, int], threads: int, steps: int) -> Seen:
-    """Paint one picture; after so many of its steps read all LoRAs of the folder, one after another."""
+    """Paint one picture. After `steps` steps read all LoRAs of the folder, one after another."""
     model = ModelConfig(source, device="cpu", threads=threads, lora_folder=str(folder))
     return asyncio.run(_watch(Background(GeneratorConfig(model)), folder, size, steps))
 
@@ -64,7 +64,7 @@ async def _watch(replica: Generator, folder: Path, size: tuple[int, int], steps:
     finally:
         painting.cancel()
         await asyncio.gather(painting, return_exceptions=True)
-    spans = list(pairwise(begun))[2:]  # The first allocate.
+    spans = list(pairwise(begun))[2:]  # The first ones allocate memory.
     apart = [(end - begin, _meets(begin, end, readings)) for begin, end in spans]
     return Seen(
         alone_s=[took for took, meanwhile in apart if not meanwhile],
@@ -78,7 +78,7 @@ def _meets(begin: float, end: float, others: Sequence[tuple[float, float]]) -> b
 
 
 async def _after(begun: Sequence[float], count: int, painting: asyncio.Task[None]) -> None:
-    """Wait until so many steps have begun. Raises what ended the painting before."""
+    """Wait until `count` steps have begun. Raises the error that ended the painting early, if any."""
     while len(begun) < count:
         if painting.done():
             painting.result()

@@ -1,4 +1,4 @@
-"""Bars that say their figures: one plot for a handful of contenders."""
+"""Draw bars labelled with their figures: one plot for a handful of contenders."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ COLOURS = ("#8a8a8a", "#c4572b", "#0b6e99", "#4b8b3b")
 
 
 def bars(title: str, figures: Mapping[str, float]) -> str:
-    """Draw an SVG with a bar for each of `figures`, none of them negative, on one scale from nought."""
+    """Draw an SVG with a bar for each of `figures`, none of them negative, on one scale from zero."""
     most = max(figures.values(), default=0.0) or 1.0
     height = TOP + ROW * len(figures) + 8
     marks = [f'<text x="8" y="19" font-weight="bold">{escape(title)}</text>']

@@ -6,15 +6,15 @@ from pathlib import Path
 
 
 def with_section(page: str, name: str, body: str) -> str:
-    """Return the page with `body` as what lies between `<!-- name: begin -->` and `<!-- name: end -->`.
+    """Return the page with `body` between `<!-- name: begin -->` and `<!-- name: end -->`.
 
-    Raises ValueError where the page has no such marks.
+    Raises ValueError if the page has no such marks.
     """
     begin, end = f"<!-- {name}: begin -->", f"<!-- {name}: end -->"
     before, found, rest = page.partition(begin)
     _, ended, after = rest.partition(end)
     if not found or not ended:
-        raise ValueError(f"the page has no place for {name}: it wants {begin} and {end}")
+        raise ValueError(f"the page has no section {name}: add {begin} and {end}")
     return f"{before}{begin}\n{body.strip()}\n{end}{after}"
 
 

@@ -37,7 +37,7 @@ SERVERS = {
     "scenewright": [*OURS, "serve/local.yaml", "--port"],
     COMPILED: [*OURS, COMPILED, "--port"],
 }
-"""The first is measured first: the rate of the Poisson arrivals is a share of what it can serve."""
+"""The first one is measured first: the rate of the Poisson arrivals is a share of what it can serve."""
 LOAD = 0.8
 WARM_UP_S = 15.0
 READY_S = 900.0
@@ -45,16 +45,22 @@ READY_S = 900.0
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--only", action="append", choices=[*SERVERS, BARE], help="may be given again")
-    parser.add_argument("--users", type=int, default=8, help="of the closed loop, which saturates")
+    parser.add_argument(
+        "--only", action="append", choices=[*SERVERS, BARE], help="run only this server; may be repeated"
+    )
+    parser.add_argument(
+        "--users", type=int, default=8, help="users of the closed loop, which saturates the server"
+    )
     parser.add_argument("--saturated", type=float, default=60.0, help="seconds of the closed loop")
     parser.add_argument("--poisson", type=float, default=120.0, help="seconds of Poisson arrivals")
     parser.add_argument(
-        "--rate", type=float, help=f"of these; {LOAD:g} of the first server's where not given"
+        "--rate",
+        type=float,
+        help=f"arrivals per second; by default {LOAD:g} of the first server's saturated rate",
     )
-    parser.add_argument("--quick", action="store_true", help="seconds of one user and one peer: does it run?")
-    parser.add_argument("--json", type=Path, help="also write the figures here")
-    parser.add_argument("--docs", type=Path, help="also write the tables into performance.md in this folder")
+    parser.add_argument("--quick", action="store_true", help="smoke test: one user, one peer, a few seconds")
+    parser.add_argument("--json", type=Path, help="also write the figures to this JSON file")
+    parser.add_argument("--docs", type=Path, help="also write the tables into this folder's performance.md")
     arguments = parser.parse_args()
     if arguments.quick:
         arguments.users, arguments.saturated, arguments.poisson, arguments.rate = 1, 10.0, 10.0, 0.5
@@ -87,7 +93,7 @@ def measured(name: str, arguments: argparse.Namespace) -> page.Figures:
     with running(name) as url:
         saturated = loaded(url, arguments.saturated, "--users", str(arguments.users), "--seed", "1")
         rate = arguments.rate or LOAD * saturated.summary["throughput_rps"]
-        # Other pictures than before: Scenewright would answer the same ones from its cache.
+        # A different seed, for different pictures: Scenewright would answer the same ones from its cache.
         poisson = loaded(url, arguments.poisson, "--rate", str(rate), "--seed", "2")
     return page.figures_of(saturated, poisson)
 
@@ -117,7 +123,7 @@ def bare_engines(arguments: argparse.Namespace) -> dict[str, float]:
 
 
 def environment() -> dict[str, str]:
-    """Return the environment: every server has one thread a model, as serve/local.yaml has."""
+    """Return the environment, which gives every server one thread per model, as in serve/local.yaml."""
     path = os.pathsep.join([str(REPOSITORY), *sys.path[1:]])
     return {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": path}
 
@@ -130,7 +136,7 @@ def running(name: str) -> Iterator[str]:
     with tempfile.TemporaryDirectory() as folder:
         words = [str(compiled(Path(folder))) if word == COMPILED else word for word in SERVERS[name]]
         command = [sys.executable, *words, str(port)]
-        # A session of its own: LitServe leaves its workers behind when it is stopped.
+        # A new session, to end them all: LitServe leaves its workers behind when it is stopped.
         server = subprocess.Popen(command, cwd=REPOSITORY, env=environment(), start_new_session=True)
         try:
             url = f"http://127.0.0.1:{port}"
@@ -145,7 +151,7 @@ def running(name: str) -> Iterator[str]:
 
 
 def compiled(folder: Path) -> Path:
-    """Return serve/local.yaml with compiled models in bfloat16."""
+    """Write a copy of serve/local.yaml with compiled models in bfloat16. Return its path."""
     content = yaml.safe_load((REPOSITORY / "serve/local.yaml").read_text())
     for kind in ("character", "background"):
         generator = content["applications"][0]["args"][kind]["generator"]
@@ -164,7 +170,7 @@ def _wait(server: subprocess.Popen[bytes], url: str) -> None:
                 return
         except (urllib.error.URLError, OSError):
             time.sleep(0.5)
-    raise SystemExit(f"bench: the server did not get ready: {url}")
+    raise SystemExit(f"bench: the server did not become ready: {url}")
 
 
 def line(name: str, each: page.Figures) -> str:

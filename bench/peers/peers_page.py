@@ -1,4 +1,4 @@
-"""Write the peers' part of docs/performance.md, from the summaries of scripts/bench peers."""
+"""Write the peers' section of docs/performance.md, from the summaries of scripts/bench peers."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ SHORT_STEPS = 8
 class Figures:
     """The figures of one server.
 
-    `short`: the requests of so few steps; latencies are those under Poisson arrivals, in seconds, and None
-    where nothing was answered. Steps are those of either layer.
+    `short` means requests of at most SHORT_STEPS steps. Latencies are those under Poisson arrivals, in
+    seconds, or None if nothing was answered. Steps are those of either layer.
     """
 
     saturated_rps: float
@@ -40,19 +40,19 @@ class Figures:
 
 @dataclass(frozen=True)
 class Run:
-    """The report of `loadtest run` on itself, its requests, and what of its time was measured."""
+    """The summary of a `loadtest run`, its requests, and its measured window."""
 
     summary: dict[str, Any]
     records: Sequence[Record]
     window: Window
 
     def good(self, at: Callable[[Record], float]) -> list[Record]:
-        """Return the requests answered as they should be, within the time that was measured."""
+        """Return the correctly answered requests whose time `at` lies in the measured window."""
         return [each for each in self.records if each.ok and self.window.holds(at(each))]
 
 
 def figures_of(saturated: Run, poisson: Run) -> Figures:
-    """Summarise a closed loop, for what is done in its time, and Poisson arrivals, for how long they wait."""
+    """Summarise a closed loop, for its throughput, and Poisson arrivals, for their latency."""
     latency = poisson.summary["latency_s"] or {}
     done = saturated.good(lambda each: each.done_s)
     good = poisson.good(lambda each: each.intended_s)
@@ -87,7 +87,7 @@ def write(figures: Mapping[str, Figures], bare: Mapping[str, float] | None, user
     pictures = folder / "pictures"
     pictures.mkdir(parents=True, exist_ok=True)
     plots = {
-        "peers": ("Steps a second, saturated", {n: each.saturated_steps_s for n, each in figures.items()}),
+        "peers": ("Steps per second, saturated", {n: each.saturated_steps_s for n, each in figures.items()}),
         "peers-short": (
             "p95 of short requests, seconds",
             {n: each.short_p95_s for n, each in figures.items() if each.short_p95_s is not None},
@@ -102,7 +102,7 @@ def write(figures: Mapping[str, Figures], bare: Mapping[str, float] | None, user
         "",
         *(f"![{title}](pictures/performance-{name}.svg)" for name, (title, _) in plots.items()),
         "",
-        "| server | saturated, scenes/min | steps/s | Poisson, asked/min | mean s | p95 s |"
+        "| server | saturated, scenes/min | steps/s | Poisson, offered/min | mean s | p95 s |"
         " p95 s of <= 8 steps | answered, of these short | failed | |",
         "|---|---|---|---|---|---|---|---|---|---|",
         *(_row(name, each) for name, each in figures.items()),

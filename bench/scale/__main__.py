@@ -31,9 +31,9 @@ MOST = 25
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--quick", action="store_true", help="the smallest form, for tests")
-    parser.add_argument("--json", type=Path, help="also write the figures here")
-    parser.add_argument("--docs", type=Path, help="also write scaling.md and its plots into this folder")
+    parser.add_argument("--quick", action="store_true", help="smallest form, for tests")
+    parser.add_argument("--json", type=Path, help="also write the figures to this JSON file")
+    parser.add_argument("--docs", type=Path, help="also write scaling.md and its plots to this folder")
     arguments = parser.parse_args()
     print(
         f"SIMULATED: no GPU and no Ray cluster was used. {platform.machine()}, Python"
@@ -56,7 +56,7 @@ def main() -> None:
 
 
 def _layer(steps: int) -> LayerProfile:
-    """Return an A100's published step times of Stable Diffusion 1.5 at 512 x 512, guided, fp16, compiled."""
+    """Return an A100's published step times for Stable Diffusion 1.5 at 512 x 512, guided, fp16, compiled."""
     step_s = {1: 1 / 49.7, 2: 2 / 61.0, 4: 4 / 69.1, 8: 8 / 73.0, 16: 16 / 74.9}
     return LayerProfile(steps=steps, encode_s=0.01, step_s=step_s, decode_s=0.03, start_s=20.0)
 
@@ -76,7 +76,7 @@ SEEDS = range(8, 13)
 
 
 def efficiency(scenes_a_pair: int) -> list[dict[str, float]]:
-    """Return scenes a second of so many overloaded pairs, against so many times one pair's."""
+    """Return the scenes a second of each number of overloaded pairs, and their share of linear scaling."""
     rates = []
     for pairs in PAIRS:
         scenes = scenes_a_pair * pairs
@@ -84,7 +84,7 @@ def efficiency(scenes_a_pair: int) -> list[dict[str, float]]:
         outcome = simulate(PROFILE, Setup(pairs, pairs, 2 * pairs), arrivals.tolist())
         first = len(arrivals) - len(outcome.latency_s)
         ended = np.sort(arrivals[first:] + outcome.latency_s)
-        # From a third to two thirds: neither filling up nor running empty.
+        # From one third to two thirds: the fleet is neither filling up nor running empty.
         begin, end = len(ended) // 3, 2 * len(ended) // 3
         rates.append((end - begin) / (ended[end] - ended[begin]))
     return [
@@ -100,7 +100,7 @@ def efficiency(scenes_a_pair: int) -> list[dict[str, float]]:
 def step(until_s: float) -> dict[str, float]:
     """Step from a load for one pair to a load for eight.
 
-    Replicas are held shortly: too many are seen to go.
+    Replicas are held for a short time only, so that the removal of surplus ones is seen.
     """
     at_s = 60.0
     quiet, loud = poisson(0.5, 200, seed=1), at_s + poisson(11.0, int(22 * until_s), seed=2)
@@ -119,7 +119,7 @@ def step(until_s: float) -> dict[str, float]:
 
 
 def bursts(arrivals: list[float]) -> dict[str, Any]:
-    """Run the same trace for each policy; the joint one holds its replicas for shorter and longer."""
+    """Run the same trace with each policy, and with several hold times for the joint one."""
     scalers: dict[str, Scaler] = {
         f"joint, hold {hold_s:g} s": _joint(hold_s) for hold_s in (60, 120, 300, 600)
     }
@@ -131,7 +131,7 @@ def bursts(arrivals: list[float]) -> dict[str, Any]:
 
 
 def irregular(length_s: float, seeds: Sequence[int]) -> dict[str, Any]:
-    """Return for each policy the mean over all traces, and the worst and the best of them."""
+    """Return each policy's mean over all traces, and the worst and the best of them."""
     scalers: dict[str, Callable[[], Scaler]] = {
         "joint, hold 120 s": partial(_joint, 120),
         "joint, hold 600 s": partial(_joint, 600),
@@ -159,7 +159,7 @@ def _joint(hold_s: float) -> JointScaler:
 
 
 def _quick_ray(target: float, delay_s: float) -> RaysOwn:
-    """Configure Ray's policy: up after two seconds, down after `delay_s`."""
+    """Configure Ray's policy to scale up after two seconds and down after `delay_s`."""
     return RaysOwn(
         _config(target_ongoing_requests=float(target), upscale_delay_s=2.0, downscale_delay_s=float(delay_s))
     )
@@ -193,7 +193,7 @@ def _print(figures: dict[str, Any]) -> None:
     print(f"{'policy':32}{'within':>9}{'p95 s':>8}{'replica-hours':>15}")
     for name, run in trace["policies"].items():
         print(f"{name:32}{run['within']:>9.1%}{run['p95_s']:>8.2f}{run['replica_hours']:>15.2f}")
-    print(f"\nthe mean of {chance['traces']} traces whose bursts come by chance, worst and best:")
+    print(f"\nmean of {chance['traces']} traces with bursts at random times, worst and best:")
     for name, run in chance["policies"].items():
         print(
             f"{name:32}{run['within']:>9.1%}{run['p95_s']:>8.2f}{run['replica_hours']:>15.2f}"

@@ -1,4 +1,4 @@
-"""Ray Serve's default autoscaling over simulated fleets: its own code, on the simulation's clock."""
+"""Ray Serve's default autoscaling for simulated fleets: its own code, on the simulation's clock."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from serve.planning.fleet import Fleet
 
 @dataclass
 class RaysOwn:
-    """Ray Serve's default policy over simulated fleets: its own code, and what it would know of a branch."""
+    """Ray Serve's default policy for simulated fleets: its own code, given what it would know of a branch."""
 
     config: AutoscalingConfig
     lag_s: float = 1.0
@@ -49,7 +49,7 @@ class RaysOwn:
         cold: int | None = _get_cold_start_scale_up_replicas(context)
         if cold is None:
             desired, _ = replica_queue_length_autoscaling_policy(context)
-            # Ray lays these over its clock; the simulation's own is given in place of it.
+            # Ray's delays use the wall clock, which _with_delays replaces by the simulation's.
             cold, self._states[kind] = _with_delays(desired, context, state, now)
         return max(self.config.min_replicas, min(self.config.max_replicas, cold))
 

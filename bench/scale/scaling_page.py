@@ -16,7 +16,7 @@ COLOURS = ("one", "two", "three", "four", "quiet")
 Points = Sequence[tuple[float, float]]
 Lines = dict[str, Points]
 STANDALONE = {"one": "#2b6cb0", "two": "#d9730d", "three": "#2f855a", "four": "#805ad5", "quiet": "#8a8a8a"}
-"""The colours of a plot that is a file of its own, without the page's style.css."""
+"""The colours of a plot in a separate file, which does not have the page's style.css."""
 SVG = '<svg xmlns="http://www.w3.org/2000/svg"'
 
 
@@ -27,7 +27,7 @@ def draw(figures: dict[str, Any], folder: Path) -> None:
     rows = figures["efficiency"]
     linear = [(row["pairs"], rows[0]["rps"] * row["pairs"]) for row in rows]
     reached = [(row["pairs"], row["rps"]) for row in rows]
-    efficiency = _plot({"linear": linear, "reached": reached}, "pairs of generators", "scenes a second")
+    efficiency = _plot({"linear": linear, "reached": reached}, "pairs of generators", "scenes per second")
     (pictures / "scaling-efficiency.svg").write_text(efficiency)
     policies = figures["bursts"]["policies"]
     replicas: Lines = {name: run["targets"] for name, run in policies.items() if name in SHOWN}
@@ -55,10 +55,10 @@ def _page(figures: dict[str, Any]) -> str:
         "# Scaling, simulated",
         "",
         "Made by `scripts/bench scale --docs docs`. **Everything here is simulated**: no GPU and no cluster",
-        "took part. The replicas are a model of the step engine (serve/planning/), fed with an A100's",
+        "was used. The replicas are a model of the step engine (serve/planning/), with an A100's",
         "published step times; the joint policy is the service's own code (serve/autoscaling/), and Ray's",
-        "default policy is Ray's own. It holds for queueing, routing and scaling decisions, and says nothing",
-        "of pictures a second on a device.",
+        "default policy is Ray's own. The results apply to queueing, routing and scaling decisions, not to",
+        "the pictures per second of a device.",
         "",
         "## From one pair to thirty-two",
         "",
@@ -68,32 +68,32 @@ def _page(figures: dict[str, Any]) -> str:
         "|---|---|---|",
         *(f"| {row['pairs']} | {row['rps']:.2f} | {row['of_linear']:.1%} |" for row in figures["efficiency"]),
         "",
-        "## A step of load, from one pair's to eight pairs'",
+        "## A load step, from the load of one pair to that of eight",
         "",
         f"First decision after {step['decided_after_s']} s, settled at {step['settled_at']} character",
-        f"replicas, overshoot {step['overshoot']}; replicas are held for {step['held_s']:g} s here.",
+        f"replicas, overshoot {step['overshoot']}; replicas are kept for {step['held_s']:g} s here.",
         "",
         "## Bursts, against Ray's own policy on the same arrivals",
         "",
-        f"{bursts['scenes']} scenes: 1.5 a second, and every ten minutes a minute of 12 a second; in time",
-        f"means within {bursts['within_s']:g} s. A replica takes 20 s to start, so no policy that only",
-        "reacts is in time for the first seconds of a burst.",
+        f"{bursts['scenes']} scenes: 1.5 per second, and 12 per second for a minute every ten minutes;",
+        f"in time means within {bursts['within_s']:g} s. A replica takes 20 s to start, so no policy that",
+        "only reacts is in time for the first seconds of a burst.",
         "",
         "![bursts](pictures/scaling-bursts.svg)",
         "",
         "![frontier](pictures/scaling-frontier.svg)",
         "",
-        "Ray's own policy stands there as it ships, and tuned: a target of requests for each replica, up",
+        "Ray's own policy runs with its defaults, and tuned: a target of requests per replica, up",
         "after 2 s, and down after a delay.",
         "",
         "| policy | in time | p95 s | replica-hours |",
         "|---|---|---|---|",
         *(f"| {name} | {run['within']:.1%} | {_spent(run)} |" for name, run in bursts["policies"].items()),
         "",
-        "A replica goes when nothing has needed it for `hold_s`: 600 s unless the configuration says",
-        "otherwise, as long as the `downscale_delay_s` that Ray ships. Bursts that come oftener meet warm",
-        "replicas. And where they come by chance, every ten minutes on average, for 20 to 120 s each:",
-        f"the means of {by_chance['traces']} traces, {by_chance['scenes']} scenes in all.",
+        "A replica is removed when it has not been needed for `hold_s`: 600 s unless the configuration says",
+        "otherwise, the same as Ray's default `downscale_delay_s`. More frequent bursts find the replicas",
+        "still running. With bursts at random times, every ten minutes on average, for 20 to 120 s each,",
+        f"the means of {by_chance['traces']} traces, {by_chance['scenes']} scenes in total, are:",
         "",
         "| policy | in time | worst and best | p95 s | replica-hours |",
         "|---|---|---|---|---|",
@@ -120,7 +120,7 @@ def _plot(lines: Lines, x_label: str, y_label: str, kind: Literal["line", "steps
 
 
 def standalone(svg: str) -> str:
-    """Return a plot as a file of its own, on white paper."""
+    """Return a plot as the content of a separate file, on a white background."""
     marks = "".join(
         f".line.{name}, .dots.{name} {{ stroke: {colour} }} .bar.{name} {{ fill: {colour} }} "
         for name, colour in STANDALONE.items()

@@ -1,4 +1,4 @@
-"""Arrivals in bursts: seconds from the start, ascending, from a seed."""
+"""Draw arrivals in bursts from a seed: seconds from the start, ascending."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ import numpy as np
 
 
 def burst_trace(length_s: float, seed: int = 7) -> list[float]:
-    """Return a calm, and every ten minutes a minute of eight times its rate."""
+    """Return a steady trace with a minute of eight times its rate every ten minutes."""
     return _trace(length_s, [(at, at + 60.0) for at in np.arange(480.0, length_s, 600.0)], seed)
 
 
 def irregular_trace(length_s: float, seed: int) -> list[float]:
-    """Return the same calm, with bursts by chance, every ten minutes on average, for 20 to 120 s."""
+    """Return the same steady trace with random bursts of 20 to 120 s, every ten minutes on average."""
     dice = np.random.default_rng(seed)
     begins = np.cumsum(dice.exponential(600.0, math.ceil(length_s / 100.0)))
     return _trace(length_s, [(at, at + dice.uniform(20.0, 120.0)) for at in begins], seed)

@@ -1,7 +1,7 @@
-"""Measure the edge alone: scenes a second of no-op generators, against a tutorial's Ray Serve graph.
+"""Measure the edge alone: scenes a second with no-op generators, against a tutorial's Ray Serve graph.
 
-One Ray at a time, in turn. The tutorial's graph runs in a Ray with every setting as it ships; both graphs run
-in one with the settings of scripts/serve, and in one that has HAProxy before it besides.
+One Ray runs at a time, in turn. The tutorial's graph runs in a Ray with its default settings. Both graphs run
+in one with the settings of scripts/serve, and in another that also has HAProxy in front.
 """
 
 from __future__ import annotations
@@ -30,12 +30,12 @@ def _sides(width: int, height: int) -> dict[str, int]:
 
 
 SIZES = {
-    "64 x 64: no pixels to speak of": (_sides(64, 64), _sides(64, 64)),
+    "64 x 64: hardly any pixels": (_sides(64, 64), _sides(64, 64)),
     "384 x 512: the bundled character's": (_sides(384, 512), _sides(1024, 512)),
     "512 x 512: SD 1.5's": (_sides(512, 512), _sides(1024, 512)),
     "1024 x 1024: SDXL's": (_sides(1024, 1024), _sides(1024, 1024)),
 }
-"""Sides of each layer, and of the frame."""
+"""The sides in pixels of each layer and of the frame."""
 OURS, OURS_PROXIED = "scenewright", "scenewright, HAProxy"
 TUTORIAL = "tutorial"
 TUTORIAL_HERE, TUTORIAL_PROXIED = "tutorial, our settings", "tutorial, our settings, HAProxy"
@@ -43,7 +43,7 @@ SIDES = (OURS, OURS_PROXIED, TUTORIAL, TUTORIAL_HERE, TUTORIAL_PROXIED)
 
 
 class Server(NamedTuple):
-    """A Ray, and where in it each side is."""
+    """A Ray, and the path of each side in it."""
 
     module: str
     environment: Callable[[], dict[str, str]]
@@ -56,18 +56,18 @@ SERVERS = (
     Server("bench.serve.our_ray", haproxy, {OURS_PROXIED: "", TUTORIAL_PROXIED: "/tutorial"}),
 )
 Rounds = dict[tuple[str, int], dict[str, Measured]]
-"""By size, callers and side."""
+"""Measurements by size, number of callers, and side."""
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(prog="scripts/bench serve", description=__doc__)
-    parser.add_argument("--rounds", type=int, default=4, help="how often each side has its turn")
-    parser.add_argument("--scenes", type=int, default=150, help="of each size in a turn")
+    parser.add_argument("--rounds", type=int, default=4, help="turns per side")
+    parser.add_argument("--scenes", type=int, default=150, help="scenes of each size per turn")
     parser.add_argument("--callers", type=int, nargs="+", default=[1, 16])
-    parser.add_argument("--sizes", type=int, default=len(SIZES), help="only so many, the smallest first")
-    parser.add_argument("--quick", action="store_true", help="one round of a few scenes: does it run?")
-    parser.add_argument("--json", type=Path, help="also write the figures here")
-    parser.add_argument("--docs", type=Path, help="also write the table into performance.md in this folder")
+    parser.add_argument("--sizes", type=int, default=len(SIZES), help="number of sizes, the smallest first")
+    parser.add_argument("--quick", action="store_true", help="smoke test: one round of a few scenes")
+    parser.add_argument("--json", type=Path, help="also write the figures to this JSON file")
+    parser.add_argument("--docs", type=Path, help="also write the table into this folder's performance.md")
     arguments = parser.parse_args()
     os.environ.setdefault("OMP_NUM_THREADS", "1")
     os.environ["PYTHONPATH"] = str(REPOSITORY)  # For the workers of each Ray.
@@ -77,7 +77,7 @@ def main() -> None:
     machine = _machine()
     print(", ".join(f"{name} {value}" for name, value in machine.items()))
     print(
-        f"no-op generators; {arguments.rounds} rounds of {arguments.scenes} scenes a side, in turn\n",
+        f"no-op generators; {arguments.rounds} rounds of {arguments.scenes} scenes per side, in turn\n",
         flush=True,
     )
     rounds: Rounds = {
@@ -111,7 +111,7 @@ def _run_round(server: Server, rounds: Rounds, scenes: int) -> None:
 
 
 def _print(runs: list[dict[str, Any]]) -> None:
-    heads = f"{'scenes/s':>11}{'p50 ms':>9}{'CPU ms a scene':>16}{'/ tutorial':>13}"
+    heads = f"{'scenes/s':>11}{'p50 ms':>9}{'CPU ms/scene':>16}{'/ tutorial':>13}"
     print(f"\n{'':32}{'callers':>9}{heads}")
     for run in runs:
         print(run["size"])

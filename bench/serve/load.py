@@ -1,4 +1,4 @@
-"""A closed loop of callers against one address, and what each scene cost the machine in CPU time."""
+"""Run a closed loop of callers against one address, and measure each scene's cost in CPU time."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ import psutil
 from PIL import Image
 
 SEEDS = count(1)
-"""Never the same twice: no cache answers."""
+"""Never the same seed twice, so that no cache answers."""
 
 
 HOPS = {
@@ -25,13 +25,13 @@ HOPS = {
     "merger": ("merger",),
     "Ray": ("raylet", "gcs_server", "servecontroller", "dashboardagent", "runtimeenvagent"),
 }
-"""The processes that a scene passes, by how their titles begin, and those of Ray that see to them."""
+"""The processes that a scene passes through, and Ray's own, by how their titles begin."""
 REST = "others"
 
 
 @dataclass
 class Measured:
-    """Totals of all rounds. `cpu_s`: of the service's processes, not of the callers, by what they do."""
+    """Totals of all rounds. `cpu_s` is that of the service's processes by role, without the callers'."""
 
     answers: int = 0
     took_s: float = 0.0
@@ -52,9 +52,9 @@ class Measured:
 def load(
     url: str, layer: dict[str, int], frame: dict[str, int], callers: int, scenes: int, into: Measured
 ) -> None:
-    """Send so many scenes, by so many callers that each wait for the answer.
+    """Send `scenes` scenes from `callers` callers that each wait for the answer.
 
-    Raises where one is no picture.
+    Raises if an answer fails, or if a caller's last one is not a picture of the frame's size.
     """
     used_s, begun = service_cpu_s(), time.perf_counter()
     into.latencies_s += asyncio.run(_callers(url, layer, frame, callers, scenes))
@@ -95,7 +95,7 @@ def _scene(layer: dict[str, int], frame: dict[str, int]) -> dict[str, Any]:
 
 
 def service_cpu_s() -> Counter[str]:
-    """Return the CPU seconds of all processes that this one started, by what they do."""
+    """Return the CPU seconds, by role, of all processes that this one started."""
     used: Counter[str] = Counter()
     for process in psutil.Process().children(recursive=True):
         try:
@@ -107,7 +107,7 @@ def service_cpu_s() -> Counter[str]:
 
 
 def hop_of(command: list[str]) -> str:
-    """Return what a process of Ray's does: a replica by its deployment's name, in small letters."""
+    """Return the role of a Ray process. A replica's follows from its deployment's name, in lower case."""
     title = command[0] if command else ""
     for hop, names in HOPS.items():
         if title.replace("/", ":").rpartition(":")[2].lower().startswith(names):

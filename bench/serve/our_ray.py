@@ -1,4 +1,4 @@
-"""Scenewright with generators that take no time, and the tutorial's graph beside it, until its input ends."""
+"""Run Scenewright with generators that take no time, and the tutorial's graph beside it, until stdin ends."""
 
 from __future__ import annotations
 

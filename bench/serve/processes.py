@@ -1,4 +1,4 @@
-"""Run a side in a Ray of its own, and so in a process of its own, since a process has but one."""
+"""Run a side in a separate Ray, and so in a separate process, since a process can have only one Ray."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from serve.runtime.listen_address import free_port
 
 @contextmanager
 def running_server(module: str, environment: Mapping[str, str]) -> Iterator[str]:
-    """Yield the address that `python -m module` prints when it is up; it ends when its input ends."""
+    """Yield the address that `python -m module` prints when it is up. Closing its stdin ends it."""
     command = [sys.executable, "-m", module]
     with (
         tempfile.TemporaryFile("w+") as said,
@@ -37,7 +37,7 @@ def running_server(module: str, environment: Mapping[str, str]) -> Iterator[str]
             yield address.strip()
         finally:
             own.stdin.close()
-            own.stdout.read()  # Else it writes its last words into a closed pipe.
+            own.stdout.read()  # Else it would write its last lines into a closed pipe.
 
 
 def haproxy() -> dict[str, str]:

@@ -1,4 +1,4 @@
-"""Write the edge's part of docs/performance.md: a row for each graph, against the tutorial's as Ray ships."""
+"""Write the edge's section of docs/performance.md: a row per graph, against the tutorial in stock Ray."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from bench.serve.load import HOPS, REST
 def write(report: Mapping[str, Any], sides: Sequence[str], against: str, folder: Path) -> None:
     """Write into `folder`/performance.md.
 
-    `report` is what `bench serve` writes as JSON, `sides` name its rows.
+    `report` is what `bench serve` writes as JSON, and `sides` names its rows.
     """
     lines = [
-        f"{report['rounds']} rounds of {report['scenes']} scenes a side. "
+        f"{report['rounds']} rounds of {report['scenes']} scenes per side. "
         + ", ".join(f"{name} {value}" for name, value in report["machine"].items())
         + ".",
         "",
-        f"| each layer | callers | | scenes/s | p50 ms | CPU ms a scene | scenes/s, it / {against} |",
+        f"| each layer | callers | | scenes/s | p50 ms | CPU ms per scene | scenes/s relative to {against} |",
         "|---|---|---|---|---|---|---|",
     ]
     for run in report["runs"]:
@@ -37,10 +37,10 @@ def write(report: Mapping[str, Any], sides: Sequence[str], against: str, folder:
 
 
 def _hops(runs: Sequence[Mapping[str, Any]], sides: Sequence[str]) -> list[str]:
-    """Return the table of what each process that a scene passes takes of the CPU."""
+    """Return the table of the CPU time of each process that a scene passes through."""
     names = (*HOPS, REST)
     lines = [
-        f"| CPU ms a scene: each layer | callers | | {' | '.join(names)} |",
+        f"| CPU ms per scene: each layer | callers | | {' | '.join(names)} |",
         f"|---|---|---|{'---|' * len(names)}",
     ]
     for run in runs:

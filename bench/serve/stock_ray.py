@@ -1,4 +1,4 @@
-"""The tutorial's graph in a Ray of its own, every setting as Ray and Serve ship it, until its input ends."""
+"""Run the tutorial's graph in a separate Ray, with the defaults of Ray and Serve, until stdin ends."""
 
 from __future__ import annotations
 

@@ -1,9 +1,9 @@
-"""A Ray Serve graph as its tutorials write one: an ingress that awaits both values and sends them on.
+"""A Ray Serve graph as in its tutorials: an ingress that awaits both values and sends them on.
 
-Everything but the serving is ours: the same pictures are drawn, pasted and encoded.
+Everything but the serving is Scenewright's: the same pictures are drawn, pasted and encoded.
 """
 
-# No `from __future__ import annotations`: FastAPI reads the routes' annotations where Serve has moved them.
+# No `from __future__ import annotations`: FastAPI reads the routes' annotations after Serve has moved them.
 
 import asyncio
 from typing import Any
@@ -53,7 +53,7 @@ class Ingress:
 
 
 def graph() -> Application:
-    """Build the graph, with the limits of serve/local.yaml's graph, not Serve's own lower ones."""
+    """Build the graph with the limits of serve/local.yaml instead of Serve's own, which are lower."""
 
     def deployed(target: Any, name: str, most: int) -> Any:
         return serve.deployment(

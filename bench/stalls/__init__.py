@@ -1,4 +1,4 @@
-"""Measure how long the edge's event loops stall: a probe in its processes, and hard bodies.
+"""Measure how long the edge's event loops stall: a probe in its processes, and bodies that are hard to read.
 
-A package with this file: an earlier checkout's `bench/stalls.py` would else hide this one's probe.
+This file makes it a package. Without it, an earlier checkout's `bench/stalls.py` would hide this probe.
 """

@@ -1,4 +1,4 @@
-"""Measure stalls of the edge's event loops beside hard bodies of up to 8 MB, on a real Ray."""
+"""Measure stalls of the edge's event loops under hard-to-read bodies of up to 8 MB, on a real Ray."""
 
 from __future__ import annotations
 
@@ -27,7 +27,9 @@ WARM_UP_S = 10.0
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--before", type=Path, help="a checkout of an earlier commit, measured first")
-    parser.add_argument("--body", choices=list(BODIES), action="append", help="only these; all by default")
+    parser.add_argument(
+        "--body", choices=list(BODIES), action="append", help="bodies to send; all by default"
+    )
     arguments = parser.parse_args()
     sides = {"before": arguments.before.resolve()} if arguments.before else {}
     print(machine())
@@ -37,7 +39,7 @@ def main() -> None:
     print(row(["---"] * len(TITLES)))
     for side, checkout in {**sides, "after": REPOSITORY}.items():
         with service(checkout) as (url, reports):
-            request(url, reports, None, WARM_UP_S)  # The first answers import and allocate.
+            request(url, reports, None, WARM_UP_S)  # The first answers import modules and allocate memory.
             print(row(cells(side, "none", request(url, reports, None))), flush=True)
             for name in arguments.body or BODIES:
                 body = BODIES[name]()
@@ -46,7 +48,7 @@ def main() -> None:
 
 
 def machine() -> str:
-    """Name what counts for such figures."""
+    """Describe the machine and versions, on which these figures depend."""
     versions = ", ".join(
         f"{name} {importlib.metadata.version(name)}" for name in ("ray", "uvicorn", "starlette")
     )

@@ -11,7 +11,7 @@ SIZE = 8 * MB - 1_024
 
 
 def brackets() -> bytes:
-    """Return the most values that so many bytes can hold."""
+    """Return as many values as SIZE bytes can hold."""
     return b'{"scenes":[' + b"[]," * (SIZE // 3 - 8) + b"[]]}"
 
 
@@ -20,25 +20,25 @@ def numbers() -> bytes:
 
 
 def objects() -> bytes:
-    """Return objects within every limit of JSON's structure but of a wrong shape."""
+    """Return objects of a wrong shape, but within every limit on JSON structure."""
     return b'{"scenes":[' + b",".join([b'{"a":"%s"}' % (b"x" * 400)] * (SIZE // 411)) + b"]}"
 
 
 def job(scenes: int = 1_000) -> bytes:
-    """Return a job that is refused for its last scene alone, so that all are read and checked."""
+    """Return a job that is refused only for its last scene, so that all scenes are read and checked."""
     words = "a knight in silver armor under an old oak, " * 40
     each = {"character": words[:1_900], "background": words[:1_900], "seed": 1}
     return json.dumps({"scenes": [each] * (scenes - 1) + [{**each, "seed": "none"}]}).encode()
 
 
 def picture() -> bytes:
-    """Return a request whose one long string is base64 of no picture."""
+    """Return a request with one long base64 string that does not hold a picture."""
     noise = base64.b64encode(random.Random(1).randbytes(SIZE * 3 // 4 - 1_024)).decode()
     return json.dumps({"scenes": [{"character": {"prompt": "x", "image": {"b64_json": noise}}}]}).encode()
 
 
 def largest_picture() -> bytes:
-    """Return a request with as many bytes of a file as are read, which are no picture."""
+    """Return a request with the largest file that is read, which is not a picture."""
     noise = base64.b64encode(random.Random(2).randbytes(4 * MB)).decode()
     return json.dumps({"scenes": [{"character": {"prompt": "x", "image": {"b64_json": noise}}}]}).encode()
 

@@ -1,7 +1,7 @@
-"""Write down how late an event loop is, from within a process of the service.
+"""Record how late an event loop is, from within a process of the service.
 
 `install` is called at the start of every Python process that finds a module with the text SITECUSTOMIZE on
-its path, so it runs in checkouts that know nothing of it. Two kinds of process have such a loop: Serve's
+its path, so it also runs in checkouts that do not contain it. Two kinds of process have such a loop: Serve's
 proxy (uvicorn) and the ingress (Starlette).
 """
 
@@ -14,15 +14,15 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 FOLDER = "SCENEWRIGHT_STALLS"
-"""The environment variable that names the folder of the reports: one file a process and loop."""
+"""The environment variable that names the folder of the reports: one file per process and loop."""
 EVERY_S = 0.005
 SHORTEST_S = 0.005
-"""Shorter delays are not written down."""
+"""Shorter delays are not recorded."""
 SITECUSTOMIZE = "from bench.stalls.probe import install\ninstall()\n"
 
 
 class Delay(NamedTuple):
-    """Lateness of a loop in seconds, and how much of it its own process can have caused at most."""
+    """Lateness of a loop in seconds, and the most of it that its own process can have caused."""
 
     late_s: float
     own_s: float
@@ -57,10 +57,10 @@ def install() -> None:
 
 
 async def watch(report: Path) -> None:
-    """Sleep again and again; write when each sleep was due (time.monotonic), how late it ended, and why.
+    """Sleep repeatedly, and write when each late sleep was due (time.monotonic), how late it was, and why.
 
-    The third number is the processor time that this process took meanwhile, all its threads together: it
-    cannot have delayed its own loop by more. The rest of the delay, other processes had the processors.
+    The third number is the processor time that all threads of this process took meanwhile: the process cannot
+    have delayed its own loop by more. For the rest of the delay other processes had the processors.
     """
     with report.open("a", buffering=1) as lines:
         while True:
@@ -72,7 +72,7 @@ async def watch(report: Path) -> None:
 
 
 def idle() -> None:
-    """Watch a loop that does nothing, in this process: what the machine alone makes late."""
+    """Watch an idle loop in this process, to see the delays that the machine alone causes."""
     asyncio.run(watch(Path(os.environ[FOLDER]) / f"idle-{os.getpid()}"))
 
 

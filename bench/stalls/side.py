@@ -28,9 +28,9 @@ ENDS_WITHIN_S = 90.0
 
 @dataclass(frozen=True, kw_only=True)
 class Seen:
-    """Results for one kind of body: how health checks fared (seconds), and how late the loops were.
+    """Results for one kind of body: how long health checks took (seconds), and how late the loops were.
 
-    `idle`: of a loop in a process that does nothing, so what the machine alone makes late.
+    `idle` is from a loop in an idle process: the delays that the machine alone causes.
     """
 
     statuses: Counter[int]
@@ -42,7 +42,7 @@ class Seen:
 
 @contextmanager
 def service(checkout: Path) -> Iterator[tuple[str, Path]]:
-    """Serve the checkout's simulated generators with probes; yield the address and the reports' folder."""
+    """Serve the checkout's simulated generators with probes. Yield the address and the reports' folder."""
     with tempfile.TemporaryDirectory(prefix="stalls-") as name:
         folder = Path(name)
         (folder / "reports").mkdir()
@@ -81,7 +81,7 @@ def service(checkout: Path) -> Iterator[tuple[str, Path]]:
 
 
 def wait_until_ready(url: str, process: subprocess.Popen[bytes]) -> None:
-    """Raise RuntimeError where the service ends, or is not ready in time."""
+    """Raise RuntimeError if the service ends or is not ready in time."""
     ends = time.monotonic() + STARTS_WITHIN_S
     while time.monotonic() < ends and process.poll() is None:
         try:
@@ -94,7 +94,7 @@ def wait_until_ready(url: str, process: subprocess.Popen[bytes]) -> None:
 
 
 def request(url: str, reports: Path, body: bytes | None, rest_s: float = 5.0) -> Seen:
-    """Send `body` four times at once, and request health meanwhile. None: request health alone."""
+    """Send `body` four times at once, and poll the health check meanwhile. With None only poll."""
     ended = threading.Event()
     with ThreadPoolExecutor(AT_ONCE + 1) as pool:
         since = time.monotonic()

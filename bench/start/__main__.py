@@ -21,12 +21,12 @@ TRIES = 3
 
 def main() -> None:
     parser = argparse.ArgumentParser(prog="scripts/bench start", description=__doc__)
-    parser.add_argument("--rounds", type=int, default=3, help="how often each side starts")
+    parser.add_argument("--rounds", type=int, default=3, help="starts per side")
     parser.add_argument("--config", default="serve/local.yaml")
-    parser.add_argument("--quick", action="store_true", help="one start a side, simulated: does it run?")
-    parser.add_argument("--demo", action="store_true", help="also time scripts/demo, to its end")
-    parser.add_argument("--json", type=Path, help="also write the figures here")
-    parser.add_argument("--docs", type=Path, help="also write the table into performance.md in this folder")
+    parser.add_argument("--quick", action="store_true", help="smoke test: one start per side, simulated")
+    parser.add_argument("--demo", action="store_true", help="also time scripts/demo until it ends")
+    parser.add_argument("--json", type=Path, help="also write the figures to this JSON file")
+    parser.add_argument("--docs", type=Path, help="also write the table into this folder's performance.md")
     arguments = parser.parse_args()
     if arguments.quick:
         arguments.rounds, arguments.config = 1, "serve/simulated.yaml"
@@ -53,7 +53,7 @@ def main() -> None:
 
 
 def _started(side: str, config: str) -> Started:
-    """Start a side, again where it gave up: on a busy machine Ray as it ships does so after 30 s."""
+    """Start a side. Retry if it gave up, as stock Ray does after 30 s on a busy machine."""
     for left in reversed(range(TRIES)):
         try:
             with started(side, config) as one:

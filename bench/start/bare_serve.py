@@ -1,4 +1,4 @@
-"""Start Ray Serve as it ships with an empty deployment; say when each phase ends; end when input does."""
+"""Start stock Ray Serve with an empty deployment, print when each phase ends, and stop when stdin ends."""
 
 from __future__ import annotations
 

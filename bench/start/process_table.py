@@ -1,4 +1,4 @@
-"""Read what the processes of a service have computed and hold, by /proc."""
+"""Read the CPU time and memory of a service's processes from /proc."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ NAMES = (
 
 @dataclass(frozen=True, kw_only=True)
 class Process:
-    """`pss_bytes`: of the pages that processes share, each has its part."""
+    """A process. `pss_bytes` includes its proportional share of the pages that it shares with others."""
 
     number: int
     name: str
@@ -37,7 +37,7 @@ class Process:
 
 
 def processes(root: int) -> list[Process]:
-    """Return the process `root` and all below it, those that a fork server has forked included."""
+    """Return the process `root` and all its descendants, including those that a fork server has forked."""
     return list(_read(root))
 
 

@@ -1,4 +1,4 @@
-"""Start one side and take the seconds and the CPU seconds of each phase, until it is ready."""
+"""Start one side and measure the seconds and the CPU seconds of each phase until it is ready."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ ENDS_OF_PHASES = {
     OURS: ("starting Ray…", "starting Ray Serve…", "loading the models…", "ready in "),
     BARE: ("imported", "Ray", "Serve", "ready"),
 }
-"""The line that ends each phase, by how it begins."""
+"""The beginning of the line that ends each phase."""
 COMMANDS = {
     OURS: ("-m", "serve.cli", "serve", "--port", "0", "--config"),
     BARE: ("-m", "bench.start.bare_serve"),
@@ -35,7 +35,7 @@ class NotStarted(RuntimeError):
 
 @dataclass(frozen=True, kw_only=True)
 class Started:
-    """Seconds of the clock and of CPU by phase, and the processes that were there at the end."""
+    """Wall-clock and CPU seconds by phase, and the processes that existed at the end."""
 
     seconds: list[float]
     cpu_s: list[float]
@@ -45,7 +45,7 @@ class Started:
 
 @contextmanager
 def started(side: str, config: str) -> Iterator[Started]:
-    """Start a side with a state folder of its own, and stop it when the block ends."""
+    """Start a side with a new state folder, and stop it when the block ends."""
     arguments = [*COMMANDS[side], *([config] if side == OURS else [])]
     with (
         tempfile.TemporaryDirectory(prefix="sws-") as state,

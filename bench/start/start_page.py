@@ -1,4 +1,4 @@
-"""Write the start's part of docs/performance.md: a row a phase, both sides beside each other."""
+"""Write the start's section of docs/performance.md: a row per phase, with both sides beside each other."""
 
 from __future__ import annotations
 
@@ -29,13 +29,13 @@ def write(report: Mapping[str, Any], folder: Path) -> None:
     machine = ", ".join(f"{name} {value}" for name, value in report["machine"].items())
     ratios = [sum(side["seconds"]) / sum(bare["seconds"]) for side in (ours,)]
     lines = [
-        f"The quickest of {report['rounds']} starts a side, in turn. {machine}.",
+        f"The fastest of {report['rounds']} starts of each side, in turn. {machine}.",
         "",
         *table(report),
         "",
-        f"In seconds {ratios[0]:.2f} times bare Ray Serve, in CPU seconds"
-        f" {sum(ours['cpu_s']) / sum(bare['cpu_s']):.2f} times.",
+        f"{ratios[0]:.2f} times the seconds of bare Ray Serve, and"
+        f" {sum(ours['cpu_s']) / sum(bare['cpu_s']):.2f} times its CPU seconds.",
     ]
     if demo := report.get("demo_s"):
-        lines.append(f"`scripts/demo` had painted its picture and stopped after {demo:.1f} s.")
+        lines.append(f"`scripts/demo` took {demo:.1f} s to paint its picture and stop.")
     write_section(folder / "performance.md", "start", "\n".join(lines))

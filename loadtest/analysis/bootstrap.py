@@ -1,7 +1,7 @@
-"""Estimate how sure a difference between two runs is: moving-block bootstrap intervals (Künsch, 1989).
+"""Estimate how certain a difference between two runs is: moving-block bootstrap intervals (Künsch, 1989).
 
-Requests in one queue slow each other, so neighbours are drawn together, in blocks of the square root of their
-number; drawing them one by one would call chance a regression.
+Requests in one queue slow each other, so neighbours are drawn together, in blocks as long as the square root
+of the number of requests. Drawing them one by one would report chance as a regression.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 Values = NDArray[np.float64]
 Statistic = Callable[[Values], Values]
-"""Over the last axis, so that many resamples are worked out at once."""
+"""A statistic over the last axis, so that many resamples are computed at once."""
 ROUNDS = 2_000
 AT_ONCE = 2_000_000
 
@@ -30,9 +30,9 @@ class Interval:
 
 
 def ratio(first: Values, second: Values, statistic: Statistic, seed: int = 1) -> Interval:
-    """Return the second's statistic over the first's.
+    """Return the second's statistic divided by the first's.
 
-    Both in the order in which they were sent, none empty.
+    The values of both must be in the order in which the requests were sent, and not empty.
     """
     dice = np.random.default_rng(seed)
     drawn = _resampled(second, statistic, dice) / _resampled(first, statistic, dice)
@@ -40,7 +40,7 @@ def ratio(first: Values, second: Values, statistic: Statistic, seed: int = 1) ->
 
 
 def difference(first: Values, second: Values, statistic: Statistic, seed: int = 1) -> Interval:
-    """Return the second's statistic less the first's."""
+    """Return the second's statistic minus the first's."""
     dice = np.random.default_rng(seed)
     drawn = _resampled(second, statistic, dice) - _resampled(first, statistic, dice)
     return _interval(float(statistic(second) - statistic(first)), drawn)

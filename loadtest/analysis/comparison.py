@@ -16,7 +16,7 @@ from .validity import P95_NEEDS, P99_NEEDS
 Verdict = Literal["worse", "better", "same", "undecided"]
 OK_TOLERANCE = 0.005
 PERCENTILES = {"p50": (50.0, 2), "p95": (95.0, P95_NEEDS), "p99": (99.0, P99_NEEDS)}
-"""The percentile, and how many answers either run must have before it is judged."""
+"""Each percentile, and how many answers both runs must have before it is judged."""
 SAME_TEST = ("arrival", "rate", "users", "duration", "warmup", "mix", "variation", "trace")
 
 
@@ -24,7 +24,7 @@ SAME_TEST = ("arrival", "rate", "users", "duration", "warmup", "mix", "variation
 class Figure:
     """One compared figure.
 
-    `first` and `second` in seconds, or shares; the interval is of their ratio, or difference.
+    `first` and `second` are seconds or shares. The interval is of their ratio or difference.
     """
 
     name: str
@@ -40,7 +40,7 @@ class Figure:
 def compare(first: Mapping[str, Any], second: Mapping[str, Any], tolerance: float) -> list[Figure]:
     """Compare two runs.
 
-    A latency is worse where the whole interval of its ratio lies above 1 + `tolerance`.
+    A latency is worse if the whole interval of its ratio lies above 1 + `tolerance`.
     """
     latencies = _latencies(first), _latencies(second)
     figures = []
@@ -59,7 +59,7 @@ def compare(first: Mapping[str, Any], second: Mapping[str, Any], tolerance: floa
 
 
 def differing_tests(first: Mapping[str, Any], second: Mapping[str, Any]) -> list[str]:
-    """List what differs between the two runs' configurations, and should not."""
+    """List the settings that should be the same in both runs' configurations but differ."""
     configs = first.get("config", {}), second.get("config", {})
     return [name for name in SAME_TEST if configs[0].get(name) != configs[1].get(name)]
 

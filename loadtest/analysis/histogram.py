@@ -1,4 +1,4 @@
-"""Compute percentiles by HdrHistogram: three significant digits from a microsecond to an hour."""
+"""Compute percentiles with HdrHistogram: three significant digits from a microsecond to an hour."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ class Histogram:
             self.add(value_s)
 
     def add(self, value_s: float) -> None:
-        """Add a latency, kept within a microsecond and an hour."""
+        """Add a latency, clamped to between a microsecond and an hour."""
         value_us = min(max(1, round(value_s * 1e6)), LONGEST_US)
         self._histogram.record_value(value_us)
         self._sum_us += value_us
 
     def percentiles_s(self) -> dict[str, float] | None:
-        """Return p50, p90, p95, p99, p999, max and mean in seconds; None where nothing was added."""
+        """Return p50, p90, p95, p99, p999, max and mean in seconds, or None if nothing was added."""
         count = self._histogram.total_count
         if not count:
             return None
@@ -36,7 +36,7 @@ class Histogram:
         return {**named, "max": self._histogram.max_value / 1e6, "mean": self._sum_us / count / 1e6}
 
     def encoded(self) -> str:
-        """Return HdrHistogram's own V2 form, microseconds, which its tools of any language read."""
+        """Return HdrHistogram's own V2 encoding, in microseconds, which its tools in any language read."""
         return str(self._histogram.encode().decode("ascii"))
 
     def _at(self, percent: float, cumulated: np.typing.NDArray[np.int64]) -> int:

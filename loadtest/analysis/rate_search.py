@@ -14,8 +14,8 @@ MAX_HALVINGS = 4
 def highest(probe: Probe, start_rps: float, most_rps: float, precision: float) -> float | None:
     """Return the rate within `precision` (0.05 is 5%), or None if not even the lowest rate tried holds.
 
-    A search picks the luckiest of its probes, so what it finds is run again, longer, and lowered by
-    `precision` until that holds: MLPerf's rule for its Server scenario.
+    A search favours lucky probes, so the rate that it finds is run again, for longer, and lowered by
+    `precision` until it holds. This is MLPerf's rule for its Server scenario.
     """
     met = _lowest_that_holds(probe, start_rps)
     if met is None:

@@ -1,4 +1,4 @@
-"""A service level objective in words: 'p95<8s,ok>=99%'."""
+"""A service level objective written as text: 'p95<8s,ok>=99%'."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ UNITS = {"ms": 1e-3, "s": 1.0, "%": 1e-2, "/s": 1.0}
 
 
 class SloError(ValueError):
-    """The objective is malformed. The message is fit to be shown as it is."""
+    """The objective is malformed. The message can be shown to the user."""
 
 
 @dataclass(frozen=True)
@@ -35,7 +35,7 @@ class Term:
     written: str
 
     def value(self, summary: Mapping[str, Any]) -> float | None:
-        """Return the run's figure that is bound, or None where the run has none."""
+        """Return the run's value of the metric, or None if the run has none."""
         if self.metric in LATENCIES:
             latencies = summary["latency_s"]
             return None if latencies is None else float(latencies[self.metric])
@@ -58,7 +58,7 @@ class Slo:
 
     @property
     def latency_bound_s(self) -> float | None:
-        """Return the latency that one answer must meet for goodput: the widest upper bound on latency."""
+        """Return the latency within which an answer counts as goodput: the largest upper bound on latency."""
         return max(
             (t.bound for t in self.terms if t.metric in LATENCIES and "<" in t.comparison), default=None
         )
@@ -67,7 +67,7 @@ class Slo:
         return all(term.met(summary) for term in self.terms)
 
     def verdict(self, summary: Mapping[str, Any]) -> dict[str, Any]:
-        """Return for the summary each term, what was seen, and whether it is met."""
+        """Return each term, the summary's value for it, and whether it is met."""
         terms = [
             {"term": term.written, "value": term.value(summary), "met": term.met(summary)}
             for term in self.terms
@@ -86,14 +86,14 @@ def parse(text: str) -> Slo:
 def _term(text: str) -> Term:
     matched = TERM.fullmatch(text)
     if matched is None:
-        raise SloError(f"{text.strip()!r} is no bound; write it as in p95<8s or ok>=99%")
+        raise SloError(f"{text.strip()!r} is not a bound; write one like p95<8s or ok>=99%")
     metric, comparison, number, unit = matched.groups()
     metric = metric.replace("p99.9", "p999")
     units = {LATENCIES: ("s", "ms"), SHARES: ("%",), RATES: ("/s",)}
     for metrics, fitting in units.items():
         if metric in metrics:
             if unit not in fitting:
-                raise SloError(f"{text.strip()!r}: {metric} is given in {' or '.join(fitting)}")
+                raise SloError(f"{text.strip()!r}: {metric} must be given in {' or '.join(fitting)}")
             return Term(metric, comparison, float(number) * UNITS[unit], text.strip())
     known = ", ".join([*LATENCIES, *SHARES, *RATES])
-    raise SloError(f"{text.strip()!r}: there is no {metric}; there are {known}")
+    raise SloError(f"{text.strip()!r}: {metric} is not a known metric; known are {known}")

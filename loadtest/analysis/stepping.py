@@ -1,4 +1,4 @@
-"""Measure the effect of a step in the load: more replicas decided on, more running, latency back."""
+"""Measure how soon the service follows a step in the load: replicas planned, running, latency recovered."""
 
 from __future__ import annotations
 
@@ -29,10 +29,10 @@ def analyse(
     replicas: Sequence[Mapping[str, Any]],
     bound_s: float | None,
 ) -> dict[str, Any]:
-    """Return seconds after the rise; None where it never happened, or no cluster reported its replicas.
+    """Return the times in seconds after the rise; None if it never happened or no replicas were reported.
 
-    Latency is back when no later slice of 5 s has a p95 over `bound_s`, or without one over 1.5 times the p95
-    before the rise, and none has an error.
+    Latency has recovered when no later slice of 5 s has an error or a p95 over the bound. The bound is
+    `bound_s`, or 1.5 times the p95 before the rise.
     """
     phases = {
         "before": _phase(series, warmup_s, step.rises_s),
@@ -74,7 +74,7 @@ def _time_to_decision(step: Step, replicas: Sequence[Mapping[str, Any]]) -> floa
 
 
 def _time_to_replicas(step: Step, replicas: Sequence[Mapping[str, Any]]) -> float | None:
-    """Return the seconds until as many run as ever did while the load was high."""
+    """Return the seconds until as many replicas ran as ever did while the load was high."""
     running = [(seen["at_s"], sum(seen["replicas"].values())) for seen in replicas]
     base = max((count for at_s, count in running if at_s < step.rises_s), default=0)
     most = max((count for at_s, count in running if step.rises_s <= at_s < step.falls_s), default=0)

@@ -1,4 +1,4 @@
-"""Summarise a run's records as one JSON document: figures, what they rest on, and the series behind them."""
+"""Summarise a run's records as one JSON document: figures, their validity, and the series behind them."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from .slo import Slo
 
 @dataclass(frozen=True)
 class Window:
-    """The measured window: the requests whose intended time lies in it, after the warm-up."""
+    """The measured window after the warm-up. It holds the requests whose intended time lies in it."""
 
     warmup_s: float
     duration_s: float
@@ -33,10 +33,11 @@ def summarise(
 ) -> dict[str, Any]:
     """Summarise a run.
 
-    Latencies: good answers, from the intended send time; cancelled requests count as neither.
+    Latencies are those of good answers, from the intended send time. A cancelled request is neither good nor
+    failed.
 
-    Rates count what ended inside the window, whenever it was sent. Goodput: good answers within the SLO's
-    latency bound, or all good ones where it has none.
+    Throughput counts the good answers that ended inside the window, whenever they were sent. Goodput counts
+    those of them within the SLO's latency bound, or all of them if it has none.
     """
     everything = sorted(records, key=lambda record: record.intended_s)
     measured = [record for record in everything if window.holds(record.intended_s)]
@@ -93,7 +94,7 @@ def _first_bytes(records: Iterable[Record]) -> dict[str, float] | None:
 
 
 def _stages(records: Iterable[Record]) -> dict[str, Any]:
-    """Return the stages as the service reports them in Server-Timing."""
+    """Return the percentiles of each stage that the service reports in Server-Timing."""
     stages: dict[str, Histogram] = {}
     for record in records:
         for name, took_s in record.stages_s.items() if record.ok else ():
@@ -102,7 +103,7 @@ def _stages(records: Iterable[Record]) -> dict[str, Any]:
 
 
 def _series(records: Sequence[Record], window: Window) -> dict[str, list[Any]]:
-    """Return every request, in the order of intended times, the warm-up's too, for plots and intervals."""
+    """Return every request in order of intended time, including the warm-up's, for plots and intervals."""
     return {
         "intended_s": [round(record.intended_s, 4) for record in records],
         "latency_s": [round(record.latency_s, 5) for record in records],

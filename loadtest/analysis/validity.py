@@ -1,4 +1,4 @@
-"""Decide whether a run may be believed: a generator that could not keep its own times measured itself."""
+"""Decide whether a run is valid: a generator that could not keep to its schedule measured itself."""
 
 from __future__ import annotations
 
@@ -10,21 +10,21 @@ from .histogram import Histogram
 LEAST_LAG_S = 0.020
 SHARE_OF_P50 = 0.05
 P99_NEEDS = 459
-"""MLPerf's early stopping: with fewer requests, a p99 is no claim at 99% confidence; for a p95, 90."""
+"""MLPerf's early stopping: a claim about the p99 at 99% confidence needs this many requests; p95 needs 90."""
 P95_NEEDS = 90
 
 
 def faults(measured: Sequence[Record], latency_s: dict[str, float] | None) -> list[str]:
-    """Return why these figures are INVALID; none where they are valid."""
+    """Return why these figures are INVALID, or an empty list if they are valid."""
     if not measured:
-        return ["no request fell into the measured time"]
+        return ["no requests in the measured time"]
     lag = Histogram(record.send_lag_s for record in measured).percentiles_s()
     allowed_s = max(LEAST_LAG_S, SHARE_OF_P50 * (latency_s["p50"] if latency_s else 0.0))
     if lag is not None and lag["p99"] > allowed_s:
         return [
             f"the generator lagged: 1% of the requests were sent {1e3 * lag['p99']:.0f} ms late or more, "
-            f"and {1e3 * allowed_s:.0f} ms is the most (the larger of 20 ms and 5% of p50): use an idler "
-            "machine or a lower rate"
+            f"over the limit of {1e3 * allowed_s:.0f} ms (the larger of 20 ms and 5% of p50): use a "
+            "less busy machine or a lower rate"
         ]
     return []
 
@@ -38,10 +38,12 @@ def warnings(measured: Sequence[Record], ok: int, closed_loop: bool) -> list[str
         )
     for name, needed in (("p95", P95_NEEDS), ("p99", P99_NEEDS)):
         if ok < needed:
-            warnings.append(f"{ok} answers are too few for a {name}: {needed} make a claim at 99% confidence")
+            warnings.append(f"{ok} answers are too few for a {name}: {needed} are needed for 99% confidence")
             break
     if any(record.backend == "simulated" for record in measured):
-        warnings.append("simulated generators answered: no figure here says how fast pictures are painted")
+        warnings.append(
+            "simulated generators answered: no figure here measures how fast pictures are painted"
+        )
     if degraded := sum(record.degraded for record in measured):
         warnings.append(f"{degraded} answers were degraded: not painted as requested")
     return warnings

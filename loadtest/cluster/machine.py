@@ -10,7 +10,7 @@ from typing import Any
 
 
 def describe() -> dict[str, Any]:
-    """Describe the machine that sends; load averages are those at the time of the call."""
+    """Describe the machine that sends the load. Load averages are those at the time of the call."""
     return {
         "processor": _processor(),
         "cores": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count(),

@@ -1,9 +1,10 @@
-"""`python -m loadtest.cluster.ray_agent ADDRESS`: reports how many replicas run, and ends one on command.
+"""`python -m loadtest.cluster.ray_agent ADDRESS`: report how many replicas run, and end one on command.
 
-A process of its own, so that Ray's threads never make the generator late; the only file that imports Ray, by
-its public interface alone. A line of JSON each second on stdout: {"replicas": {deployment: running},
-"starting": {deployment: not yet running}}. A line `end DEPLOYMENT` on stdin ends one of its replicas (`end
-any`: of any deployment's), and is answered by {"ended": actor's name, or null where there is none}.
+It is a separate process, so that Ray's threads never make the generator late. No other file of loadtest
+imports Ray, and this one uses only Ray's public interface. Each second it writes a line of JSON to stdout:
+{"replicas": {deployment: running}, "starting": {deployment: not yet running}}. A line `end DEPLOYMENT` on
+stdin ends one replica of that deployment (`end any`: of any deployment), and is answered by {"ended": the
+actor's name, or null if there is none}.
 """
 
 from __future__ import annotations
@@ -36,7 +37,7 @@ def main(address: str) -> None:
 def _reach(address: str) -> None:
     """Connect once.
 
-    Raises OSError where nobody listens at host:port, which Ray itself tries for a minute and more.
+    Raises OSError if nothing listens at host:port. Ray itself would try for more than a minute.
     """
     host, _, port = address.rpartition(":")
     if host and "/" not in host and port.isdecimal():

@@ -13,11 +13,11 @@ READY_TIMEOUT_S = 60.0
 
 
 class ClusterError(RuntimeError):
-    """The cluster failed. The message is fit to be shown as it is."""
+    """The cluster failed. The message can be shown to the user."""
 
 
 class Replicas:
-    """Watch from when the block is entered until it is left; `seen` is what it saw."""
+    """Watch the replicas while inside an `async with` block. `seen` lists the reports."""
 
     def __init__(self, address: str) -> None:
         self._address = address
@@ -26,7 +26,7 @@ class Replicas:
         self._ended: asyncio.Queue[str | None] = asyncio.Queue()
 
     async def __aenter__(self) -> Self:
-        """Start to watch. Raises ClusterError where the cluster does not answer."""
+        """Start watching. Raises ClusterError if the cluster does not answer."""
         self._process = await asyncio.create_subprocess_exec(
             *(sys.executable, "-m", "loadtest.cluster.ray_agent", self._address),
             stdin=asyncio.subprocess.PIPE,
@@ -44,7 +44,7 @@ class Replicas:
         return self
 
     def clock(self, now: Callable[[], float]) -> None:
-        """Time what is seen from here on by this clock; forget what was seen before."""
+        """Time reports by this clock from now on, and drop the earlier ones."""
         self.seen.clear()
         self._now = now
 
@@ -54,7 +54,7 @@ class Replicas:
         await self._stop()
 
     async def end_one(self, deployment: str) -> str | None:
-        """End one replica. Return the name of its actor, or None where there was none."""
+        """End one replica. Return the name of its actor, or None if there was none."""
         assert self._process.stdin is not None  # noqa: S101 (for mypy: it was requested)
         self._process.stdin.write(f"end {deployment}\n".encode())
         await self._process.stdin.drain()

@@ -14,23 +14,25 @@ from .run_results import finish
 
 @click.command()
 @options(TARGET, ARRIVALS)
-@click.option("--every", type=POSITIVE, default=20.0, show_default=True, help="Seconds from fault to fault.")
-@click.option("--command", "commands", multiple=True, help="A fault: a shell command. May be given again.")
+@click.option("--every", type=POSITIVE, default=20.0, show_default=True, help="Seconds between faults.")
+@click.option(
+    "--command", "commands", multiple=True, help="Shell command that causes a fault; may be repeated."
+)
 @click.option(
     "--end-replica",
     "deployments",
     multiple=True,
-    help="A fault: end one of this deployment's replicas, or of `any`; needs --ray-address.",
+    help="End a replica of this deployment, or of `any`; may be repeated; needs --ray-address.",
 )
 @options(TIME, OUTPUT)
 def chaos(commands: tuple[str, ...], deployments: tuple[str, ...], every: float, **given: Any) -> None:
-    """Send a load, and a fault every some seconds: what does each cost the callers?
+    """Send a load, cause a fault every few seconds, and report what each costs the callers.
 
     \b
       python -m loadtest chaos --url http://127.0.0.1:8000 --rate 1 --every 20 \\
         --ray-address 127.0.0.1:6379 --end-replica Character --end-replica Merger --slo 'ok>=99.9%'
 
-    Faults are drawn at random from those given, by --seed; each is reported with the requests under way.
+    Faults are drawn at random from those given, by --seed; each is reported with the requests in flight.
     """
     choices = [*(Fault(command=text) for text in commands), *(Fault(deployment=name) for name in deployments)]
     if not choices:

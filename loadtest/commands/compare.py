@@ -23,17 +23,17 @@ SUMMARY = click.Path(path_type=Path, exists=True, dir_okay=False)
     type=FiniteRange(0, 1),
     default=0.05,
     show_default=True,
-    help="A latency may rise by this share.",
+    help="Share by which a latency may rise.",
 )
-@click.option("--out", type=NewFile(), help="The comparison, JSON.")
+@click.option("--out", type=NewFile(), help="Write the comparison to this file, as JSON.")
 def compare(first: Path, second: Path, tolerance: float, out: Path | None) -> None:
     """Compare two runs: is SECOND worse than FIRST? Both are summaries that `run --out` wrote.
 
     \b
       python -m loadtest compare before.json after.json
 
-    Each figure comes with a 95% bootstrap interval. Exits 1 where one is surely worse by more than the
-    tolerance, 3 where a run is INVALID.
+    Each figure comes with a 95% bootstrap interval. Exits 1 if a figure is surely worse by more than the
+    tolerance, 3 if a run is INVALID.
     """
     summaries = [_read(file) for file in (first, second)]
     for file, summary in zip((first, second), summaries, strict=True):
@@ -42,7 +42,7 @@ def compare(first: Path, second: Path, tolerance: float, out: Path | None) -> No
             sys.exit(INVALID)
     differing = differing_tests(*summaries)
     if differing:
-        click.echo(f"note: not the same test: {', '.join(differing)} differ")
+        click.echo(f"note: the runs are not the same test: {', '.join(differing)} differ")
     figures = compared(summaries[0], summaries[1], tolerance)
     save({"figures": [figure.as_json() for figure in figures], "differing": differing}, out)
     if not figures:

@@ -33,21 +33,19 @@ KEPT = (
 
 
 class GeneratorsLimit(Exception):
-    """A probe was INVALID: what was found is the generator's highest rate, not the service's."""
+    """A probe was INVALID: the search has found the generator's highest rate, not the service's."""
 
 
 @click.command()
 @options(TARGET)
-@click.option(
-    "--from", "start_rps", type=POSITIVE, default=0.5, show_default=True, help="The first rate that is tried."
-)
+@click.option("--from", "start_rps", type=POSITIVE, default=0.5, show_default=True, help="First rate to try.")
 @click.option(
     "--most",
     "most_rps",
     type=POSITIVE,
     default=1_000.0,
     show_default=True,
-    help="No rate above this is tried.",
+    help="Highest rate to try.",
 )
 @click.option("--precision", type=FiniteRange(0.01, 0.5), default=0.05, show_default=True)
 @click.option(
@@ -68,9 +66,9 @@ def find(**given: Any) -> None:
     \b
       python -m loadtest find --url http://127.0.0.1:8000 --slo 'p95<8s,ok>=99%' --html find.html
 
-    Poisson arrivals. The rate doubles until the objective is missed, then the gap is halved; what is left is
-    run again, longer and with other arrivals, and lowered until it holds. Exits 1 where no rate holds, 3
-    where the generator was the limit.
+    Arrivals are Poisson. The rate doubles until the objective is missed, then the gap is halved. The rate
+    found is run again, longer and with other arrivals, and lowered until it holds. Exits 1 if no rate holds,
+    3 if the generator was the limit.
     """
     slo: Slo | None = given["slo"]
     if slo is None:
@@ -116,5 +114,5 @@ def find(**given: Any) -> None:
     if limit is not None:
         click.echo(f"INVALID: {limit}")
         sys.exit(INVALID)
-    click.echo(f"{rate:.3g} requests a second meet {slo}" if rate else f"no rate that was tried meets {slo}")
+    click.echo(f"{rate:.3g} requests a second meet {slo}" if rate else f"no rate tried meets {slo}")
     sys.exit(MET if rate else MISSED)

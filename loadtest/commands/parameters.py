@@ -1,4 +1,4 @@
-"""Declare the options that the commands share, and build a trial of them."""
+"""Declare the options that the commands share, and build a trial from them."""
 
 from __future__ import annotations
 
@@ -29,10 +29,10 @@ SECRET = ("api_key",)
 
 
 class FiniteRange(click.FloatRange):
-    """Accept finite numbers alone: click's own takes `nan`, and `inf` where it has no end."""
+    """Accept only finite numbers: click's own range takes `nan`, and `inf` if it has no upper end."""
 
     def convert(self, value: Any, param: click.Parameter | None, context: click.Context | None) -> float:
-        """Fail in one sentence."""
+        """Return the number. Fails with a message of one sentence."""
         number: float = super().convert(value, param, context)
         if not math.isfinite(number):
             self.fail(f"{value} is not a finite number", param, context)
@@ -75,7 +75,7 @@ class UrlType(click.ParamType[str]):
 
 
 class KeyType(click.ParamType[str | None]):
-    """A key that cannot be sent is refused, and not shown."""
+    """An API key. A key that cannot be sent is refused without being shown."""
 
     name = "TEXT"
 
@@ -87,7 +87,7 @@ class KeyType(click.ParamType[str | None]):
 
 
 class NewFile(click.ParamType[Path]):
-    """A file whose folder is there: a run's end is too late to learn that it is not."""
+    """A file in an existing folder, checked at the start: the end of a run is too late for an error."""
 
     name = "FILE"
 
@@ -100,14 +100,16 @@ class NewFile(click.ParamType[Path]):
             possible = False
         if not possible:
             self.fail(
-                f"{click.format_filename(file)} cannot be written: is its folder there?", param, context
+                f"{click.format_filename(file)} cannot be written: check that its folder exists",
+                param,
+                context,
             )
         return file
 
 
 TARGET = (
     click.option("--url", required=True, type=UrlType(), help="The service's address."),
-    click.option("--mix", type=MixType(), help="The request mix, JSON; by default a mix of scenes."),
+    click.option("--mix", type=MixType(), help="The request mix, as JSON; by default a mix of scenes."),
     click.option(
         "--seed",
         type=click.IntRange(min=0),
@@ -122,34 +124,35 @@ TARGET = (
         type=POSITIVE,
         default=150.0,
         show_default=True,
-        help="Seconds until an answer is given up.",
+        help="Seconds to wait for an answer.",
     ),
     click.option(
         "--api-key",
         type=KeyType(),
         envvar="SCENEWRIGHT_API_KEY",
-        help="A bearer token; or SCENEWRIGHT_API_KEY.",
+        help="API key; or set SCENEWRIGHT_API_KEY.",
     ),
     click.option(
-        "--ray-address", help="Of the service's Ray cluster (host:port): reports replicas over time."
+        "--ray-address",
+        help="Address (host:port) of the service's Ray cluster, to report replicas over time.",
     ),
-    click.option("--quiet", is_flag=True, help="No line a second."),
+    click.option("--quiet", is_flag=True, help="Print no progress."),
 )
 OUTPUT = (
-    click.option("--out", type=NewFile(), help="The summary, JSON."),
-    click.option("--html", type=NewFile(), help="The report, one HTML file."),
-    click.option("--records", type=NewFile(), help="Every request, a line of JSON each, as it ends."),
+    click.option("--out", type=NewFile(), help="Write the summary to this file, as JSON."),
+    click.option("--html", type=NewFile(), help="Write the report to this HTML file."),
+    click.option(
+        "--records", type=NewFile(), help="Write each request to this file as it ends, as a line of JSON."
+    ),
 )
 TIME = (
-    click.option(
-        "--duration", type=POSITIVE, default=60.0, show_default=True, help="Seconds that are measured."
-    ),
+    click.option("--duration", type=POSITIVE, default=60.0, show_default=True, help="Seconds to measure."),
     click.option(
         "--warmup",
         type=FiniteRange(min=0),
         default=5.0,
         show_default=True,
-        help="Seconds before them that are not.",
+        help="Seconds of load before the measurement.",
     ),
 )
 
@@ -161,7 +164,7 @@ def options(*groups: tuple[Callable[[Any], Any], ...]) -> Callable[[Any], Any]:
 
 
 def trial(window: Window, arrivals: list[float], given: dict[str, Any], **more: Any) -> Trial:
-    """Build a trial of a command's parameters. Raises click.UsageError where nothing listens."""
+    """Build a trial from a command's parameters. Raises click.UsageError if nothing listens."""
     check(given["url"])
     return Trial(
         target=Target(given["url"], given["timeout_s"], given["api_key"]),
@@ -177,7 +180,7 @@ def trial(window: Window, arrivals: list[float], given: dict[str, Any], **more: 
 
 
 def described(given: dict[str, Any]) -> dict[str, Any]:
-    """Return the given options for the summary, without secrets and without the mix, which is there whole."""
+    """Return the given options for the summary, without secrets and the mix, which it has in full."""
     return {
         name: value if isinstance(value, (int, float, list)) else str(value)
         for name, value in given.items()
@@ -186,7 +189,7 @@ def described(given: dict[str, Any]) -> dict[str, Any]:
 
 
 def check(url: str) -> None:
-    """Connect once. Raises click.UsageError where no connection can be made."""
+    """Connect once. Raises click.UsageError if no connection can be made."""
     try:
         check_listening(url)
     except AddressError as error:

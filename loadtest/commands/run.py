@@ -18,20 +18,20 @@ ARRIVALS = (
         type=click.Choice(["poisson", "constant", "gamma", "trace"]),
         default="poisson",
         show_default=True,
-        help="When requests are sent.",
+        help="How send times are drawn.",
     ),
-    click.option("--rate", type=POSITIVE, help="Requests a second, on average."),
+    click.option("--rate", type=POSITIVE, help="Average requests per second."),
     click.option(
         "--variation",
         type=POSITIVE,
         default=2.0,
         show_default=True,
-        help="gamma: 1 is Poisson, more comes in bursts.",
+        help="For gamma: 1 is Poisson, more is burstier.",
     ),
     click.option(
         "--trace",
         type=click.Path(path_type=Path, exists=True, dir_okay=False),
-        help="trace: send times, seconds, one a line.",
+        help="For trace: file of send times in seconds, one per line.",
     ),
 )
 
@@ -39,7 +39,9 @@ ARRIVALS = (
 @click.command()
 @options(TARGET, ARRIVALS)
 @click.option(
-    "--users", type=click.IntRange(1, 100_000), help="A closed loop instead: each sends when it is answered."
+    "--users",
+    type=click.IntRange(1, 100_000),
+    help="Run a closed loop: each user sends when its last request is answered.",
 )
 @options(TIME, OUTPUT)
 def run(**given: Any) -> None:
@@ -50,9 +52,9 @@ def run(**given: Any) -> None:
       python -m loadtest run --url … --arrival gamma --rate 4 --slo 'p95<8s,ok>=99%' --out r.json
 
     Requests are sent at times drawn before the run, however slow the answers are, and latency counts from
-    those times: a service that stalls gets no fewer requests, and pays for the stall. Exits 0 where the
-    objective is met or none is set, 1 where it is missed or every request failed, 2 for wrong usage, 3 where
-    the run is INVALID: the generator itself was late.
+    those times. A service that stalls gets no fewer requests, and its latencies include the stall. Exits 0 if
+    the objective is met or none is set, 1 if it is missed or every request failed, 2 for wrong usage, 3 if
+    the run is INVALID because the generator itself was late.
     """
     try:
         summary = carry_out(run_trial(given))
@@ -66,7 +68,7 @@ def run_trial(given: dict[str, Any], **more: Any) -> Trial:
     window = Window(given["warmup"], given["duration"])
     if given["users"] is not None:
         if given["rate"] is not None or given["trace"] is not None:
-            raise click.UsageError("--users is a closed loop: it has no --rate and no --trace")
+            raise click.UsageError("--users cannot be combined with --rate or --trace")
         return trial(window, [], given, users=given["users"], records=given["records"], **more)
     return trial(window, drawn(given, window.end_s), given, records=given["records"], **more)
 
@@ -74,7 +76,7 @@ def run_trial(given: dict[str, Any], **more: Any) -> Trial:
 def drawn(given: dict[str, Any], ends_s: float) -> list[float]:
     """Return the arrivals until `ends_s`. Raises click.UsageError."""
     if (given["arrival"] == "trace") != (given["trace"] is not None):
-        raise click.UsageError("--arrival trace and --trace FILE go together")
+        raise click.UsageError("--arrival trace and --trace FILE must be given together")
     if (given["arrival"] == "trace") == (given["rate"] is not None):
         raise click.UsageError("give --rate, or --arrival trace with --trace FILE, or --users")
     try:

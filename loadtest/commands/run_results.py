@@ -1,4 +1,4 @@
-"""Write the results of a run: files, words on stdout, and an exit code."""
+"""Write the results of a run: files, text on stdout, and an exit code."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from ..report.html_tables import seconds
 from ..report.report_page import run_page
 
 MET, MISSED, INVALID = 0, 1, 3
-"""2 is click's own, for wrong usage."""
+"""The exit codes. 2 is click's own, for wrong usage."""
 
 
 def finish(summary: Mapping[str, Any], out: Path | None, html: Path | None) -> NoReturn:
@@ -34,7 +34,7 @@ def exit_code(summary: Mapping[str, Any]) -> int:
 
 
 def _all_failed(summary: Mapping[str, Any]) -> bool:
-    """Return whether requests were awaited and none was answered: no objective can mean that."""
+    """Return whether requests were awaited and all failed: that cannot meet any objective."""
     return bool(summary["requests"] > summary["cancelled"]) and not summary["ok"]
 
 
@@ -60,7 +60,7 @@ def report(summary: Mapping[str, Any]) -> None:
         f"requests    {summary['requests']}, ok {summary['ok']}{share}, cancelled {summary['cancelled']}"
     )
     click.echo(
-        f"a second    offered {summary['offered_rps']:.3g}, answered {summary['throughput_rps']:.3g}, "
+        f"per second  offered {summary['offered_rps']:.3g}, answered {summary['throughput_rps']:.3g}, "
         f"goodput {summary['goodput_rps']:.3g}"
     )
     if latency := summary["latency_s"]:
@@ -74,7 +74,7 @@ def report(summary: Mapping[str, Any]) -> None:
     for term in summary.get("slo", {}).get("terms", []):
         click.echo(f"objective   {term['term']}: {'met' if term['met'] else 'MISSED'}")
     if _all_failed(summary):
-        click.echo("FAILED      not one request was answered as it should be")
+        click.echo("FAILED      no request got a good answer")
     for warning in summary["warnings"]:
         click.echo(f"note        {warning}")
     for why in summary["invalid_because"]:

@@ -19,39 +19,39 @@ MIB = 1 << 20
 
 @click.command()
 @options(TARGET)
-@click.option("--rate", type=POSITIVE, required=True, help="Requests a second, on average.")
-@click.option("--hours", type=POSITIVE, required=True, help="0.1667 is ten minutes.")
+@click.option("--rate", type=POSITIVE, required=True, help="Average requests per second.")
+@click.option("--hours", type=POSITIVE, required=True, help="Hours to measure; 0.1667 is ten minutes.")
 @click.option(
     "--warmup",
     type=FiniteRange(min=0),
     default=30.0,
     show_default=True,
-    help="Seconds before them that count for nothing, memory included.",
+    help="Seconds at the start to leave out, also of the memory slope.",
 )
 @click.option(
     "--cancelled",
     type=FiniteRange(0, 1),
     default=0.1,
     show_default=True,
-    help="The share of requests that is given up midway.",
+    help="Share of requests to cancel midway.",
 )
-@click.option("--pid", type=int, help="Of the service: the memory of it and its descendants is watched.")
+@click.option("--pid", type=int, help="Process ID of the service, to watch its memory and its descendants'.")
 @click.option(
     "--most-growth",
     type=POSITIVE,
     default=64.0,
     show_default=True,
-    help="MiB an hour; a slope that is surely above it is a failure.",
+    help="MiB per hour; memory that surely grows faster fails the run.",
 )
 @options(OUTPUT)
 def soak(**given: Any) -> None:
-    """Run a steady load for hours, some of it cancelled: does anything grow, does anything fail?
+    """Run a steady load for hours, some of it cancelled, to see if memory grows or requests fail.
 
     \b
       scripts/serve &        (wait until it says that it is ready)
       python -m loadtest soak --url http://127.0.0.1:8000 --rate 0.3 --hours 1 --pid $!
 
-    Exits 1 where the objective is missed, memory grows or every request failed.
+    Exits 1 if the objective is missed, memory grows or every request failed.
     """
     window = Window(given["warmup"], given["hours"] * 3_600)
     process_memory = ProcessMemory(given["pid"]) if given["pid"] else None
@@ -72,7 +72,7 @@ def soak(**given: Any) -> None:
 
 
 def with_cancels(mix: Mix, share: float) -> Mix:
-    """Cancel a share of the requests whose entry sets none of its own."""
+    """Cancel a share of the requests of each entry that does not set its own share."""
     if not share:
         return mix
     cancels = Cancels(share=share, after_s=GIVEN_UP_AFTER_S)
@@ -85,10 +85,10 @@ def with_cancels(mix: Mix, share: float) -> Mix:
 def _judge_growth(summary: dict[str, Any], most_mib: float) -> None:
     grows = summary["memory"]["slope"]
     if grows is None:
-        click.echo("memory      too little was seen of it for a slope")
+        click.echo("memory      too few samples for a slope")
         return
     click.echo(
-        f"memory      {grows['bytes_per_hour'] / MIB:+.1f} MiB an hour "
+        f"memory      {grows['bytes_per_hour'] / MIB:+.1f} MiB per hour "
         f"({grows['low'] / MIB:+.1f} to {grows['high'] / MIB:+.1f})"
     )
     grew = grows["low"] / MIB > most_mib

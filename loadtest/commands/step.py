@@ -15,30 +15,30 @@ from .run_results import finish
 
 @click.command()
 @options(TARGET)
-@click.option("--low", type=POSITIVE, required=True, help="Requests a second before and after.")
-@click.option("--high", type=POSITIVE, required=True, help="Requests a second in between.")
+@click.option("--low", type=POSITIVE, required=True, help="Requests per second before and after the step.")
+@click.option("--high", type=POSITIVE, required=True, help="Requests per second during the step.")
 @click.option(
-    "--before", type=POSITIVE, default=30.0, show_default=True, help="Seconds of the low rate, measured."
+    "--before", type=POSITIVE, default=30.0, show_default=True, help="Measured seconds at the low rate."
 )
-@click.option("--hold", type=POSITIVE, default=90.0, show_default=True, help="Seconds of the high rate.")
+@click.option("--hold", type=POSITIVE, default=90.0, show_default=True, help="Seconds at the high rate.")
 @click.option(
     "--after",
     type=FiniteRange(min=0),
     default=30.0,
     show_default=True,
-    help="Seconds of the low rate again.",
+    help="Seconds at the low rate again.",
 )
 @click.option("--warmup", type=FiniteRange(min=0), default=5.0, show_default=True)
 @options(OUTPUT)
 def step(**given: Any) -> None:
-    """Raise the load at once, hold it, lower it: how soon does the service follow?
+    """Raise the load at once, hold it, lower it, and report how soon the service follows.
 
     \b
       python -m loadtest step --url http://127.0.0.1:8000 --low 0.5 --high 3 \\
         --ray-address 127.0.0.1:6379 --html step.html
 
-    With --ray-address it reports when more replicas were decided on and when they ran; without, only when
-    latency was back: under the objective's bound, or within 1.5 times what it was before.
+    With --ray-address it reports when more replicas were decided on and when they ran. Without, it reports
+    only when latency recovered: under the objective's bound, or within 1.5 times its value before the rise.
     """
     rises_s = given["warmup"] + given["before"]
     falls_s = rises_s + given["hold"]

@@ -1,1 +1,1 @@
-"""Write one HTML file a run: plots drawn here as SVG, nothing fetched from anywhere, no script."""
+"""Write one HTML file per run: plots are inline SVG, nothing is fetched, and there is no script."""

@@ -49,9 +49,9 @@ class Frame:
         )
 
     def upright(self, x: float, title: str) -> None:
-        """Draw a line across the plot at `x`, with its words beside it."""
+        """Draw a vertical line through the plot at `x`, with its title beside it."""
         at, words = self.x.px(x), escape(title)
-        # Near the right edge the words are before the line.
+        # Near the right edge the title is to the left of the line.
         side, shift = ("end", -4) if at > WIDTH - 160 else ("start", 4)
         row = TOP + 10 + 14 * (self._uprights % 3)  # In rows, so that neighbours do not cover each other.
         self._uprights += 1

@@ -1,4 +1,4 @@
-"""Write figures as HTML tables. Every word from outside is escaped here."""
+"""Write figures as HTML tables. All text from outside is escaped here."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ PERCENTILES = ("p50", "p90", "p95", "p99", "p999", "max")
 
 
 def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    """Write a table. The first column is left-aligned words, the others figures."""
+    """Write a table. The first column is left-aligned text, the others are figures."""
     top = "".join(f"<th>{escape(name)}</th>" for name in head)
     body = "".join(f"<tr>{''.join(f'<td>{escape(cell)}</td>' for cell in row)}</tr>" for row in rows)
     return f'<div class="wide"><table><thead><tr>{top}</tr></thead><tbody>{body}</tbody></table></div>'

@@ -1,6 +1,6 @@
-"""Plot how long requests took: over time, how often, and by percentile.
+"""Plot the latency of requests: over time, as a distribution, and by percentile.
 
-None where there is nothing to plot.
+A plot is None if there is nothing to show.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ def latency_over_time(series: Series, faults: Sequence[Mapping[str, Any]]) -> st
     frame = Frame((0, upto(ends_s)), y, "intended send time, s", "latency, s", logarithmic_y=wide)
     first = next((x for x, kept in zip(series["intended_s"], series["measured"], strict=True) if kept), 0.0)
     if first > 0.05 * ends_s:
-        frame.upright(first, "warm-up before this")
+        frame.upright(first, "warm-up ends")
     for fault in faults[:40]:
         frame.upright(fault["at_s"], str(fault["what"])[:24] if len(faults) < 6 else "")
     frame.dots(_thinned(good), "one", "good")
@@ -44,7 +44,7 @@ def latency_over_time(series: Series, faults: Sequence[Mapping[str, Any]]) -> st
 
 
 def distribution(series: Series) -> str | None:
-    """Plot how many answers took how long."""
+    """Plot the number of answers by latency."""
     latencies = _measured_latencies(series)
     if len(latencies) < 2:
         return None
@@ -60,7 +60,7 @@ def distribution(series: Series) -> str | None:
 
 
 def percentiles(series: Series) -> str | None:
-    """Plot latency by percentile, the axis drawn out towards 100% as HdrHistogram's plots have it."""
+    """Plot latency by percentile, with the axis stretched towards 100% as in HdrHistogram's plots."""
     latencies = _measured_latencies(series)
     if len(latencies) < 2:
         return None
@@ -82,7 +82,7 @@ def _points(series: Series) -> tuple[list[Point], list[Point], list[Point]]:
 
 
 def _thinned(points: list[Point]) -> list[Point]:
-    """Return the lowest and highest of each of many slices: a long run's file stays small, with its tails."""
+    """Return the lowest and highest point per slice: a long run's file stays small and keeps its tails."""
     if len(points) <= MANY_DOTS:
         return points
     size = math.ceil(2 * len(points) / MANY_DOTS)

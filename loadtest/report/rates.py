@@ -15,7 +15,7 @@ Series = Mapping[str, Sequence[Any]]
 
 
 def throughput(series: Series) -> str | None:
-    """Plot offered and answered a second, in slices wide enough to hold some requests each."""
+    """Plot the offered and answered rates, in slices wide enough to hold some requests each."""
     if not series["intended_s"]:
         return None
     sent = np.array(series["intended_s"])
@@ -34,7 +34,7 @@ def throughput(series: Series) -> str | None:
         / width_s,
     }
     most = max(float(rate.max()) for rate in rates.values())
-    frame = Frame((0, ends_s), (0, upto(most)), "time, s", "requests a second")
+    frame = Frame((0, ends_s), (0, upto(most)), "time, s", "requests per second")
     for (colour, name), rate in rates.items():
         if rate.any():
             frame.line(zip(middles.tolist(), rate.tolist(), strict=True), colour, name)
@@ -47,8 +47,8 @@ def load_curve(probes: Sequence[Mapping[str, Any]]) -> str | None:
         return None
     ordered = sorted(probes, key=lambda probe: float(probe["offered_rps"]))
     most = max(probe["offered_rps"] for probe in ordered)
-    frame = Frame((0, upto(most)), (0, upto(most)), "offered, requests a second", "good answers a second")
-    frame.line([(0, 0), (most, most)], "quiet", "all that is offered")
+    frame = Frame((0, upto(most)), (0, upto(most)), "offered, requests per second", "good answers per second")
+    frame.line([(0, 0), (most, most)], "quiet", "all offered requests")
     frame.line([(p["offered_rps"], p["goodput_rps"]) for p in ordered], "one", "goodput")
     frame.dots([(p["offered_rps"], p["goodput_rps"]) for p in ordered if p["met"]], "one", "objective met")
     frame.dots([(p["offered_rps"], p["goodput_rps"]) for p in ordered if not p["met"]], "bad", "missed")
@@ -61,7 +61,7 @@ def latency_curve(probes: Sequence[Mapping[str, Any]]) -> str | None:
         return None
     slowest = max(probe["latency_s"]["p95"] for probe in ordered)
     most = max(probe["offered_rps"] for probe in ordered)
-    frame = Frame((0, upto(most)), (0, upto(slowest)), "offered, requests a second", "latency, s")
+    frame = Frame((0, upto(most)), (0, upto(slowest)), "offered, requests per second", "latency, s")
     for colour, name in (("one", "p50"), ("two", "p95")):
         frame.line([(p["offered_rps"], p["latency_s"][name]) for p in ordered], colour, name)
     return frame.svg("Latency against offered load")

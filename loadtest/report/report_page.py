@@ -20,11 +20,11 @@ def run_page(summary: Mapping[str, Any]) -> str:
     plots: list[Figure] = [
         (
             latencies.latency_over_time(series, faults),
-            "Each request at the time it was to be sent. Latency runs from then.",
+            "Each request at its intended send time, from which its latency counts.",
         ),
-        (rates.throughput(series), "What was offered and what came back, over time."),
-        (latencies.distribution(series), "Good answers of the measured time."),
-        (latencies.percentiles(series), "The tail: each step right is ten times fewer requests."),
+        (rates.throughput(series), "Offered load and answers over time."),
+        (latencies.distribution(series), "Good answers in the measured time."),
+        (latencies.percentiles(series), "The tail: each step to the right is a tenth of the requests."),
         (
             service_plots.stages(summary["stages_s"]),
             "p50 in front of p95, as the service reports it in Server-Timing.",
@@ -56,8 +56,8 @@ def run_page(summary: Mapping[str, Any]) -> str:
 def search_page(found: Mapping[str, Any]) -> str:
     """Write the page of `find`: the highest rate that meets the objective, and each probe on the way."""
     rate = found["rate_rps"]
-    verdict = f"{rate:.3g} requests a second" if rate is not None else "no rate"
-    heading = f"<h1>{escape(verdict)} meet {escape(found['slo'])}</h1>"
+    verdict = f"{rate:.3g} requests per second meet" if rate is not None else "no rate meets"
+    heading = f"<h1>{escape(verdict)} {escape(found['slo'])}</h1>"
     plots: list[Figure] = [
         (rates.load_curve(found["probes"]), "Every probe of the search."),
         (rates.latency_curve(found["probes"]), "Latency as the load rises."),
@@ -150,7 +150,7 @@ def _faults(faults: Iterable[Mapping[str, Any]]) -> str:
         for f in faults
     ]
     return (
-        "<h2>Faults</h2>" + table(["fault", "at", "requests under way", "failed", "slowest"], rows)
+        "<h2>Faults</h2>" + table(["fault", "at", "requests in flight", "failed", "slowest"], rows)
         if rows
         else ""
     )

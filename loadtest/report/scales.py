@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Scale:
-    """A scale. `low`..`high` lie on `from_px`..`to_px`, evenly or by their logarithm."""
+    """A scale that maps `low`..`high` to `from_px`..`to_px`, linearly or logarithmically."""
 
     low: float
     high: float
@@ -17,7 +17,7 @@ class Scale:
     logarithmic: bool = False
 
     def px(self, value: float) -> float:
-        """Return the pixel of a value. Values beyond the ends lie on them."""
+        """Return the pixel of a value. Values beyond the ends are clamped to them."""
         low, high, at = self.low, self.high, min(max(value, self.low), self.high)
         if self.logarithmic:
             low, high, at = math.log(low), math.log(high), math.log(at)
@@ -32,12 +32,12 @@ class Scale:
 
 
 def upto(largest: float) -> float:
-    """Return an end for an axis that starts at 0: a little above what it must hold."""
+    """Return an end for an axis that starts at 0: a little above the largest value."""
     return largest * 1.05 if largest > 0 else 1.0
 
 
 def label(value: float) -> str:
-    """Write a value with three digits at most where that is enough."""
+    """Write a value below 1,000 with at most three significant digits, a larger one as a whole number."""
     return f"{value:.3g}" if abs(value) < 1_000 else f"{value:,.0f}"
 
 

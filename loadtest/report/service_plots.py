@@ -1,4 +1,4 @@
-"""Plot what the service reports of itself: its stages, its replicas, its memory."""
+"""Plot what the service reports about itself: its stages, its replicas, its memory."""
 
 from __future__ import annotations
 

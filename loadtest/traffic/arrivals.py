@@ -14,7 +14,7 @@ MAX_ARRIVALS = 5_000_000
 
 
 class ArrivalsError(ValueError):
-    """The arrivals cannot be drawn or read. The message is fit to be shown as it is."""
+    """The arrivals cannot be drawn or read. The message can be shown to the user."""
 
 
 def poisson(rate_rps: float, duration_s: float, seed: int) -> list[float]:
@@ -24,9 +24,9 @@ def poisson(rate_rps: float, duration_s: float, seed: int) -> list[float]:
 
 
 def gamma(rate_rps: float, duration_s: float, seed: int, variation: float) -> list[float]:
-    """Draw gamma gaps of mean 1 / rate; `variation` is their standard deviation over their mean.
+    """Draw gamma gaps of mean 1 / rate; `variation` is their standard deviation divided by their mean.
 
-    1 is Poisson, above it arrivals come in bursts, below it they come more evenly.
+    A variation of 1 is Poisson. Above 1 arrivals come in bursts, and below 1 more evenly.
     """
     dice = np.random.default_rng(seed)
     shape = 1 / variation**2
@@ -35,15 +35,15 @@ def gamma(rate_rps: float, duration_s: float, seed: int, variation: float) -> li
 
 
 def constant(rate_rps: float, duration_s: float) -> list[float]:
-    """Return one every 1 / rate seconds, the first at once."""
+    """Return one arrival every 1 / rate seconds, the first at 0."""
     _check_count(rate_rps, duration_s)
     return [number / rate_rps for number in range(math.ceil(rate_rps * duration_s - 1e-9))]
 
 
 def trace(file: Path, duration_s: float | None = None) -> list[float]:
-    """Read the times in `file`: seconds, one a line, ascending; what follows a # is a comment.
+    """Read the times in `file`: seconds, one per line, ascending; text after a # is a comment.
 
-    With `duration_s`, only those before it. Raises ArrivalsError naming the line.
+    With `duration_s`, return only those before it. Raises ArrivalsError naming the line.
     """
     times: list[float] = []
     try:
@@ -59,10 +59,10 @@ def trace(file: Path, duration_s: float | None = None) -> list[float]:
         except ValueError:
             raise ArrivalsError(f"{file} line {number}: {written!r} is not a number of seconds") from None
         if not math.isfinite(at_s) or at_s < (times[-1] if times else 0):
-            raise ArrivalsError(f"{file} line {number}: times start at 0 or later, and never go back")
+            raise ArrivalsError(f"{file} line {number}: times must be at least 0, and must not decrease")
         times.append(at_s)
     if not times:
-        raise ArrivalsError(f"{file} has no times in it")
+        raise ArrivalsError(f"{file} contains no times")
     return [at_s for at_s in times if duration_s is None or at_s < duration_s]
 
 

@@ -24,7 +24,7 @@ TIMING = re.compile(r"([\w-]+);(?:[^,]*;)?\s*dur=([0-9.]+)")
 
 
 class Refused(Exception):
-    """The answer was no picture: `code` is the HTTP status and the documented error's code."""
+    """The answer was not a picture. `code` is the HTTP status and the documented error's code."""
 
     def __init__(self, code: str) -> None:
         super().__init__(code)
@@ -33,7 +33,7 @@ class Refused(Exception):
 
 @dataclass
 class Received:
-    """The answer so far; filled in as it comes, so that a failure keeps what came before it."""
+    """The answer so far. It is filled in as data arrives, so that a failure keeps what came before it."""
 
     status: int | None = None
     pictures: list[bytes] = field(default_factory=list)
@@ -47,7 +47,7 @@ class Received:
 async def exchange(
     http: aiohttp.ClientSession, request: PlannedRequest, received: Received, now: Callable[[], float]
 ) -> None:
-    """Fill `received`. Raises Refused, ValueError for an answer out of shape, and aiohttp's errors."""
+    """Fill `received`. Raises Refused, ValueError for a malformed answer, and aiohttp's errors."""
     if request.route == "jobs":
         return await _job(http, request, received, now)
     headers = {"Accept": ACCEPT[request.answer], "Content-Type": "application/json"}
@@ -64,7 +64,7 @@ async def exchange(
 
 
 def _below(path: str) -> str:
-    """Return a relative path, to be joined to a base address that has a path of its own."""
+    """Return a relative path, which can be joined to a base address that already has a path."""
     return path.lstrip("/")
 
 
@@ -92,11 +92,11 @@ def _picture(body: Any) -> bytes:
     try:
         return base64.b64decode(body["image"]["b64_json"], validate=True)
     except (KeyError, TypeError, binascii.Error) as error:
-        raise ValueError("no picture in the JSON") from error
+        raise ValueError("the JSON contains no picture") from error
 
 
 async def _stream(response: aiohttp.ClientResponse, received: Received) -> None:
-    """Read to the last event: `scene.completed`, or `layer.completed` where a layer alone was requested."""
+    """Read to the last event: `scene.completed`, or `layer.completed` if only a layer was requested."""
     alone = not response.url.path.endswith("/scenes")
     async for event in events(response):
         if event.name == "error":
@@ -113,7 +113,7 @@ async def _stream(response: aiohttp.ClientResponse, received: Received) -> None:
 async def _job(
     http: aiohttp.ClientSession, request: PlannedRequest, received: Received, now: Callable[[], float]
 ) -> None:
-    """Submit a job, await it, and fetch each picture: the job is done when its last picture is here."""
+    """Submit a job, await it, and fetch each picture: the job is done when its last picture has arrived."""
     headers = {"Content-Type": "application/json"}
     async with http.post(_below(request.path), data=request.encoded, headers=headers) as response:
         await _heed(response, received, now)
@@ -127,7 +127,7 @@ async def _job(
                 raise Refused(f"job {error.get('code', scene['status'])}")
             _, known, rest = scene["url"].partition("/v1/")
             if not known:
-                raise ValueError("a picture that is elsewhere")
+                raise ValueError("the picture's URL is not below /v1")
             async with http.get(f"v1/{rest}") as response:
                 await _heed(response, received, now)
                 received.pictures.append(await response.read())

@@ -1,4 +1,4 @@
-"""Send requests: an open loop at the intended times whatever the answers do, and one of busy users."""
+"""Send requests: in an open loop at the intended times, however slow the answers, or in a closed loop."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from .request_plan import PlannedRequest
 
 Sink = Callable[[Record], None]
 HEADROOM_S = 0.05
-"""From the start of the clock to the first intended time, so that the first request is not late at once."""
+"""Time to get ready before the run's start, so that the first request is not already late."""
 
 
 @dataclass(frozen=True)
@@ -28,7 +28,7 @@ class Target:
 
 
 class Traffic:
-    """Requests to one service, on one clock, until the block is left; `in_flight` are under way now."""
+    """Requests to one service, on one clock, inside an `async with` block. `in_flight` are open now."""
 
     def __init__(self, target: Target, sink: Sink) -> None:
         self._target, self._sink = target, sink
@@ -40,7 +40,7 @@ class Traffic:
         key = self._target.api_key
         self._http = aiohttp.ClientSession(
             f"{self._target.url}/",
-            # A connection that the server drops while it idles would look like an error of the server's.
+            # An idle connection that the server drops would look like an error of the server.
             connector=aiohttp.TCPConnector(limit=0, keepalive_timeout=1.0),
             timeout=aiohttp.ClientTimeout(total=None, sock_connect=10),
             headers={"Authorization": f"Bearer {key}"} if key else {},
@@ -58,7 +58,7 @@ class Traffic:
         return asyncio.get_running_loop().time() - self._start
 
     async def open_loop(self, requests: Iterable[PlannedRequest]) -> None:
-        """Send each at its `at_s`, never waiting for an answer; return when the last answer is here."""
+        """Send each at its `at_s`, never waiting for an answer. Return when the last answer has arrived."""
         async with asyncio.TaskGroup() as group:
             for request in requests:
                 await asyncio.sleep(max(0.0, (request.at_s or 0.0) - self.now()))
@@ -80,7 +80,7 @@ class Traffic:
         self._sink(await self.checked(request, *await self.attempt(request, intended_s)))
 
     async def attempt(self, request: PlannedRequest, intended_s: float) -> tuple[Record, list[bytes]]:
-        """Return the record as far as HTTP shows it, and the pictures, not yet checked."""
+        """Send a request. Return its record, as far as HTTP shows it, and the unchecked pictures."""
         sent_s = self.now()
         received = Received()
         self.in_flight += 1
@@ -108,7 +108,7 @@ class Traffic:
         return record, received.pictures
 
     async def checked(self, request: PlannedRequest, record: Record, pictures: list[bytes]) -> Record:
-        """Check the pictures in a thread, the clock read already: the time to decode is not the service's."""
+        """Check the pictures in a thread, after the clock was read: decoding does not count as latency."""
         if not record.ok:
             return record
         loop = asyncio.get_running_loop()

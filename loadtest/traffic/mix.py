@@ -1,6 +1,6 @@
-"""Define what to send: a JSON file of weighted requests, strict, with a default one beside this file.
+"""Define what to send: a strict JSON file of weighted requests. A default one is beside this file.
 
-Lists are choices: each request draws one of them.
+Lists are choices: each request draws one of their values.
 """
 
 from __future__ import annotations
@@ -20,13 +20,13 @@ SIZE = re.compile(r"([1-9][0-9]{1,4})x([1-9][0-9]{1,4})")
 
 
 class MixError(ValueError):
-    """Name the key at fault; fit to be shown as it is."""
+    """The mix is invalid. The message names the key at fault, and can be shown to the user."""
 
 
 def _size(value: Any) -> tuple[int, int]:
     matched = SIZE.fullmatch(value) if isinstance(value, str) else None
     if matched is None:
-        raise ValueError('a size is written "WIDTHxHEIGHT" in pixels, as in "512x384"')
+        raise ValueError('a size must be "WIDTHxHEIGHT" in pixels, such as "512x384"')
     return int(matched[1]), int(matched[2])
 
 
@@ -39,14 +39,14 @@ class Strict(BaseModel):
 
 
 class Cancels(Strict):
-    """Cancellation of that share of the requests, after a time drawn evenly from `after_s`."""
+    """Cancellation of this share of the requests, after a time drawn uniformly from the range `after_s`."""
 
     share: float = Field(gt=0, le=1)
     after_s: tuple[Annotated[float, Field(ge=0)], Annotated[float, Field(ge=0)]]
 
 
 class Entry(Strict):
-    """One kind of request. What is left out is left to the service; `fields` are sent as they stand."""
+    """One kind of request. The service decides what is left out. `fields` are sent unchanged."""
 
     name: str = Field(min_length=1, max_length=60)
     weight: float = Field(1, gt=0)
@@ -58,25 +58,25 @@ class Entry(Strict):
     frame: list[Size] | None = Field(None, min_length=1)
     merge_mode: list[Literal["auto", "cutout", "paste"]] | None = Field(None, min_length=1)
     format: list[Literal["jpeg", "png", "webp"]] | None = Field(None, min_length=1)
-    scenes: int = Field(1, ge=1, le=1_000, description="of a job")
+    scenes: int = Field(1, ge=1, le=1_000, description="scenes of a job")
     cancels: Cancels | None = None
     fields: dict[str, Any] = {}
 
     @model_validator(mode="after")
     def _fits_its_route(self) -> Entry:
         if self.route == "jobs" and self.answer != "picture":
-            raise ValueError("a job's pictures are fetched as pictures: leave out `answer`")
+            raise ValueError('a request whose route is "jobs" must leave out `answer`')
         if self.route != "jobs" and self.scenes != 1:
-            raise ValueError('only a request whose route is "jobs" has `scenes`')
+            raise ValueError('only a request whose route is "jobs" can have `scenes`')
         if self.route in ("characters", "backgrounds") and (self.frame or self.merge_mode):
-            raise ValueError("a layer alone is not merged: no `frame` and no `merge_mode`")
+            raise ValueError("a single layer is not merged: leave out `frame` and `merge_mode`")
         return self
 
 
 class Mix(Strict):
     """Weighted requests.
 
-    `seeds`: how many different ones are sent. None: every request has its own, so no cache can answer.
+    `seeds` is how many different seeds are sent. With None every request has its own, so no cache can answer.
     """
 
     characters: list[Annotated[str, Field(min_length=1)]] = Field(min_length=1)
@@ -113,7 +113,7 @@ def parse(text: str, name: str = "mix") -> Mix:
     except json.JSONDecodeError as error:
         raise MixError(f"{name} line {error.lineno}: not JSON: {error.msg}") from error
     except RecursionError as error:
-        raise MixError(f"{name}: nested too deep") from error
+        raise MixError(f"{name}: nested too deeply") from error
     except ValidationError as error:
         raise MixError(f"{name}: {_first_fault(error)}") from error
 
@@ -121,7 +121,7 @@ def parse(text: str, name: str = "mix") -> Mix:
 def _no_key_twice(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     keys = [key for key, _ in pairs]
     if len(set(keys)) < len(keys):
-        raise MixError(f"the key {next(key for key in keys if keys.count(key) > 1)!r} is there twice")
+        raise MixError(f"the key {next(key for key in keys if keys.count(key) > 1)!r} is given twice")
     return dict(pairs)
 
 
@@ -133,4 +133,4 @@ def _first_fault(error: ValidationError) -> str:
     known: type[BaseModel] = Entry if len(fault["loc"]) > 2 else Mix
     if "cancels" in fault["loc"][:-1]:
         known = Cancels
-    return f"{place}: there is no such key; there are {', '.join(known.model_fields)}"
+    return f"{place}: not a known key; known are {', '.join(known.model_fields)}"

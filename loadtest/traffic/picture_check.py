@@ -10,19 +10,19 @@ from PIL import Image, ImageStat
 
 MAX_PIXELS = 8_192 * 8_192
 LEAST_DEVIATION = 5.0
-"""Standard deviation of the most varied channel, of 255: a single colour is flat, whichever it is."""
+"""Standard deviation of the most varied channel, of 255. Below it a picture is flat: any single colour."""
 
 
 @dataclass(frozen=True)
 class Wanted:
-    """The picture that was requested. None: any."""
+    """The picture that was requested. None allows any."""
 
     size_px: tuple[int, int] | None = None
     format: str | None = None
 
 
 def flaw(data: bytes, wanted: Wanted) -> str | None:
-    """Name what is wrong with an encoded picture, in a word or two, or None. Decodes every pixel."""
+    """Name the flaw of an encoded picture in a word or two, or return None. Decodes every pixel."""
     try:
         with warnings.catch_warnings(), Image.open(BytesIO(data), formats=["JPEG", "PNG", "WEBP"]) as picture:
             warnings.simplefilter("error")
@@ -30,7 +30,7 @@ def flaw(data: bytes, wanted: Wanted) -> str | None:
                 return "too large"
             form, size_px = (picture.format or "").lower(), picture.size
             deviations = ImageStat.Stat(picture.convert("RGBA")).stddev
-    except Exception:  # A decoder may raise anything at a broken picture.
+    except Exception:  # A decoder may raise anything for a broken picture.
         return "undecodable"
     if wanted.format not in (None, form):
         return f"{form} for {wanted.format}"

@@ -1,4 +1,4 @@
-"""Keep one line of JSON for each request, written as it ends."""
+"""Keep one line of JSON for each request, written when the request ends."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ CANCELLED = "cancelled"
 class Record:
     """One request. Times are seconds after the run's start. `code` is "ok", "cancelled", or what went wrong.
 
-    `intended_s` is when it was to be sent and `sent_s` when it was; in a closed loop they are the same.
+    `intended_s` is when it should have been sent and `sent_s` when it was, the same in a closed loop.
     """
 
     index: int
@@ -37,7 +37,7 @@ class Record:
 
     @property
     def latency_s(self) -> float:
-        """Measure from the intended send time: a request that waited for a stalled client has waited."""
+        """Measure from the intended send time: waiting for a stalled generator is waiting too."""
         return self.done_s - self.intended_s
 
     @property
@@ -54,7 +54,7 @@ class Record:
 
 
 def write(record: Record, file: TextIO) -> None:
-    """Write the record, with its latency and send lag for readers with other tools."""
+    """Write the record, with its latency and send lag for other tools to read."""
     line: dict[str, Any] = asdict(record)
     line["latency_s"], line["send_lag_s"] = record.latency_s, record.send_lag_s
     file.write(json.dumps(line) + "\n")

@@ -1,4 +1,4 @@
-"""Plan which request is sent when: the mix drawn over the arrivals, from a seed."""
+"""Plan which request is sent when: each arrival draws a request from the mix, by a seed."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ def _draw(mix: Mix, dice: random.Random, index: int, at_s: float | None) -> Plan
 def _scene(
     mix: Mix, entry: Entry, dice: random.Random, same: Wanted | None = None
 ) -> tuple[dict[str, Any], Wanted]:
-    """Build a scene. With `same`, a further scene of a job, whose picture must be of that size and format."""
+    """Build a scene. `same` gives the size and format for a further scene of a job."""
     wanted = same or Wanted(_one(dice, entry.frame), _one(dice, entry.format))
     steps = _one(dice, entry.steps)
     merge: dict[str, Any] = {} if wanted.size_px is None else _sides(wanted.size_px)

@@ -1,4 +1,4 @@
-"""Read server-sent events off a response, as the HTML standard's section 9.2.6 has it."""
+"""Read server-sent events from a response, as section 9.2.6 of the HTML standard specifies."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ class Event:
 
 
 async def events(response: aiohttp.ClientResponse) -> AsyncIterator[Event]:
-    """Yield the events; pass over comments, ids and retry times.
+    """Yield the events, skipping comments, ids and retry times.
 
     Raises ValueError for a line that is too long.
     """
@@ -49,4 +49,4 @@ async def _lines(response: aiohttp.ClientResponse) -> AsyncIterator[str]:
         pieces.append(rest)
         size += len(rest)
         if size > MAX_LINE_BYTES:
-            raise ValueError("a line of the event stream does not end")
+            raise ValueError("a line of the event stream is too long")

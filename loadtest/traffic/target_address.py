@@ -12,35 +12,35 @@ CONNECT_S = 5.0
 
 
 class AddressError(ValueError):
-    """The address or the key is unfit. The message can be shown: no password and no key is in it."""
+    """The address or the key is invalid. The message can be shown: it contains no password and no key."""
 
 
 def base_address(given: str) -> str:
-    """Return the address without slashes at its end. Raises AddressError."""
+    """Return the address without trailing slashes. Raises AddressError."""
     address = given.strip()
     if "@" in address:
-        raise AddressError("the address must not hold a user name or a password: use an API key")
+        raise AddressError("the address must not contain a user name or password: use an API key")
     if "?" in address or "#" in address:
-        raise AddressError("the address must end before any ? or #")
+        raise AddressError("the address must not contain ? or #")
     if _parsed(address) is None:
-        raise AddressError(f"{address!r} is no address like {EXAMPLE}")
+        raise AddressError(f"the address {address!r} must be a URL like {EXAMPLE}")
     scheme, _, rest = address.partition("://")
     rest = re.sub("/+", "/", rest).rstrip("/")
     if rest.endswith("/v1"):
-        raise AddressError(f"{address!r} is no address of a service: it ends before /v1")
+        raise AddressError(f"the address {address!r} must not end in /v1")
     return f"{scheme.lower()}://{rest}"
 
 
 def bearer(key: str | None) -> str | None:
-    """Return the key without white space around it, None for no key. Raises AddressError."""
-    key = (key or "").strip()  # Files and shells like to leave a newline at its end.
+    """Return the key without surrounding white space, or None. Raises AddressError."""
+    key = (key or "").strip()  # Files and shells often leave a trailing newline.
     if not all("!" <= letter <= "~" for letter in key):
-        raise AddressError("the API key holds a space or another character that no key has; copy it again")
+        raise AddressError("the API key contains an invalid character, such as a space; copy it again")
     return key or None
 
 
 def check_listening(url: str) -> None:
-    """Connect once, with TLS for https addresses. Raises AddressError saying why it cannot be."""
+    """Connect once, with TLS for https addresses. Raises AddressError saying why it failed."""
     parts = urlsplit(url)
     port = parts.port or (443 if parts.scheme == "https" else 80)
     try:
@@ -50,16 +50,16 @@ def check_listening(url: str) -> None:
     except ssl.SSLCertVerificationError as error:
         raise AddressError(
             f"the certificate of {url} is not accepted: {error.verify_message}; "
-            "SSL_CERT_FILE names the file of a certificate authority to trust"
+            "set SSL_CERT_FILE to the file of a certificate authority to trust"
         ) from error
     except (ssl.SSLError, ConnectionResetError) as error:
-        raise AddressError(f"no TLS with {url}; if it speaks plain HTTP, begin with http://") from error
+        raise AddressError(f"TLS with {url} failed; if it uses plain HTTP, begin with http://") from error
     except OSError as error:
         raise AddressError(f"nothing answers at {url}: {error.strerror or error}") from error
 
 
 def _parsed(address: str) -> SplitResult | None:
-    """Parse the address. Return None where no connection can be made to it."""
+    """Parse the address. Return None if no connection can be made to it."""
     if not address.isprintable() or " " in address:
         return None
     try:

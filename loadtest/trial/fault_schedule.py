@@ -1,4 +1,4 @@
-"""Strike faults on a timetable while the load runs, and find what each of them cost."""
+"""Cause faults on a schedule while the load runs, and find what each of them cost."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ COMMAND_TIMEOUT_S = 60.0
 
 @dataclass(frozen=True)
 class Fault:
-    """A shell command of the user's, or the end of a replica of `deployment` (or of "any")."""
+    """A shell command that the user gives, or the end of a replica of `deployment` (or of "any")."""
 
     command: str | None = None
     deployment: str | None = None
@@ -26,13 +26,13 @@ class Fault:
         return self.command if self.command is not None else f"end a replica of {self.deployment}"
 
     async def strike(self, replicas: Replicas | None) -> str:
-        """Run the fault. Return what came of it, in words."""
+        """Cause the fault. Return a description of its result."""
         if self.command is not None:
             return await _shell(self.command)
         if replicas is None:
-            return "no cluster to strike"
+            return "no cluster was given"
         name = await replicas.end_one(self.deployment or "any")
-        return f"ended {name}" if name else "there was no such replica"
+        return f"ended {name}" if name else "no such replica was running"
 
 
 @dataclass
@@ -71,13 +71,13 @@ async def _shell(command: str) -> str:
     except TimeoutError:
         process.kill()
         await process.wait()
-        return f"ended after {COMMAND_TIMEOUT_S:.0f} s"
+        return f"killed after {COMMAND_TIMEOUT_S:.0f} s"
 
 
 def costs(
     struck: Sequence[Mapping[str, Any]], series: Mapping[str, Sequence[Any]], ends_s: float
 ) -> list[dict[str, Any]]:
-    """Return each fault, with the failed and the slowest of the requests under way from it until the next."""
+    """Return each fault, with the failed and slowest requests of those in flight between it and the next."""
     report = []
     rows = list(zip(series["intended_s"], series["latency_s"], series["code"], strict=True))
     for number, fault in enumerate(struck):

@@ -1,4 +1,4 @@
-"""Measure whether a service grows: the memory of its processes over time, and the slope of that."""
+"""Measure whether a service grows: the memory of its processes over time, and its slope."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from .trial import Clock
 
 PERIOD_S = 5.0
 NOT_SETTLED = 0.2
-"""The first fifth is left out of the slope, or the warm-up where that is longer: caches are still filling."""
+"""The slope leaves out the first fifth, or the warm-up if that is longer: caches are still filling."""
 
 
 @dataclass
@@ -28,7 +28,7 @@ class ProcessMemory:
     async def __call__(self, now: Clock, replicas: Replicas | None) -> None:
         loop = asyncio.get_running_loop()
         while True:
-            # In a thread: the kernel walks every page table for it, which takes milliseconds a process.
+            # In a thread: the kernel walks every page table for it, which takes milliseconds per process.
             total = await loop.run_in_executor(None, tree_bytes, self.pid)
             if total:
                 self.seen.append({"at_s": round(now(), 1), "bytes": total})
@@ -36,7 +36,7 @@ class ProcessMemory:
 
 
 def tree_bytes(pid: int) -> int:
-    """Return the bytes of a process and its descendants; 0 where it is gone."""
+    """Return the bytes of a process and its descendants, or 0 if it is gone."""
     try:
         root = psutil.Process(pid)
         family = [root, *root.children(recursive=True)]
@@ -53,7 +53,7 @@ def _unique_bytes(process: psutil.Process) -> int:
 
 
 def slope(seen: Sequence[dict[str, float]], warmup_s: float = 0.0) -> dict[str, Any] | None:
-    """Fit least squares once settled: bytes an hour with 95% bounds, or None with under 4 points."""
+    """Fit a line to the settled part: bytes an hour with 95% bounds, or None with under 4 points."""
     settled_s = max(warmup_s, NOT_SETTLED * seen[-1]["at_s"] if seen else 0.0)
     settled = [each for each in seen if each["at_s"] >= settled_s]
     if len(settled) < 4:

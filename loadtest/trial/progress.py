@@ -1,4 +1,4 @@
-"""Show how a run goes, a line a second: in place on a terminal, one under the other elsewhere."""
+"""Show a run's progress, one line a second: updated in place on a terminal, one below the other elsewhere."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ RECENT = 200
 
 
 class Progress:
-    """Fed with each record; `show` prints until it is cancelled."""
+    """Progress of a run. `add` takes each record, and `show` prints until it is cancelled."""
 
     def __init__(self, stream: TextIO, ends_s: float) -> None:
         self._stream, self._ends_s = stream, ends_s
@@ -53,5 +53,5 @@ class Progress:
         if len(self._recent) > 1:
             twentieths = quantiles(self._recent, n=20, method="inclusive")
             parts.append(f"p50 {twentieths[9]:.2f} s  p95 {twentieths[18]:.2f} s")
-        parts.append(f"latest send {1e3 * self._lag_s:.0f} ms late")
+        parts.append(f"max send lag {1e3 * self._lag_s:.0f} ms")
         return "   ".join(parts)

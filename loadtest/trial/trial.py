@@ -23,12 +23,12 @@ from .progress import Progress
 
 Clock = Callable[[], float]
 Beside = Callable[[Clock, Replicas | None], Awaitable[Any]]
-"""Runs while the load does, and is cancelled with its last answer."""
+"""A coroutine function that runs during the load, and is cancelled after the load's last answer."""
 
 
 @dataclass(frozen=True)
 class Trial:
-    """The trial. `arrivals` are seconds after the start, or the number of `users` of a closed loop."""
+    """One trial: an open loop with `arrivals` in seconds after the start, or a closed loop of `users`."""
 
     target: Target
     mix: Mix
@@ -46,7 +46,7 @@ class Trial:
 def carry_out(trial: Trial, *beside: Beside) -> dict[str, Any]:
     """Run the trial, and return the summary.
 
-    Ctrl-C ends the run early, with what there is, marked INVALID. Raises ClusterError.
+    Ctrl-C ends the run early: its summary covers the records so far, marked INVALID. Raises ClusterError.
     """
     records: list[Record] = []
     seen: list[dict[str, Any]] = []
@@ -59,7 +59,7 @@ def carry_out(trial: Trial, *beside: Beside) -> dict[str, Any]:
     summary = summarise(records, trial.window, trial.slo, trial.users is not None)
     if interrupted:
         summary["valid"] = False
-        summary["invalid_because"].append("it was stopped before its end")
+        summary["invalid_because"].append("the run was stopped before its end")
     return {
         "began": began,
         **summary,

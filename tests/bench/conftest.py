@@ -1,4 +1,4 @@
-"""Give the benchmarks' tests a way to run one in small."""
+"""Provide a fixture that runs a small version of a benchmark."""
 
 from __future__ import annotations
 

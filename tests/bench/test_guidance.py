@@ -1,4 +1,4 @@
-"""The benchmark of cached guidance, in small: whether it runs and says what it saw, never what that is."""
+"""Run a small benchmark of cached guidance: check that it reports figures, not which."""
 
 from __future__ import annotations
 

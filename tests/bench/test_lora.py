@@ -1,4 +1,4 @@
-"""The benchmark of LoRAs, in small: whether it runs and says what it saw, never what that is."""
+"""Run a small benchmark of LoRAs: check that it reports figures, not which."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The peers' bench in its smallest form, and what of it needs no server."""
+"""Run the smallest benchmark of peers, and test its parts that need no server."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The plan's bench in its smallest form, and what it makes of figures that are known."""
+"""Run the smallest benchmark of the plan, and check its results for known figures."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The scaling benchmark in its smallest form: a fair comparison, and every plot says that it is simulated."""
+"""Run the smallest scaling benchmark: a fair comparison, with every plot marked as simulated."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from bench.scale import scaling_page as scaling
 
 def test_a_policy_that_requests_too_many_is_seen_to_overshoot(monkeypatch: pytest.MonkeyPatch) -> None:
     assert scale.step(300.0)["overshoot"] <= 1
-    # Work that waits is to be done in no time, so far too many are asked for.
+    # Waiting work must be done in 1 s, so far too many replicas are requested.
     monkeypatch.setattr(scale, "GOAL", replace(scale.GOAL, catch_up_s=1.0))
     assert scale.step(300.0)["overshoot"] > 1
 

@@ -47,7 +47,7 @@ async def test_a_stalled_loop_is_recorded(tmp_path: Path, monkeypatch: pytest.Mo
     since = time.monotonic()
     async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://a") as client:
         await client.get("/")
-        await asyncio.sleep(0.02)  # Now the probe sleeps, too.
+        await asyncio.sleep(0.02)  # Let the probe sleep, too.
         await client.get("/")
     while not probe.read_reports(tmp_path, "ingress", since, time.monotonic()):
         await asyncio.sleep(0.01)

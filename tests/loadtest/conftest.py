@@ -34,7 +34,7 @@ def mix() -> Mix:
 
 @pytest.fixture
 def measure(url: str, mix: Mix) -> Callable[..., dict[str, Any]]:
-    """A run against the stand-in, all of it measured: `measure([0.0, 0.5])`, Trial's own fields by name."""
+    """Return a function that measures a whole run: `measure([0.0, 0.5])`, with Trial's fields by name."""
 
     def carried_out(arrivals: list[float], *beside: Any, **more: Any) -> dict[str, Any]:
         ends_s = more.pop("ends_s", max(arrivals, default=0.0) + 0.001)

@@ -1,4 +1,4 @@
-"""Run Locust in a process of its own: it replaces the standard library's sockets under its importer."""
+"""Run Locust in a separate process: importing it replaces the standard library's sockets."""
 
 from __future__ import annotations
 
@@ -43,13 +43,13 @@ def test_locust_sends_the_same_requests(fake_service: FakeService, url: str, tmp
 def test_locust_refuses_a_mix_that_it_cannot_send(url: str, tmp_path: Path) -> None:
     done = locust(url, tmp_path, MIX | {"requests": [{"name": "watched", "answer": "stream"}]})
     assert done.returncode != 0
-    assert "under Locust a mix has no streams" in done.stderr
+    assert "a mix for Locust cannot have streams" in done.stderr
 
 
 def test_locust_counts_a_bad_picture_as_a_failure(
     fake_service: FakeService, url: str, tmp_path: Path
 ) -> None:
-    fake_service.picture = lambda size, form: b"no picture"
+    fake_service.picture = lambda size, form: b"not a picture"
     done = locust(url, tmp_path, MIX)
     (figures,) = json.loads(done.stdout)
     assert figures["num_failures"] == figures["num_requests"] > 2

@@ -1,7 +1,7 @@
 """Run Scenewright's two engines in one process, a thread each, and nothing else: no HTTP, no Ray, no merging.
 
-Prints, as JSON, the scenes and the steps of each layer a second that so many callers get, each of whom waits
-for both layers of the last one.
+It prints as JSON the scenes a second, and the steps a second of each layer, that a number of callers get.
+Each caller waits for both layers before it requests the next scene.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""FastAPI and diffusers in one process, as diffusers' example has it: a lock a model, a thread a request."""
+"""FastAPI and diffusers in one process, as in diffusers' example: a lock per model, a thread per request."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from fastapi.concurrency import run_in_threadpool
 
 app = FastAPI()
 pipelines = {kind: painting.load(kind) for kind in ("character", "background")}
-locks = {kind: threading.Lock() for kind in pipelines}  # A pipeline's scheduler counts its steps itself.
+locks = {kind: threading.Lock() for kind in pipelines}  # A pipeline's scheduler keeps its own step count.
 
 
 @app.get("/healthz")

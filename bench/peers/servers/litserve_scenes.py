@@ -1,6 +1,6 @@
-"""LitServe: worker processes that own both models each, and paint one layer after the other.
+"""LitServe: worker processes that each own both models, and paint one layer after the other.
 
-Two of them, so that as many threads paint as in the other servers.
+There are two, so that as many threads paint as in the other servers.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Paint as every peer does: stock diffusers, and the plain paste. Only the serving differs."""
+"""Paint for every peer in the same way: stock diffusers and the plain paste. Only the serving differs."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ GUIDANCE = {"character": 7.5, "background": 6.0}
 
 
 def load(kind: str) -> Any:
-    """Load the bundled model of that layer, on the GPU where there is one."""
+    """Load the bundled model of a layer, on the GPU if there is one."""
     torch.set_num_threads(1)
     diffusers.utils.logging.set_verbosity_error()
     diffusers.utils.logging.disable_progress_bar()
@@ -33,7 +33,7 @@ def load(kind: str) -> Any:
 
 
 def paint(pipeline: Any, kind: str, scene: dict[str, Any]) -> Image.Image:
-    """Paint a layer of what `POST /v1/scenes` brings: a string, or an object with a prompt and any steps."""
+    """Paint a layer of a `POST /v1/scenes` body: a string, or an object with a prompt and perhaps steps."""
     arguments = scene[kind]
     layer: dict[str, Any] = {"prompt": arguments} if isinstance(arguments, str) else arguments
     width, height = SIZES[kind]
@@ -49,7 +49,7 @@ def paint(pipeline: Any, kind: str, scene: dict[str, Any]) -> Image.Image:
 
 
 def merge(character: Image.Image, background: Image.Image, scene: dict[str, Any]) -> bytes:
-    """Merge into the frame, a JPEG: the character over its right half."""
+    """Merge into a JPEG frame: the character covers its right half."""
     sides = scene.get("merge", {})
     width, height = sides.get("width", 1024), sides.get("height", 512)
     frame = background.resize((width, height), Image.Resampling.LANCZOS)

@@ -1,6 +1,6 @@
-"""A Ray Serve graph as its tutorials write one: synchronous models, and an ingress that awaits their values.
+"""A Ray Serve graph as in its tutorials: synchronous models, and an ingress that awaits their values.
 
-Each branch's pixels come back to the ingress and go out again to the merger; a replica paints one at a time.
+Each branch's pixels return to the ingress and are sent on to the merger. A replica paints one at a time.
 """
 
 from __future__ import annotations
@@ -62,7 +62,7 @@ class Ingress:
 
 
 def main(port: int) -> None:
-    folder = tempfile.mkdtemp(prefix="peer-", dir="/tmp")  # Short: Ray's sockets live in it.
+    folder = tempfile.mkdtemp(prefix="peer-", dir="/tmp")  # A short path, since Ray's sockets are in it.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit())
     try:
         ray.init(address="local", num_cpus=2, include_dashboard=False, log_to_driver=False, _temp_dir=folder)

@@ -41,7 +41,7 @@ def test_the_page_has_both_sides_their_ratio_and_the_machine(
     assert "| step engine | 3 | 3 | 3 | 3 | 3 | 1.2% |" in page
     assert "| step engine / stock | 1.50 | 1.50 | 1.50 | 1.50 | 1.50 |  |" in page
     assert "torch 2.13" in page and "## How does it compare with other servers?" in page
-    assert "2: 80 ms (40.0 a row)" in page.partition(f"<!-- {section}: begin -->")[2]
+    assert "2: 80 ms (40.0 per row)" in page.partition(f"<!-- {section}: begin -->")[2]
     plots = list((tmp_path / "pictures").iterdir())
     assert len(plots) == 3 and all(f"pictures/{plot.name}" in page for plot in plots)
 

@@ -48,10 +48,10 @@ def test_the_stages_are_listed_with_their_budgets() -> None:
     ("arguments", "why"),
     [
         (["--only", "nothing"], "invalid choice: 'nothing'"),
-        (["--budget-s", "0"], "between 1 and 86400 seconds"),
-        (["--budget-s", "nan"], "between 1 and 86400 seconds"),
-        (["--wheels", "docs"], "docs is no folder with wheels in it"),
-        (["--wheels", "nowhere"], "nowhere is no folder with wheels in it"),
+        (["--budget-s", "0"], "must be from 1 to 86400 seconds"),
+        (["--budget-s", "nan"], "must be from 1 to 86400 seconds"),
+        (["--wheels", "docs"], "docs must be a folder that contains wheels"),
+        (["--wheels", "nowhere"], "nowhere must be a folder that contains wheels"),
     ],
 )
 def test_what_makes_no_sense_is_refused_in_a_sentence(arguments: list[str], why: str) -> None:
@@ -60,7 +60,7 @@ def test_what_makes_no_sense_is_refused_in_a_sentence(arguments: list[str], why:
 
 
 def test_it_needs_nothing_but_python_to_begin(tmp_path: Path) -> None:
-    """A machine without diffusers, torch even, says what is missing in the report."""
+    """The report says what is missing on a machine without diffusers, or even torch."""
     code = "import sys, runpy; sys.path.insert(0, '.'); sys.argv = ['gpu-day', '--list']; "
     code += "runpy.run_module('bench.gpu_day', run_name='__main__')"
     done = subprocess.run(

@@ -17,5 +17,5 @@ def test_only_what_lies_between_its_marks_is_replaced() -> None:
     "page", ["", "<!-- a: begin -->", "<!-- a: end -->", "<!-- a: end --><!-- a: begin -->"]
 )
 def test_a_page_without_a_place_for_it(page: str) -> None:
-    with pytest.raises(ValueError, match="no place for a"):
+    with pytest.raises(ValueError, match="no section a"):
         with_section(page, "a", "new")

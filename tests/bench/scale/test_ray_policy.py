@@ -8,7 +8,7 @@ from serve.planning.simulation import Setup, simulate
 
 
 def ray_run(**changes: float) -> list[int]:
-    """The replicas that Ray's policy wanted, over two minutes of a load for about four."""
+    """Return the replicas that Ray's policy requests, over two minutes of load for about four."""
     config = AutoscalingConfig(min_replicas=1, max_replicas=20, **changes)  # type: ignore[arg-type]
     arrivals = [20.0 + number / 6 for number in range(720)]
     outcome = simulate(scale.PROFILE, Setup(1, 1, 2), arrivals, scaler=RaysOwn(config))

@@ -26,7 +26,7 @@ def test_each_side_is_compared_with_the_tutorials(tmp_path: Path) -> None:
     assert "| 64 x 64 | 16 | ours | 45.0 | 300 | 30.0 | 1.50 |" in text
     assert "|  |  | tutorial | 30.0 | 300 | 30.0 |  |" in text
     assert "| 64 x 64 | 16 | ours | 1.2 | 12.0 | 1.2 | 1.2 | 1.2 | 1.2 |" in text
-    assert "3 rounds of 60 scenes a side. cores 2." in text
+    assert "3 rounds of 60 scenes per side. cores 2." in text
 
 
 @pytest.mark.parametrize(

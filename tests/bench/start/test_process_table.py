@@ -1,4 +1,4 @@
-"""Test that a table of processes names them by what they are for."""
+"""Test that the process table names processes by their purpose."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Test the start's table: a row a phase, and what all phases come to."""
+"""Test the start's table: a row per phase, and the total of all phases."""
 
 from __future__ import annotations
 
@@ -24,5 +24,5 @@ def test_phases_are_listed_beside_bare_ray_serves(tmp_path: Path) -> None:
     text = page.read_text()
     assert "| imports | 2.0 | 3.0 | 1.0 | 1.5 |" in text
     assert "| **until ready** | 6.0 | 8.0 | 4.0 | 4.0 |" in text
-    assert "In seconds 1.50 times bare Ray Serve, in CPU seconds 2.00 times." in text
-    assert "after 9.2 s" in text
+    assert "1.50 times the seconds of bare Ray Serve, and 2.00 times its CPU seconds." in text
+    assert "took 9.2 s" in text

@@ -49,8 +49,8 @@ def test_goodput_is_held_to_the_widest_upper_bound() -> None:
 @pytest.mark.parametrize(
     ("text", "warnings"),
     [
-        ("p95", "write it as in"),
-        ("p42<1s", "there is no p42"),
+        ("p95", "write one like"),
+        ("p42<1s", "p42 is not a known metric"),
         ("ok>=99s", "given in %"),
         ("p95<8%", "given in s"),
         ("", "''"),

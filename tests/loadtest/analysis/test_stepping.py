@@ -32,7 +32,7 @@ def test_the_three_times_of_a_step() -> None:
     reported = analyse(STEP, 0, series(slow_until_s=32), replicas(), None)
     assert reported["time_to_decision_s"] == 4
     assert reported["time_to_replicas_s"] == 14
-    assert reported["time_to_recovery_s"] == 25  # the slice of 5 s in which the last slow one was sent
+    assert reported["time_to_recovery_s"] == 25  # the 5 s slice in which the last slow request was sent
     assert reported["bound_s"] == pytest.approx(1.5, rel=1e-3)
     assert reported["phases"]["high"]["requests"] == 100
 

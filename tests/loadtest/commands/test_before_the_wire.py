@@ -1,4 +1,4 @@
-"""End a load test that cannot begin or write with a sentence, without a traceback."""
+"""A load test that cannot begin or write ends with one sentence, without a traceback."""
 
 from __future__ import annotations
 
@@ -71,7 +71,7 @@ def test_a_key_is_in_no_repr() -> None:
 
 
 class Prefixed(BaseHTTPRequestHandler):
-    """Notes what it is asked for, and knows one job."""
+    """Record the requests, and serve one job."""
 
     requested: list[str]
 

@@ -1,4 +1,4 @@
-"""The commands as people type them, against the stand-in."""
+"""Run the commands as typed, against the fake service."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def test_a_run_writes_all_it_promises(url: str, mix_file: str, tmp_path: Path) -
     files = ("--out", out, "--html", html, "--records", records)
     load = ("--rate", 20, "--duration", 1, "--warmup", 0.3, "--mix", mix_file, "--seed", 7, "--quiet")
     result = reported("run", "--url", url, *load, "--slo", "ok>=99%", "--api-key", "secret-key", *files)
-    assert result.exit_code in (0, 3), result.output  # 3 where this machine is too busy to send in time
+    assert result.exit_code in (0, 3), result.output  # 3 if this machine is too busy to send in time
     summary = json.loads(out.read_text())
     assert summary["ok"] == summary["requests"] > 5
     assert summary["config"]["rate"] == 20 and summary["config"]["mix"]["characters"] == ["a"]
@@ -48,7 +48,7 @@ def test_a_run_of_failures_exits_1_without_an_objective(
     load = ("--arrival", "constant", "--rate", 4, "--duration", 1, "--warmup", 0, "--mix", mix_file)
     result = reported("run", "--url", url, *load, "--quiet")
     assert result.exit_code in (1, 3), result.output
-    assert "not one request was answered as it should be" in result.output
+    assert "no request got a good answer" in result.output
 
 
 def test_a_run_that_is_stopped_reports_what_it_saw(url: str, mix_file: str, tmp_path: Path) -> None:
@@ -61,7 +61,7 @@ def test_a_run_that_is_stopped_reports_what_it_saw(url: str, mix_file: str, tmp_
         text=True,
     ) as running:
         assert running.stderr is not None
-        assert "ok" in running.stderr.readline()  # its first second
+        assert "ok" in running.stderr.readline()  # the first second's line
         running.send_signal(signal.SIGINT)
         stdout, _ = running.communicate(timeout=60)
     assert running.returncode == 3, stdout
@@ -72,11 +72,11 @@ def test_a_run_that_is_stopped_reports_what_it_saw(url: str, mix_file: str, tmp_
 @pytest.mark.parametrize(
     ("words", "warnings"),
     [
-        (["--rate", "1", "--users", "2"], "--users is a closed loop"),
+        (["--rate", "1", "--users", "2"], "--users cannot be combined"),
         ([], "give --rate"),
-        (["--arrival", "trace", "--rate", "1"], "go together"),
-        (["--rate", "1", "--slo", "p42<1s"], "there is no p42"),
-        (["--rate", "1", "--out", "/nowhere/r.json"], "is its folder there"),
+        (["--arrival", "trace", "--rate", "1"], "must be given together"),
+        (["--rate", "1", "--slo", "p42<1s"], "p42 is not a known metric"),
+        (["--rate", "1", "--out", "/nowhere/r.json"], "check that its folder exists"),
         (["--rate", "0"], "--rate"),
         (["--rate", "1", "--mix", "/nowhere.json"], "cannot be read"),
     ],
@@ -90,7 +90,7 @@ def test_wrong_usage_exits_2(url: str, words: list[str], warnings: str) -> None:
 @pytest.mark.parametrize("address", ["127.0.0.1:8000", "ftp://x", "http://127.0.0.1:8000/v1"])
 def test_what_is_no_address_is_refused(address: str) -> None:
     result = reported("run", "--url", address, "--rate", 1)
-    assert result.exit_code == 2 and "is no address" in result.output
+    assert result.exit_code == 2 and "the address" in result.output
 
 
 def test_an_address_where_nothing_listens_is_reported_before_the_run() -> None:
@@ -108,7 +108,7 @@ def test_a_cluster_that_does_not_answer_is_reported(url: str) -> None:
 def test_find_finds_a_known_capacity(
     fake_service: FakeService, url: str, mix_file: str, tmp_path: Path
 ) -> None:
-    """One slot of 0.25 s serves 4 a second. M/D/1's mean wait is ρ/(2(1-ρ)) services: 2 at ρ = 0.8."""
+    """One slot of 0.25 s serves 4 per second. The mean wait of M/D/1 is ρ/(2(1-ρ)) services: 2 at ρ = 0.8."""
     fake_service.delay_s, fake_service.capacity = 0.25, 1
     out, html = tmp_path / "f.json", tmp_path / "f.html"
     slo = ("--slo", "mean<0.8s", "--precision", 0.2)
@@ -123,7 +123,7 @@ def test_find_finds_a_known_capacity(
     assert found["confirmed"] and 1.8 < found["rate_rps"] < 4.0
     assert found["probes"][-1]["purpose"] == "confirm" and found["probes"][-1]["met"]
     assert any(not probe["met"] for probe in found["probes"])
-    assert "requests a second meet" in html.read_text()
+    assert "requests per second meet" in html.read_text()
 
 
 def test_find_without_a_rate_that_holds_exits_1(fake_service: FakeService, url: str, mix_file: str) -> None:

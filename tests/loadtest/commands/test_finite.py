@@ -1,4 +1,4 @@
-"""Every option that is a number refuses what is none, in a sentence."""
+"""Every numeric option refuses a value that is not a finite number, in one sentence."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A report is one file: it asks nobody for anything, and nothing from outside gets into its markup."""
+"""A report is one file: it loads nothing, and no outside text gets into its markup."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ SHAPES = {"svg", "line", "path", "rect", "polyline", "text", "title"}
 
 
 class Markup(HTMLParser):
-    """Every tag and attribute, and whether each tag is closed where it should be."""
+    """Collect all tags and attributes, and check that each tag is closed in the right place."""
 
     def __init__(self, page: str) -> None:
         super().__init__()
@@ -146,7 +146,7 @@ def test_a_search_has_its_curves() -> None:
     markup = Markup(
         search_page({"rate_rps": 2.9, "slo": "p95<8s", "probes": probes, "machine": {}, "config": {}})
     )
-    assert "2.9 requests a second meet p95<8s" in markup.words
+    assert "2.9 requests per second meet p95<8s" in markup.words
     assert [v for n, v in markup.attributes if n == "aria-label"] == [
         "Throughput against offered load",
         "Latency against offered load",

@@ -27,7 +27,7 @@ def mix_of(**entry: Any) -> Mix:
 
 
 def test_a_stall_is_reported_as_long_as_it_was(fake_service: FakeService, measure: Measure, mix: Mix) -> None:
-    """The truth is the server's: when it answered what, less when that was to be sent."""
+    """The true latency comes from the server: when it answered, minus when the request was to be sent."""
     fake_service.stall_s = (1.0, 1.0 + STALL_S)
     times = arrivals.poisson(12, 4.0, seed=3)
     summary = measure(times)
@@ -37,7 +37,7 @@ def test_a_stall_is_reported_as_long_as_it_was(fake_service: FakeService, measur
     truth = [(served.ended or 0.0) - zero - intended[served.body["seed"]] for served in fake_service.served]
     assert np.percentile(truth, 99) > 0.8 * STALL_S
     for name, percent in (("p95", 95), ("p99", 99)):
-        # A busy machine adds to it; a generator that hid the stall would see next to nothing.
+        # A busy machine adds to it; a generator that hid the stall would see almost nothing.
         assert summary["latency_s"][name] == pytest.approx(np.percentile(truth, percent), rel=0.25), name
 
 
@@ -61,18 +61,18 @@ def test_a_closed_loop_has_no_more_users_than_were_requested(
 ) -> None:
     summary = measure([], users=3, ends_s=0.5)
     assert fake_service.most_at_once == 3
-    assert summary["ok"] == summary["requests"] > 3, "they ask again"
+    assert summary["ok"] == summary["requests"] > 3, "users send again"
 
 
 def test_a_late_generator_makes_the_run_invalid(measure: Measure) -> None:
     async def hog(now: Callable[[], float], replicas: object) -> None:
-        time.sleep(0.4)  # Of all of them the event loop's own.
+        time.sleep(0.4)  # Blocks the event loop.
 
     summary = measure([number * 0.01 for number in range(60)], hog)
     assert summary["send_lag_s"]["p99"] > 0.2
     assert not summary["valid"]
     assert "lagged" in summary["invalid_because"][0]
-    assert summary["latency_s"]["max"] > 0.3  # and the wait counts as latency all the same
+    assert summary["latency_s"]["max"] > 0.3  # the wait still counts as latency
 
 
 @pytest.mark.parametrize(

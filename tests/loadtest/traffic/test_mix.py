@@ -25,8 +25,8 @@ def test_sizes_are_pixels() -> None:
 @pytest.mark.parametrize(
     ("changes", "warnings"),
     [
-        ({"requests": [{"name": "x", "wieght": 2}]}, r"requests\.0\.wieght: there is no such key; .*weight"),
-        ({"request": []}, r"request: there is no such key; .*requests"),
+        ({"requests": [{"name": "x", "wieght": 2}]}, r"requests\.0\.wieght: not a known key; .*weight"),
+        ({"request": []}, r"request: not a known key; .*requests"),
         (
             {"requests": [{"name": "x", "cancels": {"share": 1, "after_s": [0, 1], "n": 1}}]},
             r"cancels\.n: .*after_s",
@@ -34,7 +34,7 @@ def test_sizes_are_pixels() -> None:
         ({"requests": [{"name": "x", "weight": 0}]}, r"requests\.0\.weight"),
         (
             {"requests": [{"name": "x", "frame": ["big"]}]},
-            r'requests\.0\.frame\.0: a size is written "WIDTHxHEIGHT"',
+            r'requests\.0\.frame\.0: a size must be "WIDTHxHEIGHT"',
         ),
         ({"requests": [{"name": "x", "merge_mode": ["glue"]}]}, r"merge_mode\.0"),
         ({"requests": [{"name": "x", "scenes": 3}]}, "jobs"),
@@ -51,7 +51,7 @@ def test_a_fault_is_reported_by_its_key(changes: dict[str, Any], warnings: str) 
 
 
 @pytest.mark.parametrize(
-    ("text", "warnings"), [("{", "line 1"), ('{"a": 1, "a": 2}', "'a' is there twice"), ("[]", "the file")]
+    ("text", "warnings"), [("{", "line 1"), ('{"a": 1, "a": 2}', "'a' is given twice"), ("[]", "the file")]
 )
 def test_what_is_no_mix_is_refused(text: str, warnings: str) -> None:
     with pytest.raises(MixError, match=warnings):

@@ -1,4 +1,4 @@
-"""The address and the key of a load test, checked before it begins."""
+"""Check the address and the key of a load test before it begins."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ def test_a_key_from_a_file_may_end_with_a_newline() -> None:
 
 @pytest.fixture
 def plain() -> Iterator[int]:
-    """A server that speaks no TLS: its port."""
+    """Run a server without TLS, and yield its port."""
 
     def serve() -> None:
         with suppress(OSError):
@@ -79,7 +79,7 @@ def plain() -> Iterator[int]:
 def test_what_cannot_be_connected_to_is_reported(plain: int, monkeypatch: pytest.MonkeyPatch) -> None:
     check_listening(f"http://127.0.0.1:{plain}")
     for url, why in (
-        (f"https://127.0.0.1:{plain}", "if it speaks plain HTTP, begin with http://"),
+        (f"https://127.0.0.1:{plain}", "if it uses plain HTTP, begin with http://"),
         ("http://127.0.0.1:9", "nothing answers at http://127.0.0.1:9: Connection refused"),
         ("http://nobody.invalid", "nothing answers at http://nobody.invalid"),
     ):
@@ -92,5 +92,5 @@ def test_what_cannot_be_connected_to_is_reported(plain: int, monkeypatch: pytest
         raise untrusted
 
     monkeypatch.setattr(ssl.SSLContext, "wrap_socket", refuse)
-    with pytest.raises(AddressError, match="is not accepted: self-signed certificate; SSL_CERT_FILE"):
+    with pytest.raises(AddressError, match="is not accepted: self-signed certificate; set SSL_CERT_FILE"):
         check_listening(f"https://127.0.0.1:{plain}")
