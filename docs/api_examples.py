@@ -1,4 +1,4 @@
-"""Give one example a route, in curl and in Python: docs/api.md shows them, and the tests run them."""
+"""Give examples for each route, in curl and in Python: docs/api.md shows them, and the tests run them."""
 
 from __future__ import annotations
 
@@ -12,9 +12,10 @@ URL = "http://127.0.0.1:8000"
 
 @dataclass(frozen=True)
 class Example:
-    """`path` may hold `{story}`, `{job}` or `{picture}`, an id, `{member}`, a name, and `{result}`, a link's.
+    """One request. `path` may hold ids (`{story}`, `{job}`, `{picture}`) and names (`{member}`, `{result}`).
 
-    `save` is the file that the answer is written to. `by_key`: also where none else is needed.
+    `save` is the file to which the answer is written. `by_key` sends a key even to a service that requires
+    none.
     """
 
     method: str
@@ -28,7 +29,7 @@ class Example:
     by_key: bool = False
 
     def curl(self) -> str:
-        """Write the example for a POSIX shell; `$story`, `$job`, `$picture` are ids, `$member` is a name."""
+        """Return the example for a POSIX shell. `$story`, `$job`, `$picture` are ids, `$member` is a name."""
         words = ["curl", "--fail-with-body", "--silent", "--show-error", "--no-buffer"]
         implied = "POST" if self.json is not None or self.files or self.form else "GET"
         if self.method != implied:
@@ -50,7 +51,7 @@ class Example:
         return " ".join(words)
 
     def python(self) -> str:
-        """Write the example with httpx; `story`, `job`, `picture` are ids, `member` a name, `key` a key."""
+        """Return the example with httpx. `story`, `job`, `picture` are ids, `member` a name, `key` a key."""
         quote = "f" if "{" in self.path else ""
         arguments = [f'{quote}"{URL}{self.path}"']
         if self.json is not None:

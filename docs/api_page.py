@@ -1,4 +1,4 @@
-"""docs/api.md, made from the OpenAPI page: `python -m docs.api_page > docs/api.md`."""
+"""Make docs/api.md from the OpenAPI page: `python -m docs.api_page > docs/api.md`."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ out; an object is JSON, or has a part for each of its fields, such as `merge[pos
 
 
 def page() -> str:
-    """Write the whole file."""
+    """Return the text of the whole file."""
     nothing: Any = None
     api = build_api(ServiceConfig(), Graph(nothing, nothing, nothing)).openapi()
     parts = [HEAD]
@@ -113,7 +113,7 @@ def _fields(shape: dict[str, Any], api: dict[str, Any]) -> Iterator[str]:
 
 
 def _lines(shape: dict[str, Any], api: dict[str, Any], indent: str = "") -> Iterator[str]:
-    """Yield a line a field, and below an object's the lines of its own fields."""
+    """Yield a line for each field, and below an object's line those of its own fields."""
     shape = _resolved(shape, api)
     for name, field in shape.get("properties", {}).items():
         needed = " **required**" if name in shape.get("required", []) else ""
@@ -125,7 +125,7 @@ def _lines(shape: dict[str, Any], api: dict[str, Any], indent: str = "") -> Iter
 
 
 def _kind(field: dict[str, Any], api: dict[str, Any]) -> str:
-    """Write type, bounds, default and description, on one line."""
+    """Return type, bounds, default and description, on one line."""
     shape, options = _resolved(field, api), _options(field, api)
     facts = [" or ".join(dict.fromkeys(_type(option, api) for option in options))]
     for option in options:
@@ -140,7 +140,7 @@ def _kind(field: dict[str, Any], api: dict[str, Any]) -> str:
 
 
 def _options(field: dict[str, Any], api: dict[str, Any]) -> list[dict[str, Any]]:
-    """Return the types that a field may have, besides null."""
+    """Return the types that a field may have, except null."""
     shape = _resolved(field, api)
     options = [_resolved(option, api) for option in shape.get("anyOf", [shape])]
     return [option for option in options if option.get("type") != "null"]

@@ -54,19 +54,19 @@ def page() -> str:
 
 
 def meaning(title: str, key: str) -> str:
-    """Return what a key means. Raises KeyError where it is not written down."""
+    """Return what a key means. Raises KeyError if it is not documented."""
     own = MEANINGS[title]
     return own[key] if key in own else REPLICAS[key]
 
 
 def _places(schema: Schema) -> dict[str, list[str]]:
-    """Return where each model of the settings stands, in the order of the file."""
+    """Return the paths of each settings model, in the order of the file."""
     found: dict[str, list[str]] = {}
 
     def walk(title: str, path: str) -> None:
         part = schema if title == "ServiceConfig" else schema["$defs"][title]
         for key, value in part["properties"].items():
-            if (inner := _model_in(value)) and inner != "ModelSettings":  # Which has its layer's own keys.
+            if (inner := _model_in(value)) and inner != "ModelSettings":  # It has its layer's keys.
                 place = f"{path}.{key}" if path else key
                 found.setdefault(inner, []).append(place)
                 walk(inner, place)
@@ -76,7 +76,7 @@ def _places(schema: Schema) -> dict[str, list[str]]:
 
 
 def _model_in(value: Schema) -> str | None:
-    """Return the name of the settings' model that a value is, or is a list of."""
+    """Return the name of the settings model that a value is, or is a list of, or None."""
     for each in (value, value.get("items", {}), *value.get("anyOf", [])):
         if "$ref" in each:
             return str(each["$ref"].rpartition("/")[2])
@@ -100,7 +100,7 @@ def _default(value: Schema) -> str:
 
 
 def _kind(value: Schema) -> str:
-    """Say the type of a value, and its bounds."""
+    """Return the type of a value, and its bounds, in words."""
     if "anyOf" in value:
         kinds = [_kind(each) for each in value["anyOf"] if each.get("type") != "null"]
         return " or ".join([*kinds, "null"])
@@ -124,7 +124,7 @@ def _number(value: Schema) -> str:
 
 
 def _short(most: float) -> str:
-    """Write a bound as a person would: 1 TiB, 366 days."""
+    """Write a bound as a person would: 1 TiB, 1,000,000."""
     for exponent, unit in ((50, "PiB"), (40, "TiB")):
         if most >= 1 << exponent and most % (1 << exponent) == 0:
             return f"{most / (1 << exponent):g} {unit}"

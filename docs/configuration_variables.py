@@ -1,4 +1,4 @@
-"""Say what each variable of the environment sets."""
+"""Describe what each environment variable sets."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ VARIABLES = {
     "SCENEWRIGHT_STATE_DIR": "`state_dir`",
     "OTEL_EXPORTER_OTLP_ENDPOINT": "`tracing.endpoint`",
 }
-"""The environment, which wins over the file: what each variable sets."""
+"""The settings that environment variables set. They override the file."""
 
 PROXY_VARIABLES = {
     "SCENEWRIGHT_MAX_HEADER_BYTES": "Bytes of a request's header.",
@@ -31,4 +31,4 @@ PROXY_VARIABLES = {
     "SCENEWRIGHT_HAPROXY": "Another HAProxy than Ray's: its absolute path (docs/security.md).",
     "RAY_SERVE_ENABLE_HA_PROXY": "1 or 0: overrides `ingress.haproxy`.",
 }
-"""Variables that are set before Ray starts, on every node, since proxies read no configuration of ours."""
+"""Variables to set on every node before Ray starts, since proxies do not read our configuration."""

@@ -1,4 +1,4 @@
-"""The pictures of the guides: what the code and the commands that stand in them make."""
+"""Make the pictures of the guides by running the code and the commands in them."""
 
 from __future__ import annotations
 
@@ -24,13 +24,13 @@ DEFAULT_URL = "http://127.0.0.1:8000"
 PAPER, GAP, WIDTH = (247, 241, 228), 8, 760
 CHEQUERS = ((255, 255, 255), (225, 220, 210))
 MODEL = "storybook-character"
-"""Stands for the ID that a reader looks up."""
+"""Used in place of the ID that a reader looks up."""
 HALF_WAY = r"character\D*1[2-9]/25"
 Picture = Iterator[tuple[str, Image.Image]]
 
 
 def draw_guides(url: str, browser: Browser, folder: Path) -> Picture:
-    """Yield each picture with its name. What the guides' commands write goes into the folder."""
+    """Yield each picture with its name. The guides' commands write their files into the folder."""
     yield "storyboard", quick_start(url, folder)
     yield "quick-start-hero", changed_hero(url, folder)
     yield "guide-python", python_guide(url, folder)
@@ -42,7 +42,7 @@ def draw_guides(url: str, browser: Browser, folder: Path) -> Picture:
 
 
 def python_guide(url: str, folder: Path) -> Image.Image:
-    """Run the first piece of code, and show its scene above the three layers."""
+    """Run the guide's first code block, and show its scene above the three layers."""
     scene = run(blocks("guides/python", "python")[0], url, folder)["scene"]
     layers = [
         on_chequers(Image.open(BytesIO(scene.layers[name]))) for name in ("character", "background", "mask")
@@ -51,7 +51,7 @@ def python_guide(url: str, folder: Path) -> Image.Image:
 
 
 def cast_guide(url: str) -> Image.Image:
-    """Run the first piece of code, and show its pages above the sheet."""
+    """Run the guide's first code block, and show its pages above the sheet."""
     names = run(blocks("guides/cast", "python")[0], url, Path.cwd())
     with zipfile.ZipFile(BytesIO(names["sheet"])) as files:
         atlas = on_chequers(Image.open(BytesIO(files.read("mira.png"))))
@@ -59,20 +59,20 @@ def cast_guide(url: str) -> Image.Image:
 
 
 def lora_guide(url: str, folder: Path) -> Image.Image:
-    """Run the guide's last piece of code. The service has the LoRA that the guide trains."""
+    """Run the guide's last code block. The service must have the LoRA that the guide trains."""
     run(blocks("guides/lora", "python")[-1], url, folder)
     return beside([Image.open(file) for file in sorted(folder.glob("ink-*.png"))])
 
 
 def changed_hero(url: str, folder: Path) -> Image.Image:
-    """Run the quick start's last piece of code, and show its pictures side by side."""
+    """Run the quick start's last code block, and show its pictures side by side."""
     run(blocks("quick-start", "python")[-1], url, folder)
     names = ("hero.png", "varied.jpg", "cloak.png", "repainted.png")
     return beside([Image.open(folder / name) for name in names])
 
 
 def run(code: str, url: str, folder: Path) -> dict[str, Any]:
-    """Run a piece of a guide's code in the folder, and return its names."""
+    """Run a code block of a guide in the folder, and return the names that it defines."""
     names: dict[str, Any] = {}
     before = Path.cwd()
     os.chdir(folder)
@@ -84,7 +84,7 @@ def run(code: str, url: str, folder: Path) -> dict[str, Any]:
 
 
 def command_line_guide(url: str, browser: Browser, folder: Path) -> Picture:
-    """Run all commands, one after the other, as a reader would type them."""
+    """Run all commands of the guide one after the other, as a reader would type them."""
     program = str(Path(sys.executable).with_name("scenewright"))
     sessions = {}
     for line in blocks("guides/command-line", "sh")[0].splitlines():
@@ -152,7 +152,7 @@ def photographed(browser: Browser, markup: str) -> Image.Image:
 
 
 def on_chequers(picture: Image.Image, side: int = 16) -> Image.Image:
-    """Set a picture on a chequered ground, which shows where it is transparent."""
+    """Put a picture on a chequered background, which shows where it is transparent."""
     if picture.mode != "RGBA":
         return picture.convert("RGB")
     ground = Image.new("RGB", picture.size, CHEQUERS[0])
@@ -164,7 +164,7 @@ def on_chequers(picture: Image.Image, side: int = 16) -> Image.Image:
 
 
 def beside(pictures: Sequence[Image.Image], width: int = WIDTH) -> Image.Image:
-    """Set pictures of one height side by side, together so wide."""
+    """Put pictures side by side at one height, together `width` pixels wide."""
     shapes = [picture.width / picture.height for picture in pictures]
     height = (width - GAP * (len(pictures) - 1)) / sum(shapes)
     sizes = [(round(height * shape), round(height)) for shape in shapes]

@@ -1,4 +1,4 @@
-"""Print the OpenAPI page that clients in other languages are made from: any service's, not one operator's.
+"""Print the OpenAPI page from which clients in other languages are made, which fits any service.
 
 `python -m docs.openapi_for_clients > client-js/openapi.json`
 """
@@ -14,7 +14,7 @@ from serve.ingress import build_api
 
 
 def page() -> str:
-    """Write the page, without the names of the models that one service has."""
+    """Return the page, without the model names of one particular service."""
     nothing: Any = None
     api = build_api(ServiceConfig(), Graph(nothing, nothing, nothing)).openapi()
     return json.dumps(_without_models(api), indent=1) + "\n"

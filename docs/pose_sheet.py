@@ -35,7 +35,7 @@ ABSENT = (9, 10, 12, 13)
 
 
 def sheet() -> Image.Image:
-    """Return four poses beside each other."""
+    """Return a picture of four poses side by side."""
     poses = (posed({}), posed(WAVING), posed(WALKING), half())
     wide, high = SIZE
     paper = Image.new("RGB", (len(poses) * (wide + GAP) + GAP, high + 2 * GAP), PAPER)
@@ -45,12 +45,12 @@ def sheet() -> Image.Image:
 
 
 def posed(moved: dict[int, tuple[float, float]]) -> tuple[Keypoint, ...]:
-    """Return the standing pose with some of its points elsewhere."""
+    """Return the standing pose with some of its points moved."""
     return tuple((*moved.get(index, point), 1.0) for index, point in enumerate(STANDING))
 
 
 def half() -> tuple[Keypoint, ...]:
-    """Return the upper half of the standing pose, twice as large."""
+    """Return the upper half of the standing pose, 1.7 times as large."""
     return tuple(
         (min(1.0, 0.5 + 1.7 * (x - 0.5)), min(1.0, 1.7 * y), 0.0 if index in ABSENT else 1.0)
         for index, (x, y) in enumerate(STANDING)

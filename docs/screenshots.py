@@ -1,7 +1,7 @@
-"""Take the pictures of the page and of the guides, from a running service: `python docs/screenshots.py`.
+"""Make the pictures of the page and of the guides with a running service: `python docs/screenshots.py`.
 
-Paint with the models that the pictures are to show (`scripts/serve`), freshly started: what it has painted
-before is not painted again, and nothing half-painted could be seen. It needs Chromium and the dev extra.
+Start the service freshly with the models that the pictures should show (`scripts/serve`). It does not paint
+again what it has painted before, so no half-painted picture would be seen. Needs Chromium and the dev extra.
 """
 
 from __future__ import annotations
@@ -71,11 +71,11 @@ def capture_page(browser: Browser, url: str) -> None:
 
 
 def capture_story(browser: Browser, url: str) -> None:
-    """Paint the example's story, and keep its pages."""
+    """Paint the example's story, and save a picture of its pages."""
     page = open_page(browser, url)
     page.get_by_role("radio", name="Story").check()
     page.get_by_label("Title", exact=True).fill("The Road Up")
-    page.get_by_label("A page a line").fill((EXAMPLES / "story.txt").read_text())
+    page.get_by_label("One page per line").fill((EXAMPLES / "story.txt").read_text())
     page.get_by_role("button", name="Paint", exact=True).click()
     expect(page.get_by_text("All 6 pages painted.")).to_be_visible()
     page.locator("#story-pages").scroll_into_view_if_needed()
@@ -102,7 +102,7 @@ def submit_form(page: Page) -> None:
 
 
 def mark_cape(page: Page) -> None:
-    """Open the brush on the figure, and mark the sides of it."""
+    """Open the brush on the figure, and mark both of its sides."""
     page.get_by_role("button", name="Paint a part of the character again").click()
     page.get_by_label("What should it be?").fill("a knight in silver armor with a blue cape")
     canvas = page.locator("#vary-canvas").evaluate("canvas => canvas.getBoundingClientRect().toJSON()")

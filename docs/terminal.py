@@ -1,4 +1,4 @@
-"""Commands run in a terminal of their own, and what stood on its screen, as a picture."""
+"""Run commands in a pseudo-terminal, and draw its screen as a picture."""
 
 from __future__ import annotations
 
@@ -19,21 +19,21 @@ from rich.text import Text
 
 COLUMNS, LINES = 80, 24
 REDRAWN = re.compile(r"(?:\r?\x1b\[2K|\r?\x1b\[1A\x1b\[2K)+")
-"""Rich clears what it is about to redraw like this: line by line, upwards."""
+"""The sequence with which Rich clears what it is about to redraw: line by line, upwards."""
 CURSOR = re.compile(r"\x1b\[\?25[lh]")
 WEB_FONT = re.compile(r"@font-face \{.*?\}", re.DOTALL)
-"""It would be fetched from elsewhere."""
+"""The font is left out, since it would be fetched from another server."""
 
 
 @dataclass(frozen=True)
 class Session:
-    """`screens`: each state of what was redrawn; `end`: what was left standing. Both have colours."""
+    """A command's output: `screens` are the states that were redrawn, `end` the last. Both have colours."""
 
     screens: tuple[str, ...]
     end: str
 
     def first(self, words: str) -> str:
-        """Return the first screen that shows the expression. Raises LookupError where none did."""
+        """Return the first screen that matches the expression `words`. Raises LookupError if none does."""
         for screen in self.screens:
             if re.search(words, plain(screen)):
                 return screen
@@ -41,7 +41,7 @@ class Session:
 
 
 def run(command: Sequence[str], folder: Path, environment: Mapping[str, str]) -> Session:
-    """Run a program until it ends. Raises CalledProcessError, with all that it wrote."""
+    """Run a program until it ends. Raises CalledProcessError with its output if it fails."""
     ours, theirs = pty.openpty()
     fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", LINES, COLUMNS, 0, 0))
     settings = {**environment, "TERM": "xterm-256color"}
@@ -63,17 +63,17 @@ def plain(screen: str) -> str:
 
 
 def as_svg(title: str, *screens: str) -> str:
-    """Draw the lines one below the other, in a window."""
+    """Draw the screens one below the other, in a window."""
     console = Console(record=True, width=COLUMNS, file=io.StringIO())
     for screen in screens:
         for line in Text.from_ansi(screen.strip("\n")).split("\n", allow_blank=True):
-            for at in range(0, max(1, len(line)), COLUMNS):  # As a terminal wraps, in the middle of a word.
+            for at in range(0, max(1, len(line)), COLUMNS):  # Like a terminal, wrap inside a word.
                 console.print(line[at : at + COLUMNS])
     return WEB_FONT.sub("", console.export_svg(title=title))
 
 
 def _read(terminal: int) -> bytes:
-    """Read what there is: nothing at the end, which Linux reports by an error."""
+    """Read the available output: nothing at the end, which Linux reports as an error."""
     try:
         return os.read(terminal, 1 << 16)
     except OSError:

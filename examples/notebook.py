@@ -1,7 +1,7 @@
 # %% [markdown]
 # # Scenewright from Python
-# A notebook in plain Python cells: VS Code, PyCharm and Jupytext open it as one, and `python` runs it.
-# It needs a service: `scripts/serve`.
+# A notebook in plain Python cells: VS Code, PyCharm and Jupytext open it as a notebook, and `python` runs it.
+# It needs a running service: `scripts/serve`.
 
 # %%
 import os
@@ -17,7 +17,7 @@ except (ScenewrightError, ServerUnreachable) as error:
 
 # %% [markdown]
 # ## One scene
-# Two descriptions in, one picture out; `.image` is a Pillow image, which a notebook shows.
+# Two descriptions in, one picture out. `.image` is a Pillow image, which a notebook displays.
 
 # %%
 scene = service.scene("a knight in silver armor", "a castle at sunset", seed=42)
@@ -27,7 +27,7 @@ scene.image  # noqa: B018 (a notebook shows it)
 
 # %% [markdown]
 # ## The layers
-# With `layers=True` the figure, the place, the mask and the figure as it was painted come along as PNG files.
+# With `layers=True` the figure, the place, the mask and the figure as painted are included as PNG files.
 
 # %%
 scene = service.scene(
@@ -46,10 +46,10 @@ for event in service.scene_events("a wizard in a purple robe", "a snowy mountain
             f"{event.layer} after {event.step} of {event.steps} steps: {len(event.preview)} bytes of preview"
         )
     if isinstance(event, Scene):
-        print(f"done in {event.timings_ms['merge']:.0f} ms of merging, after both layers")
+        print(f"both layers merged in {event.timings_ms['merge']:.0f} ms")
 
 # %% [markdown]
-# ## What is refused says why
+# ## A refused request says why
 
 # %%
 try:

@@ -1,7 +1,7 @@
-"""A story file to a page of pictures: `python examples/storyboard.py examples/story.txt -o storyboard`.
+"""Turn a story file into pictures: `python examples/storyboard.py examples/story.txt -o storyboard`.
 
-All scenes are one job, which the service keeps: where this program is stopped, run it again, and it
-goes on with the same job.
+All scenes are one job, which the service keeps. If this program is stopped, run it again, and it
+continues with the same job.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ PAGE = """<!doctype html>
 
 
 def paint(service: Scenewright, scenes: list[dict[str, Any]], folder: Path) -> dict[int, Path]:
-    """Return the picture files by the number of their scene. A scene that fails is reported, and left out."""
+    """Return the picture files by scene number. A scene that fails is reported and left out."""
     key = hashlib.sha256(json.dumps([str(folder.resolve()), scenes]).encode()).hexdigest()
     job = service.submit_job(scenes, idempotency_key=key)["id"]
     pictures = {}
@@ -71,17 +71,17 @@ def storyboard(title: str, frames: list[StoryScene], pictures: dict[int, Path]) 
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description="A story file to pictures and an HTML storyboard.")
+    parser = argparse.ArgumentParser(
+        description="Paint the pictures of a story file and write an HTML storyboard."
+    )
     parser.add_argument("story", type=Path)
     parser.add_argument("-o", "--output", type=Path, default=Path("storyboard"))
-    parser.add_argument(
-        "--seed", type=int, default=STORY_SEED, help="another one paints the whole story differently"
-    )
+    parser.add_argument("--seed", type=int, default=STORY_SEED, help="seed of the whole story")
     parser.add_argument("--url", default=os.environ.get("SCENEWRIGHT_URL") or "http://127.0.0.1:8000")
     arguments = parser.parse_args()
     try:
         print(make(arguments))
-    # ValueError: a line of the story is none; OSError: a file cannot be read or written, or no service runs.
+    # ValueError: a bad line in the story. OSError: a file cannot be read or written, or no service runs.
     except (ScenewrightError, ValueError, OSError) as error:
         hint = "; start one with scripts/serve" if getattr(error, "refused", False) else ""
         raise SystemExit(f"storyboard: {error}{hint}") from None

@@ -1,9 +1,9 @@
-"""Teach the bundled character model a style, in some minutes on a laptop.
+"""Teach the bundled character model a style, in a few minutes on a laptop.
 
 `python -m examples.train_lora loras/ink.safetensors` writes it.
 
-Draws figures in ink and sepia, and fits a LoRA that turns the model's own figures into such. It is diffusers'
-usual recipe: a LoRA of the attention and of the convolutions, the model's own noise schedule, and Adam.
+It draws figures in ink and sepia, and fits a LoRA that gives the model's own figures this style. It follows
+diffusers' usual recipe: a LoRA of the attention and convolutions, the model's own noise schedule, and Adam.
 """
 
 from __future__ import annotations
@@ -27,11 +27,11 @@ MODEL = Path(__file__).parents[1] / "models/storybook-character"
 LAYERS = ["to_q", "to_k", "to_v", "to_out.0", "ff.net.0.proj", "ff.net.2", "conv1", "conv2", "conv_out"]
 PAPER, INK = np.array([236, 222, 196]), np.array([58, 38, 26])
 BACKDROP = 18
-"""Levels by which a pixel differs from the backdrop at the most. That stays as it is: figures are cut out."""
+"""A pixel within so many levels of the first one is backdrop, and is kept, since figures are cut out."""
 
 
 def in_ink(picture: Image.Image) -> Image.Image:
-    """Return a drawn figure in sepia."""
+    """Return a drawn figure in ink and sepia."""
     pixels = np.asarray(picture, dtype=np.float32)
     light = np.asarray(picture.convert("L"), dtype=np.float32)[..., None] / 255
     figure = np.abs(pixels - pixels[0, 0]).max(axis=-1, keepdims=True) > BACKDROP
@@ -76,10 +76,10 @@ def train(pictures: int, steps: int, batch: int, rank: int) -> dict[str, torch.T
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
-    parser.add_argument("file", type=Path, help="the LoRA that is written: NAME.safetensors")
-    parser.add_argument("--pictures", type=int, default=240, help="drawn to learn from")
+    parser.add_argument("file", type=Path, help="LoRA file to write: NAME.safetensors")
+    parser.add_argument("--pictures", type=int, default=240, help="training pictures to draw")
     parser.add_argument("--steps", type=int, default=200)
-    parser.add_argument("--batch", type=int, default=8, help="pictures a step")
+    parser.add_argument("--batch", type=int, default=8, help="pictures per step")
     parser.add_argument("--rank", type=int, default=8)
     options = parser.parse_args()
     tensors = train(options.pictures, options.steps, options.batch, options.rank)

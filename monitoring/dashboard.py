@@ -1,4 +1,4 @@
-"""The dashboard for Grafana: `python -m monitoring.dashboard > monitoring/grafana-dashboard.json`."""
+"""Print the dashboard for Grafana: `python -m monitoring.dashboard > monitoring/grafana-dashboard.json`."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""List every panel of the dashboard with its PromQL, over names of serve/telemetry/metrics.py and Ray's."""
+"""List every dashboard panel with its PromQL, using the metrics of serve/telemetry/metrics.py and of Ray."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from serve.telemetry.metrics import Metric
 
 RATE = "$__rate_interval"
 NEVER_EMPTY = " or vector(0)"
-"""Behind what counts rare events: before the first of them there is no series, and zero is the truth."""
+"""Suffix of queries for rare events: before the first one there is no series, and the count is zero."""
 
 
 @dataclass(frozen=True)
@@ -20,7 +20,7 @@ class Query:
 
 @dataclass(frozen=True)
 class Panel:
-    """`unit` is Grafana's id of it."""
+    """One panel. `unit` is Grafana's ID of the unit."""
 
     title: str
     unit: str
@@ -50,7 +50,7 @@ def quantiles(metric: Metric, by: str = "") -> tuple[Query, ...]:
 
 
 def mean(metric: Metric, by: str) -> str:
-    """Return the query for a percentile of a histogram."""
+    """Return the query for the mean of a histogram."""
     base = metric.exported.removesuffix("_bucket")
     return f"sum by ({by}) (rate({base}_sum[{RATE}])) / sum by ({by}) (rate({base}_count[{RATE}]))"
 
@@ -68,25 +68,25 @@ ROWS = (
                 "Latency",
                 "s",
                 quantiles(metrics.LATENCY, "route"),
-                "To the end of the answer, of those that were not refused.",
+                "Until the end of the answer, for requests that were not refused.",
             ),
             Panel(
                 "Turned away",
                 "reqps",
                 (Query(rate(metrics.REJECTED) + NEVER_EMPTY, "429, 503 and 507"),),
-                "No room, or no replica ready.",
+                "No capacity, or no replica ready.",
             ),
             Panel(
                 "Over their limits",
                 "reqps",
                 (Query(rate(metrics.RATE_LIMITED, "tenant, reason") + NEVER_EMPTY, "{{tenant}} {{reason}}"),),
-                "Requests over their tenant's own rate, month's budget or requests at once.",
+                "Requests over their tenant's rate, monthly budget or limit of concurrent requests.",
             ),
             Panel(
                 "Degraded",
                 "percentunit",
                 (Query(share(rate(metrics.DEGRADED), rate(metrics.REQUESTS)), "of all requests"),),
-                "Reduced or placeholder layers: the answer says so too.",
+                "Reduced or placeholder layers. The answer also reports them.",
             ),
             Panel(
                 "Moderation",
@@ -95,19 +95,19 @@ ROWS = (
                     Query(rate(metrics.JUDGED, "outcome") + NEVER_EMPTY, "pictures {{outcome}}"),
                     Query(rate(metrics.CONTENT_REFUSED) + NEVER_EMPTY, "answers refused"),
                 ),
-                "Where `safety` is on: pictures judged, and answers 422 for words or pictures.",
+                "If `safety` is on: pictures judged, and answers 422 for words or pictures.",
             ),
             Panel(
                 "Damaged pictures",
                 "ops",
                 (Query(rate(metrics.DAMAGED_PICTURES) + NEVER_EMPTY, "found"),),
-                "Kept pictures of jobs that were found damaged on reading: painted again, or gone for good.",
+                "Kept pictures of jobs that were found damaged on reading: painted again, or lost.",
             ),
             Panel(
                 "Free disk",
                 "bytes",
                 (Query(f"min({metrics.FREE_BYTES.exported})", "free"),),
-                "Where jobs and their pictures are kept: under `jobs.min_free_bytes` no job is taken.",
+                "Where jobs and their pictures are kept. Below `jobs.min_free_bytes` new jobs are refused.",
             ),
             Panel(
                 "Webhooks",
@@ -116,7 +116,7 @@ ROWS = (
                     Query(rate(metrics.WEBHOOKS, where=f'{{outcome="{outcome}"}}') + NEVER_EMPTY, outcome)
                     for outcome in ("delivered", "retried", "failed")
                 ),
-                "Attempts to deliver them. Failed: given up after a day, or refused for good.",
+                "Delivery attempts. Failed: given up after a day, or refused permanently.",
             ),
         ),
     ),
@@ -130,7 +130,7 @@ ROWS = (
                 "The earlier layer waits for the later",
                 "s",
                 quantiles(metrics.BRANCH_SKEW),
-                "The cost of the fork and the join. Where it lasts, one branch wants more replicas.",
+                "The cost of the fork and the join. If it persists, one branch needs more replicas.",
             ),
             Panel(
                 "Rows in a batch, mean",
@@ -146,25 +146,25 @@ ROWS = (
                         "{{deployment}}",
                     ),
                 ),
-                "The part of the time in which a replica has something to paint.",
+                "The share of the time in which a replica has something to paint.",
             ),
             Panel(
                 "Device seconds by tenant",
                 "none",
                 (Query(rate(metrics.DEVICE_SECONDS, "tenant"), "{{tenant}}"),),
-                "Seconds of the devices in a second: each tenant's share of every forward, answered or not.",
+                "Device seconds per second: each tenant's share of every forward, answered or not.",
             ),
             Panel(
                 "Backlog of a replica",
                 "s",
                 (Query(f"avg by (deployment) ({metrics.BACKLOG.exported})", "{{deployment}}"),),
-                "What the autoscaling follows.",
+                "Autoscaling follows this value.",
             ),
             Panel(
                 "Layers by outcome",
                 "ops",
                 (Query(rate(metrics.LAYERS, "outcome"), "{{outcome}}"),),
-                "Cache hits too.",
+                "Includes cache hits.",
             ),
             Panel(
                 "Wasted steps",
@@ -197,7 +197,7 @@ ROWS = (
                 "Forwards compiled in the background",
                 "short",
                 (Query(f"sum by (state) ({metrics.COMPILED.exported}){NEVER_EMPTY}", "{{state}}"),),
-                "Of models with compile: auto; what failed or was slower is painted uncompiled.",
+                "For models with compile: auto. A forward that failed or was slower runs uncompiled.",
             ),
             Panel(
                 "Peak memory of a replica",
@@ -213,7 +213,7 @@ ROWS = (
                 "Energy of the GPUs",
                 "watt",
                 (Query(rate(metrics.JOULES, "deployment") + NEVER_EMPTY, "{{deployment}}"),),
-                "Where NVML counts it. Of a GPU that replicas share, each counts all.",
+                "If NVML counts it. Each replica of a shared GPU counts all of its energy.",
             ),
             Panel(
                 "GPUs",

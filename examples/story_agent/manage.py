@@ -1,4 +1,4 @@
-"""Django's entry: `python manage.py illustrate` paints the story, `python manage.py runserver` shows it."""
+"""Django's entry point: `python manage.py illustrate` paints the story, `manage.py runserver` shows it."""
 
 import os
 import sys
@@ -6,7 +6,7 @@ from pathlib import Path
 
 from django.core.management import execute_from_command_line
 
-# So that it also runs from a checkout that is not installed.
+# Needed to run from a checkout that is not installed.
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "storybook.settings")
 

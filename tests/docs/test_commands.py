@@ -1,4 +1,4 @@
-"""Every command in the documentation: its program is there, and takes these words and options.
+"""Every command in the documentation: its program exists and accepts the arguments and options.
 
 Nothing is run here, so those that cannot run in a test are looked at too; test_pages_run.py runs the others.
 """
@@ -37,7 +37,7 @@ ENDS = "();<>|&"
 
 
 def blocks(page: Path) -> Iterator[str]:
-    """Yield the page's blocks of commands, without comments and what is fed to a command."""
+    """Yield the page's blocks of commands, without comments and here-documents."""
     for block in re.findall(r"^ *```sh\n(.*?)^ *```", page.read_text(encoding="utf-8"), re.M | re.S):
         fed = re.sub(r"<<'(\w+)'([^\n]*)\n.*?^ *\1$", r"\2", block, flags=re.M | re.S)
         yield re.sub(r"(^|\s)# .*$", "", fed.replace("\\\n", " "), flags=re.M)
@@ -57,8 +57,8 @@ def words(block: str) -> list[list[str]]:
 
 
 def program(command: list[str], name: str) -> list[str] | None:
-    """Return the words after the program of this name, where the command begins with it."""
-    while command and re.fullmatch(r"\w+=.*", command[0]):  # Of the environment.
+    """Return the words after the program's name; None if the command runs another program."""
+    while command and re.fullmatch(r"\w+=.*", command[0]):  # a variable of the environment
         command = command[1:]
     if command and command[0] in ("exec", "export", "!"):
         command = command[1:]
@@ -87,9 +87,9 @@ def parse(command: click.Command, given: list[str], parent: click.Context | None
     ("page", "given"), OURS, ids=lambda each: name(each) if isinstance(each, Path) else " ".join(each)[:50]
 )
 def test_scenewright_takes_these_words(page: Path, given: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
-    for kind in (click.Path, click.File, PoseFile):  # The files are the reader's.
+    for kind in (click.Path, click.File, PoseFile):  # only a reader has the files
         monkeypatch.setattr(kind, "convert", lambda self, value, *_: Path(value))
-    with suppress(click.exceptions.Exit):  # Of --help and the like.
+    with suppress(click.exceptions.Exit):  # by --help and the like
         parse(main, given)
 
 
@@ -119,7 +119,7 @@ def api() -> dict[str, Any]:
 
 
 def test_curl_s_requests_are_those_of_a_route(api: dict[str, Any]) -> None:
-    """docs/api.md is left out: its examples run."""
+    """Check that a route exists for each; docs/api.md is left out, since another test runs its examples."""
     curls = [
         (page, command[1:]) for page, command in COMMANDS if command[0] == "curl" and page.name != "api.md"
     ]

@@ -1,4 +1,4 @@
-"""docs/configuration.md: every key of the settings, with its type, default and meaning."""
+"""docs/configuration.md lists every key of the settings, with its type, default and meaning."""
 
 from __future__ import annotations
 

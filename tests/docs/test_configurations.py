@@ -1,4 +1,4 @@
-"""Every configuration in the documentation is taken by the service.
+"""The service accepts every configuration in the documentation.
 
 Those of docs/models.md are in tests/serve/config/test_models_page.py.
 """
@@ -30,7 +30,7 @@ OTHERS = {
 
 
 def settings(example: Any) -> dict[str, Any] | None:
-    """Return the service's settings in an example; None where it is of something else."""
+    """Return the service's settings in an example; None if it configures something else."""
     if not isinstance(example, dict) or "services" in example:
         return None
     if "applications" in example:

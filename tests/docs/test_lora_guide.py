@@ -1,4 +1,4 @@
-"""docs/guides/lora.md: its configuration is taken, its LoRAs change what is painted, its table is true."""
+"""docs/guides/lora.md: its configuration is accepted, its LoRAs change the picture, its table is true."""
 
 from __future__ import annotations
 

@@ -26,7 +26,7 @@ VISITED = """
 const bar = {}, image = {}, token = process.env.TOKEN, fetchToken = async () => token, reach = fetch;
 globalThis.fetch = (where, how) => (where === "/my-server/token" ? new Response(token) : reach(where, how));
 """
-"""The page that a program is on: its elements, and its own server."""
+"""A stand-in for the web page that the program is on: its elements, and its own server."""
 RUN = [each for each in blocks() if each.language in (*SHELL, "python") and each.runnable()]
 
 
@@ -38,7 +38,7 @@ def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DocumentedServ
 
 @pytest.fixture(scope="module")
 def functions(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """Define the commands of the shells: curl fails where the service refuses, and says why."""
+    """Define shell commands: `scenewright`, and a curl that fails with the error if the service refuses."""
     with forked_commands(tmp_path_factory.mktemp("commands")) as scenewright:
         yield 'curl() { command curl --fail-with-body --silent --show-error "$@"; }\n' + scenewright
 
@@ -85,7 +85,7 @@ def reader(
     )
 
 
-@pytest.mark.filterwarnings("ignore:unclosed:ResourceWarning")  # Story Agent's classes close at the end.
+@pytest.mark.filterwarnings("ignore:unclosed:ResourceWarning")  # Story Agent's classes close at exit
 @pytest.mark.parametrize("reader", dict.fromkeys(each.page for each in RUN), indirect=True)
 def test_the_page(reader: Reader, service: DocumentedService) -> None:
     for block in of_page(reader.page):
@@ -100,7 +100,7 @@ def test_the_page(reader: Reader, service: DocumentedService) -> None:
 
 
 def of_page(page: str) -> list[Block]:
-    """Return the page's blocks. A program that is indented goes on with the one before."""
+    """Return the page's blocks. An indented program continues the one before."""
     found: list[Block] = []
     for block in (each for each in RUN if each.page == page):
         if block.language == "python" and block.code.startswith(" "):
@@ -113,7 +113,7 @@ def of_page(page: str) -> list[Block]:
     "block", [each for each in blocks() if each.language == "ts"], ids=lambda each: each.page
 )
 def test_typescript(block: Block, service: DocumentedService, tmp_path: Path) -> None:
-    """Run it in Node, as it has no types to take away, with the page's elements and the server's token."""
+    """Run it in Node, since it has no types to remove, with the page's elements and the server's token."""
     (tmp_path / "node_modules").mkdir()
     (tmp_path / "node_modules/scenewright-client").symlink_to(client_js.built().parent)
     code = block.code.replace("https://paint.example.com", service.keyed)

@@ -1,4 +1,4 @@
-"""Every Python program in the documentation: it parses, and calls the client by names that it has.
+"""Every Python program in the documentation: it parses, and uses only names that the client has.
 
 Nothing is run here; test_pages_run.py runs them.
 """

@@ -1,4 +1,4 @@
-"""docs/sizing.md: it lists every published profile with its source."""
+"""docs/sizing.md lists every published profile with its source."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Hold docs/security.md's threat model to what there is: each row names its defence and the tests of it."""
+"""Check docs/security.md's threat model: each row names its defence and the tests of it, and they exist."""
 
 from __future__ import annotations
 

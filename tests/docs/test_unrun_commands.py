@@ -1,4 +1,4 @@
-"""List what the tests of the pages leave out, each with a reason that holds; nothing else is left out."""
+"""Check the list of what the tests of the pages do not run: each entry has a reason and is still needed."""
 
 from __future__ import annotations
 

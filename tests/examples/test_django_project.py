@@ -1,4 +1,4 @@
-"""examples/story_agent, as its reader would run it, against a live service."""
+"""Run examples/story_agent as a reader would, against a live service."""
 
 from __future__ import annotations
 
@@ -177,7 +177,7 @@ def working(
 
 
 def test_a_book_is_made_without_waiting_for_it(working: str, tmp_path: Path) -> None:
-    """One is collected, one polled by its page, one made by the command, and one refused."""
+    """One book is collected, one polled by its page, one made by the command, and one refused."""
     reported = django(working, tmp_path, "-c", BOOKS + MADE)
     assert reported.count(" ready\n") == 2
     assert len(list(tmp_path.glob("books/*.pdf"))) == 3

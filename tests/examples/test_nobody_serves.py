@@ -1,4 +1,4 @@
-"""The examples where nobody serves, or where they cannot ask: one sentence, and not exit 0."""
+"""The examples without a service, or unable to send: they print one sentence and exit with 1."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ PROGRAMS = {
 
 
 def run(folder: Path, *command: str, **environment: str) -> str:
-    """Return what was said on stderr: one sentence."""
+    """Return the one line on stderr."""
     environment = {**os.environ, "PYTHONPATH": str(EXAMPLES.parent), **environment}
     done = subprocess.run(
         [sys.executable, *command], cwd=folder, env=environment, capture_output=True, text=True, check=False

@@ -1,4 +1,4 @@
-"""The storyboard that a story file becomes."""
+"""Turn a story file into a storyboard."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""examples/train_lora.py: the bundled model takes what it writes."""
+"""examples/train_lora.py: the bundled model accepts the LoRA that it writes."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def test_it_writes_a_lora_of_the_bundled_model(tmp_path: Path, monkeypatch: pyte
     model = load(ModelConfig("storybook-character", device="cpu"))
     changes = LoraReader(model, "storybook-character").read(file).networks["unet"]
     assert len(changes) > 20
-    assert any(bool(change.up.abs().max()) for change in changes.values()), "it has learnt something"
+    assert any(bool(change.up.abs().max()) for change in changes.values()), "it has learned something"
 
 
 def test_a_figure_in_ink_keeps_its_backdrop() -> None:

@@ -1,4 +1,4 @@
-"""The Dockerfile, by hadolint, and by what it must hold."""
+"""The Dockerfile, checked by hadolint and for what it must contain."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ def test_every_listening_process_in_it_is_bounded() -> None:
 
 
 def test_the_service_owns_nothing_that_it_runs() -> None:
-    """Neither the code nor the folder that it lies in; what it may write is its state and the models."""
+    """It owns neither the code nor the code's folder, and may write only its state and the models."""
     text = DOCKERFILE.read_text()
     assert "--chown" not in text
     assert re.findall(r"^WORKDIR (\S+)$", text, re.M)[-1] == "/srv/scenewright"
@@ -73,4 +73,4 @@ def test_the_base_image_takes_a_digest() -> None:
     text = DOCKERFILE.read_text()
     stages = re.findall(r"^FROM (\S+) AS \S+$", text, re.M)
     assert set(stages) == {"${PYTHON_IMAGE}", "runtime"}
-    assert "sha256:" not in text, "scripts/digests asks for it"
+    assert "sha256:" not in text, "scripts/digests looks it up"

@@ -1,4 +1,4 @@
-"""cluster.yaml against the schema of Ray's cluster launcher, and against what gpu.yaml asks of nodes."""
+"""cluster.yaml against the schema of Ray's cluster launcher, and against what gpu.yaml requires of nodes."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ PROVIDER_KEYS = {
     "security_group",
     "use_internal_ips",
 }
-"""Ray's schema lets any key pass here."""
+"""Ray's schema allows any key here."""
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-"""kubernetes/: built by kubectl's own kustomize, checked strictly, and held against what they talk about."""
+"""kubernetes/: built by kubectl's kustomize, checked strictly, and against the files that they mention."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from serve.config.memory_budgets import memory_warnings
 from serve.config.serve_file import load
 from serve.config.service_config import ServiceConfig
 
-EVERYWHERE = "0.0.0.0"  # noqa: S104 (of a pod, which network-policies.yaml shuts)
+EVERYWHERE = "0.0.0.0"  # noqa: S104 (of a pod, which network-policies.yaml closes)
 
 REPOSITORY = Path(__file__).parents[2]
 OVERLAYS = sorted((REPOSITORY / "kubernetes/overlays").iterdir())
@@ -34,7 +34,7 @@ def built(overlay: Path) -> list[dict[str, Any]]:
 
 @pytest.fixture(scope="module")
 def check() -> Check:
-    """Import it late: Kubernetes' types take seconds, in every process that collects this file."""
+    """Import it late: loading Kubernetes' types takes seconds in every process that collects this file."""
     from tests.support.strict_objects import check
 
     return check
@@ -98,7 +98,7 @@ def test_the_serve_configuration_is_ours(documents: list[dict[str, Any]], tmp_pa
 
 
 def test_the_base_may_be_tried_with_less_memory(tmp_path: Path) -> None:
-    """Stand for a machine smaller than the pods."""
+    """The configuration is valid on a machine that is smaller than the pods."""
     content = yaml.safe_load(only(built(OVERLAYS[0]), "RayService")["spec"]["serveConfigV2"])
     args = content["applications"][0]["args"]
     for options in (
@@ -159,7 +159,7 @@ def test_nobody_gets_in_without_a_token_and_no_pod_is_root(documents: list[dict[
 
 
 def test_every_ray_pod_knows_where_jobs_are_kept(documents: list[dict[str, Any]]) -> None:
-    """A pod without the Secret does not start; a service without what it holds does not either."""
+    """A pod does not start without the Secret, nor a service without its values."""
     for pod in ray_pods(only(documents, "RayService")):
         for container in pod["containers"]:
             assert container["envFrom"] == [{"secretRef": {"name": "scenewright-store"}}]
@@ -202,7 +202,7 @@ def test_the_image_is_that_of_the_overlay(gpu: dict[str, Any]) -> None:
 
 
 def test_policies_and_budgets_select_ray_s_own_labels(documents: list[dict[str, Any]]) -> None:
-    """KubeRay gives its pods these; a selector that matches nothing would protect nothing."""
+    """KubeRay sets these labels on its pods; a selector that matches nothing would protect nothing."""
     budget = only(documents, "PodDisruptionBudget")["spec"]
     assert budget["selector"]["matchLabels"].items() >= {"ray.io/node-type": "worker"}.items()
     policies = [document["spec"] for document in documents if document["kind"] == "NetworkPolicy"]
@@ -212,7 +212,7 @@ def test_policies_and_budgets_select_ray_s_own_labels(documents: list[dict[str, 
 
 
 def test_haproxy_is_switched_on_at_every_node(documents: list[dict[str, Any]]) -> None:
-    """And its own ports, which are loopback's, are opened to nobody."""
+    """The policies open none of HAProxy's own ports, which listen on loopback."""
     for pod in ray_pods(only(documents, "RayService")):
         given = {each["name"]: each.get("value") for each in pod["containers"][0].get("env", [])}
         assert given.get(SWITCH) == "1"
@@ -224,7 +224,7 @@ def test_haproxy_is_switched_on_at_every_node(documents: list[dict[str, Any]]) -
 
 
 def test_callers_are_admitted_by_namespace_and_pod_together(documents: list[dict[str, Any]]) -> None:
-    """Mean the policy's own namespace where there is no selector of one."""
+    """A peer without a namespace selector is in the policy's own namespace."""
     policies = [document for document in documents if document["kind"] == "NetworkPolicy"]
     peers = [peer for policy in policies for rule in policy["spec"]["ingress"] for peer in rule["from"]]
     assert peers
@@ -241,6 +241,6 @@ def test_callers_are_admitted_by_namespace_and_pod_together(documents: list[dict
 
 
 def test_proxies_log_json(documents: list[dict[str, Any]]) -> None:
-    """Serve's own proxies log text unless they are told."""
+    """Serve's proxies log plain text unless JSON is configured."""
     deployed = yaml.safe_load(only(documents, "RayService")["spec"]["serveConfigV2"])
     assert deployed["logging_config"] == {"encoding": "JSON"}

@@ -1,4 +1,4 @@
-"""Alert rules: read, held against the metrics that exist, and run by promtool."""
+"""Alert rules: parsed, checked against the metrics that exist, and run by promtool."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def test_a_burn_is_seen_over_a_long_and_a_short_window() -> None:
 
 
 def test_the_objective_s_latency_is_a_bucket_s_bound() -> None:
-    """Set the objective at a bucket's bound: between two there is nothing to be read off."""
+    """The objective is a bucket's bound: values between two bounds cannot be read off the histogram."""
     bounds = {
         matcher.value
         for rule in RULES

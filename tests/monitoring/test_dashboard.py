@@ -1,4 +1,4 @@
-"""The dashboard is what its code makes, and asks for nothing that is not recorded."""
+"""The dashboard is the output of its code, and queries only metrics that are recorded."""
 
 from __future__ import annotations
 

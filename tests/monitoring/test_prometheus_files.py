@@ -1,4 +1,4 @@
-"""Start Prometheus by the documented lines: they fit the files, and the files what exports metrics."""
+"""The documented Prometheus commands match the files, and the files match what exports metrics."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The bill of materials that scripts/audit makes: valid, and of all that is locked."""
+"""The bill of materials that scripts/audit writes: valid, and complete for all locked packages."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ AUDIT = REPOSITORY / "scripts/audit"
 
 @pytest.fixture(scope="module")
 def written(tmp_path_factory: pytest.TempPathFactory) -> str:
-    """Run the command that is in the script."""
+    """Run the script's command; return the file that it writes."""
     file = tmp_path_factory.mktemp("audit") / "sbom.cdx.json"
     script = AUDIT.read_text().replace("\\\n", " ")
     found = re.search(r"^\.venv/bin/(cyclonedx-py) (.+) --output-file build/sbom\.cdx\.json$", script, re.M)

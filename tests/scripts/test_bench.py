@@ -1,4 +1,4 @@
-"""Hold `scripts/bench` to the documents: what they name is listed, and another name is refused."""
+"""`scripts/bench` lists every benchmark that the documents name, and refuses other names."""
 
 from __future__ import annotations
 
@@ -25,4 +25,4 @@ def test_every_benchmark_that_a_document_names_is_listed_in_one_line() -> None:
 def test_another_name_is_refused() -> None:
     refused = bench("pages")
     assert refused.returncode == 2
-    assert "there is no pages" in refused.stderr
+    assert "there is no benchmark pages" in refused.stderr

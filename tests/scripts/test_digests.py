@@ -1,4 +1,4 @@
-"""scripts/digests, with a Docker that answers as the registry would, and kubectl's own kustomize."""
+"""scripts/digests, with a fake docker that answers for the registry, and kubectl's kustomize."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ def test_the_base_image_of_a_build(checkout: Path) -> None:
 def test_every_image_of_an_overlay(checkout: Path, overlay: str, image: str, name: str) -> None:
     folder = checkout / "kubernetes/overlays" / overlay
     before = yaml.safe_load((folder / "kustomization.yaml").read_text())
-    for _ in range(2):  # What was written before is written anew.
+    for _ in range(2):  # the second run replaces the first one's output
         done = run(checkout, "overlay", f"kubernetes/overlays/{overlay}", image)
         assert done.returncode == 0, done.stderr
     after = yaml.safe_load((folder / "kustomization.yaml").read_text())
@@ -78,6 +78,6 @@ def test_no_digest_is_invented(checkout: Path) -> None:
     before = file.read_text()
     for image in ("registry.example/unknown:1", "registry.example/broken:cuda"):
         done = run(checkout, "overlay", "kubernetes/overlays/gpu", image)
-        assert done.returncode != 0 and "no digest of" in done.stderr
+        assert done.returncode != 0 and "no digest found for" in done.stderr
         assert file.read_text() == before
     assert run(checkout, "overlay").returncode == 2

@@ -1,4 +1,4 @@
-"""scripts/install, with a Python that only pretends to install: what it says, and where the rest is."""
+"""scripts/install, with a fake Python that installs nothing: what it prints and what goes to the log."""
 
 from __future__ import annotations
 
@@ -81,12 +81,12 @@ def test_verbose_shows_what_pip_prints(checkout: Path) -> None:
 def test_what_failed_is_shown_with_its_last_lines_and_its_log(checkout: Path) -> None:
     done = script(checkout, "install", PIP_FAILS="1")
     assert done.returncode == 1
-    for said in ("ERROR: the network is gone", "pip stopped", str(checkout / "build/install.log")):
+    for said in ("ERROR: the network is gone", "pip failed", str(checkout / "build/install.log")):
         assert said in done.stderr
     assert len((done.stdout + done.stderr).splitlines()) < A_SCREEN
     assert not (checkout / ".venv/.installed").exists()
     assert script(checkout, "install", "--verbose", PIP_FAILS="1").returncode == 1
-    assert script(checkout, "install").returncode == 0, "run again, it goes on"
+    assert script(checkout, "install").returncode == 0, "a second run continues"
 
 
 def test_ctrl_c_is_no_fault_of_pips(checkout: Path) -> None:
@@ -100,7 +100,7 @@ def test_ctrl_c_is_no_fault_of_pips(checkout: Path) -> None:
     os.killpg(running.pid, signal.SIGINT)
     _, said = running.communicate(timeout=30)
     assert running.returncode == 130
-    assert said == b"install: stopped; run it again, it goes on where it stopped\n"
+    assert said == b"install: stopped; run it again to continue\n"
     assert not (checkout / ".venv/.installed").exists()
 
 
@@ -131,7 +131,7 @@ def test_the_others_pass_verbose_on(checkout: Path, name: str) -> None:
 def test_the_typescript_client_s_tools_are_installed_and_needed_by_nothing_else(checkout: Path) -> None:
     failed = script(checkout, "install", NPM_FAILS="yes")
     assert failed.returncode == 0, failed.stderr
-    assert "NPM STOPPED" in failed.stderr
+    assert "NPM FAILED" in failed.stderr
     (checkout / ".venv/.installed").unlink()
     done = script(checkout, "install")
     assert (done.returncode, done.stderr) == (0, "")

@@ -1,4 +1,4 @@
-"""requirements.lock: all that a service installs, pinned as constraints.txt does, each file by its hash."""
+"""requirements.lock: all packages of a service, in the versions of constraints.txt, with their hashes."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from packaging.version import Version
 from tests.support.locks import CPU_LOCK, LOCK, REPOSITORY, entries, pin_of
 
 EXTRAS = ("tracing", "postgres", "s3")
-"""The image is for clusters too, whose jobs lie in PostgreSQL and S3."""
+"""The image is also for clusters, which keep jobs in PostgreSQL and S3."""
 CLIENT = "scenewright-client"
 """Installed from client/ of the same tree, like the service itself."""
 BUILT_FOR_A_DEVICE = re.compile(r"torch|triton|cuda-.+|nvidia-.+")
@@ -53,7 +53,7 @@ def test_it_says_what_the_constraints_say(locked: dict[str, tuple[Requirement, i
 
 
 def needed() -> set[str]:
-    """All that the service needs on this machine, by what is installed here."""
+    """Return the packages that the service needs on this machine, by the metadata installed here."""
     project = tomllib.loads((REPOSITORY / "pyproject.toml").read_text())["project"]
     extras = project["optional-dependencies"]
     direct = [*project["dependencies"], *(line for extra in EXTRAS for line in extras[extra])]
@@ -99,7 +99,7 @@ def test_the_cpu_lock_lacks_only_what_is_built_for_a_device(
 
 
 def test_it_can_build_the_service(locked: dict[str, tuple[Requirement, int]]) -> None:
-    """The Dockerfile builds it without isolation, with what is locked."""
+    """The Dockerfile builds it without isolation, with the locked packages."""
     build = tomllib.loads((REPOSITORY / "pyproject.toml").read_text())["build-system"]["requires"]
     assert [Requirement(line).name for line in build] == ["setuptools"]
     assert pin_of(locked["setuptools"][0]) in Requirement(build[0]).specifier

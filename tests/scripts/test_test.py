@@ -1,4 +1,4 @@
-"""scripts/test: everything after the linters, or just the tests that are named."""
+"""scripts/test runs the linters and then all tests, or only the tests that are named."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ SCRIPT = Path(__file__).parents[2] / "scripts" / "test"
 
 @pytest.fixture
 def checkout(tmp_path: Path) -> Path:
-    """Return a folder whose scripts and Python only write down that they were called."""
+    """Return a folder whose scripts and Python only record their calls."""
     for name in ("scripts/install", "scripts/lint", ".venv/bin/python"):
         file = tmp_path / name
         file.parent.mkdir(parents=True, exist_ok=True)

@@ -17,7 +17,7 @@ SHOWN = 50
 
 @require_http_methods(["GET", "POST"])
 def books(request: HttpRequest) -> HttpResponse:
-    """GET lists the books; POST begins one, and answers before anything is painted."""
+    """List the books on GET. On POST begin one, and answer before anything is painted."""
     if request.method == "POST":
         book = Book.objects.create(title=TITLE)
         advance_later(book.key)
@@ -27,7 +27,7 @@ def books(request: HttpRequest) -> HttpResponse:
 
 @require_GET
 def book(request: HttpRequest, key: uuid.UUID) -> HttpResponse:
-    """Show how far a book is. Without webhooks, the visitor's page asks again, and so do we."""
+    """Show a book's progress. Without webhooks the page reloads itself, and each load polls the service."""
     found = get_object_or_404(Book, key=key)
     unfinished = found.status in Book.UNFINISHED
     if unfinished and not settings.SCENEWRIGHT_WEBHOOK_SECRET:
@@ -43,10 +43,10 @@ def book_file(request: HttpRequest, key: uuid.UUID) -> HttpResponseBase:
     return FileResponse(found.file.open("rb"), content_type="application/pdf")
 
 
-@csrf_exempt  # It is the service that asks: its signature is checked instead.
+@csrf_exempt  # The service sends this request: its signature is checked instead.
 @require_POST
 def book_ended(request: HttpRequest, key: uuid.UUID) -> HttpResponse:
-    """Hear from the service that a book has ended. The file is fetched after the answer."""
+    """Receive the service's webhook that a book has ended. The file is fetched after the answer."""
     if not settings.SCENEWRIGHT_WEBHOOK_SECRET:
         raise Http404
     try:

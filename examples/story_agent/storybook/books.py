@@ -1,4 +1,4 @@
-"""Bring books forward: send them to the service, and fetch their files. Nothing here waits for a painting."""
+"""Advance books: send them to the service, and fetch their files. Nothing here waits for a painting."""
 
 import logging
 from concurrent.futures import ThreadPoolExecutor
@@ -18,14 +18,14 @@ from storybook.story import STORY
 log = logging.getLogger(__name__)
 PAGES = [BookPage(page.words, page.character, page.background) for page in STORY]
 FINAL = (InvalidRequest, NotFound)
-"""Answers that are the same another time."""
+"""Errors that another try would repeat."""
 _background = ThreadPoolExecutor(1, thread_name_prefix="books")
 
 
 def advance(book: Book, service: Scenewright) -> None:
-    """Do the next things that can be done for a book. Called twice, also at once, it does nothing twice.
+    """Take a book as far as it can go now. A second call, even at the same time, repeats nothing.
 
-    Raises ScenewrightError and ServerUnreachable where it can be tried again later.
+    Raises ScenewrightError and ServerUnreachable if a later try may succeed.
     """
     try:
         if not book.story_id:
@@ -41,12 +41,12 @@ def advance(book: Book, service: Scenewright) -> None:
 
 
 def note_end(book: Book, story: dict[str, Any]) -> None:
-    """Note how a story has ended, as it is reported by the service or its webhook; if it has."""
+    """Record how a story has ended, if it has, as the service or its webhook reports it."""
     if story["status"] == "succeeded":
         _set(book, story_id=story["id"], status=Book.Status.PAINTED)
     elif story["status"] in ("failed", "cancelled"):
         fault = f"{story['failed']} of {story['total']} pages could not be painted"
-        fault = fault if story["status"] == "failed" else "it was cancelled at the service"
+        fault = fault if story["status"] == "failed" else "the story was cancelled at the service"
         _set(book, story_id=story["id"], status=Book.Status.FAILED, fault=fault)
 
 
@@ -58,7 +58,7 @@ def keep(book: Book, data: bytes) -> None:
 
 
 def advance_later(key: UUID) -> None:
-    """Bring a book forward beside the requests. What fails is left to `manage.py collect_books`."""
+    """Advance a book in the background. After a failure, `manage.py collect_books` tries again."""
     _background.submit(_advance_logged, key)
 
 
@@ -67,11 +67,11 @@ def _advance_logged(key: UUID) -> None:
         with AgentSettings.from_django().connect() as service:
             advance(Book.objects.get(key=key), service)
     except (ScenewrightError, ServerUnreachable) as error:
-        log.warning("book %s has to wait: %s", key, error)
+        log.warning("book %s has to be retried later: %s", key, error)
     except Exception:
         log.exception("book %s", key)
     finally:
-        connection.close()  # Django closes those of its requests, and no other thread's.
+        connection.close()  # Django closes only the connections of its requests.
 
 
 def _webhook(book: Book) -> dict[str, Any]:
@@ -81,7 +81,7 @@ def _webhook(book: Book) -> dict[str, Any]:
 
 
 def _set(book: Book, **changes: Any) -> bool:
-    """Write changes, unless the book has ended meanwhile. Return whether they were written."""
+    """Write changes unless the book has ended by now. Return whether they were written."""
     unfinished = Book.objects.filter(key=book.key, status__in=Book.UNFINISHED)
     written = unfinished.update(**changes) == 1
     book.refresh_from_db()

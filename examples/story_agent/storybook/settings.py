@@ -1,4 +1,4 @@
-"""A Django project's settings, with Story Agent's two dictionaries and where the service is."""
+"""A Django project's settings, with Story Agent's two dictionaries and the service's address."""
 
 import os
 from pathlib import Path
@@ -28,7 +28,7 @@ SCENEWRIGHT_URL = os.environ.get("SCENEWRIGHT_URL", "http://127.0.0.1:8000")
 SCENEWRIGHT_API_KEY = os.environ.get("SCENEWRIGHT_API_KEY")
 SCENEWRIGHT_WEBHOOK_SECRET = os.environ.get("SCENEWRIGHT_WEBHOOK_SECRET")
 PUBLIC_URL = os.environ.get("STORY_PUBLIC_URL", "http://127.0.0.1:8080")
-"""Where the service reaches this project. Without a secret it is never asked to."""
+"""The address at which the service reaches this project. It is unused without a webhook secret."""
 
 STABLE_DIFFUSION_CONFIG = {
     "default_steps": int(os.environ.get("DEFAULT_STEPS", "20")),

@@ -33,7 +33,7 @@ STORY = (
 def illustrate(
     folder: str | Path, painter: ImageGenerationService | None = None
 ) -> Iterator[tuple[Page, Path]]:
-    """Each page with its picture, as they come to be."""
+    """Yield each page with its picture, as soon as it is painted."""
     painter, merger = painter or ImageGenerationService(), ImageMergeService()
     layers = Path(folder) / "layers"
     for page in STORY:

@@ -8,7 +8,7 @@ from .story import STORY, illustrate
 
 @require_http_methods(["GET", "POST"])
 def story(request: HttpRequest) -> HttpResponse:
-    """GET shows the story; POST paints it, and waits. `book_views` has it painted without waiting."""
+    """Show the story on GET. On POST paint it, and wait; `book_views` paints it without waiting."""
     if request.method == "POST":
         for _ in illustrate(settings.MEDIA_ROOT):
             pass

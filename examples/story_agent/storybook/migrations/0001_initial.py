@@ -21,7 +21,7 @@ class Migration(migrations.Migration):
                         choices=[
                             ("new", "not yet sent to the service"),
                             ("painting", "being painted"),
-                            ("painted", "painted; its file is on the way"),
+                            ("painted", "painted; its file is being fetched"),
                             ("ready", "ready"),
                             ("failed", "failed"),
                         ],
@@ -29,7 +29,10 @@ class Migration(migrations.Migration):
                         max_length=10,
                     ),
                 ),
-                ("story_id", models.CharField(blank=True, help_text="the service's", max_length=64)),
+                (
+                    "story_id",
+                    models.CharField(blank=True, help_text="the story's id in the service", max_length=64),
+                ),
                 ("fault", models.TextField(blank=True)),
                 ("file", models.FileField(blank=True, upload_to="books")),
                 ("created_at", models.DateTimeField(auto_now_add=True)),

@@ -9,7 +9,7 @@ from storybook.models import Book
 
 
 class Command(BaseCommand):
-    help = "Brings every unfinished book forward once: for cron, where no webhook comes or one was missed."
+    help = "Advances every unfinished book once: for cron, if webhooks are not set up or one was missed."
 
     def handle(self, **options: Any) -> None:
         try:

@@ -20,14 +20,14 @@ class Command(BaseCommand):
     def handle(self, *, output: str, **options: Any) -> None:
         try:
             self._illustrate(Path(output))
-        # OSError: no service runs, or the folder cannot be written; ValueError: a setting that cannot be.
+        # OSError: no service runs, or the folder cannot be written. ValueError: an invalid setting.
         except (ScenewrightError, OSError, ValueError) as error:
             hint = "; start one with scripts/serve" if getattr(error, "refused", False) else ""
             raise CommandError(f"{error}{hint}") from error
 
     def _illustrate(self, folder: Path) -> None:
         with AgentSettings.from_django().connect() as service:
-            service.models()  # A story of placeholders is not worth beginning.
+            service.models()  # Fail now: a story of placeholders is not worth beginning.
             painter = ImageGenerationService(service)
             for page, picture in illustrate(folder, painter):
                 self.stdout.write(f"{page.number} {picture}")
@@ -36,4 +36,4 @@ class Command(BaseCommand):
         book.write_text(render_to_string("story.html", {"pages": pages, "files": True}), encoding="utf-8")
         self.stdout.write(str(book))
         if painter.placeholders:
-            raise CommandError(f"not painted, but drawn as placeholders: {', '.join(painter.placeholders)}")
+            raise CommandError(f"drawn as placeholders instead of painted: {', '.join(painter.placeholders)}")

@@ -15,7 +15,7 @@ POLL_S = 0.5
 
 
 class Command(BaseCommand):
-    help = "Makes a book of the story with a running Scenewright service, and waits for it."
+    help = "Makes a book of the story with a running Scenewright service, and waits until it is done."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("--output", type=Path, help="Also copy the book to this file.")
@@ -26,14 +26,14 @@ class Command(BaseCommand):
             self.stdout.write(book.file.path)
             if output is not None:
                 output.write_bytes(Path(book.file.path).read_bytes())
-        # OSError: no service runs, or the file cannot be written; ValueError: a setting that cannot be.
+        # OSError: no service runs, or the file cannot be written. ValueError: an invalid setting.
         except (ScenewrightError, OSError, ValueError) as error:
             hint = "; start one with scripts/serve" if getattr(error, "refused", False) else ""
             raise CommandError(f"{error}{hint}") from error
 
     def _made(self) -> Book:
         with AgentSettings.from_django().connect() as service:
-            service.models()  # A book that nobody paints is not worth beginning.
+            service.models()  # Fail now if no service can paint the book.
             book, reported = Book.objects.create(title=TITLE), ""
             while True:
                 advance(book, service)
