@@ -1,8 +1,9 @@
-"""Hold ARCHITECTURE.md to the tree: paths exist, no folder is missing, the layers are import-linter's."""
+"""Check ARCHITECTURE.md: its paths exist, no folder is missing, its layers are import-linter's."""
 
 from __future__ import annotations
 
 import re
+import subprocess
 import tomllib
 from pathlib import Path
 
@@ -42,6 +43,15 @@ def test_it_names_every_folder() -> None:
         "deployments/imaging/",
     }
     assert folders - below - above <= set(PATHS)
+
+
+def test_no_test_left_a_file_at_the_root() -> None:
+    command = ["git", "-C", str(REPOSITORY), "ls-files", ":(glob)*"]
+    files = subprocess.run(command, capture_output=True, text=True, check=True).stdout.splitlines()
+    assert "README.md" in files
+    kinds = {".md", ".toml", ".txt", ".lock", ".yaml"}
+    names = {"LICENSE", "Dockerfile", ".gitignore", ".dockerignore"}
+    assert [file for file in files if file not in names and Path(file).suffix not in kinds] == []
 
 
 def test_a_scene_has_twelve_stations() -> None:

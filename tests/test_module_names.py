@@ -1,4 +1,4 @@
-"""Hold module names apart: a base name says which module is meant."""
+"""Check that module names are unique: the base name alone identifies a module."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pathlib import Path
 
 REPOSITORY = Path(__file__).parents[1]
 ALIKE = ("serve/routes", "serve/commands", "client/scenewright", "bench", "docs")
-"""Folders in which a module is named as a resource is: its route, its command, its client, its benchmark."""
+"""Folders whose modules are named after a resource: its route, its command, its client, its benchmark."""
 FREE = ("tests", "examples", "client-js")
 """Folders with rules of their own: tests mirror the code, and the examples are other people's projects."""
 SPECIAL = ("__init__.py", "__main__.py")
@@ -21,7 +21,7 @@ def modules() -> list[Path]:
 
 
 def is_twin(path: Path) -> bool:
-    """Return whether the module is named as its resource is."""
+    """Return whether the module is named after its resource."""
     if path.is_relative_to("client/scenewright"):
         return True
     return str(path.parent) in ALIKE
@@ -32,5 +32,5 @@ def test_no_two_modules_have_the_same_base_name() -> None:
     for path in modules():
         if not is_twin(path):
             by_name[path.name].append(str(path))
-    assert len(by_name) > 300, "these are the modules"
+    assert len(by_name) > 300, "all modules are found"
     assert {name: paths for name, paths in by_name.items() if len(paths) > 1} == {}

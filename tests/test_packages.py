@@ -1,4 +1,4 @@
-"""Install every file of the service's packages that it is developed with."""
+"""Check that every file of the service's packages is installed."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ BUILD = "import setuptools; setuptools.setup()"
 
 
 def files_of(folder: Path) -> set[str]:
-    """The names of the packages' files, but for what Python compiles."""
+    """Return the names of the packages' files, except for compiled Python files."""
     found = (file for package in PACKAGES for file in (folder / package).rglob("*") if file.is_file())
     return {str(file.relative_to(folder)) for file in found if "__pycache__" not in file.parts}
 

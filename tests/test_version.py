@@ -1,4 +1,4 @@
-"""One version, which every place shows."""
+"""Check that the version is the same everywhere."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ REPOSITORY = Path(__file__).parents[1]
 def test_the_distribution_has_it() -> None:
     assert version("scenewright") == __version__
     project = tomllib.loads((REPOSITORY / "pyproject.toml").read_text())["project"]
-    assert "version" not in project, "it is written in deployments/__init__.py"
+    assert "version" not in project, "the version is set in deployments/__init__.py"
 
 
 def test_the_client_is_of_the_same_release() -> None:

@@ -1,7 +1,7 @@
-"""Hold the tree to the field's words: no module, class, function or metric bears a name that was replaced.
+"""Check that no module, class, function or metric uses a name that was replaced.
 
-The words are those of the vocabulary: "admission control" and not "door", "report" and not "tell". A name is
-compared as a whole or word by word, so that `storyboard` is no `board`. Docstrings begin with
+Names use the terms of the field: "admission control" and not "door", "report" and not "tell". A name is
+compared as a whole or word by word, so that `storyboard` does not match `board`. Docstrings begin with
 what a thing does.
 """
 
@@ -55,15 +55,15 @@ NAMES = {
     "work": "work_item",
     "workload": "load_report",
 }
-"""Whole names of modules, classes and functions, and what the field calls them."""
+"""Replaced names of modules, classes and functions, each with the field's term for it."""
 WORDS_LIST = """
 anew ask asked asker asking asks desk everybody let_in likeness likenesses somebody someone stand_in
 stand_ins standing standings tell telling tells told warmth whoever whomever
 """
 WORDS = frozenset(WORDS_LIST.split())
-"""Words that no name has among its own."""
+"""Words that no name may contain."""
 DRAWN = {"room", "door", "standing"}
-"""Things that the training pictures show."""
+"""Names of things that the training pictures show."""
 OPENINGS_LIST = """
 Above After Among As At Because Before Behind Below Beneath Beside Besides Between Beyond But By
 During For From How If In Inside Into Nobody Of On Onto Out Outside Over Per Since So Somebody Tells
@@ -71,7 +71,7 @@ Than That Through To Toward Under Until What Whatever When Whenever Where Wherev
 Whichever While Who Whoever Whom Whose Why With Within Without
 """
 OPENINGS = frozenset(OPENINGS_LIST.split())
-"""Bare prepositions, relatives and conjunctions: a docstring that begins with one says nothing of its own."""
+"""Bare prepositions, relatives and conjunctions: no docstring may begin with one."""
 METRIC = re.compile(r"\bscenewright_[a-z0-9_]+")
 
 
@@ -80,7 +80,7 @@ def as_words(name: str) -> str:
 
 
 def old_words(name: str) -> list[str]:
-    """Return what of a name was replaced: all of it, or words that it has."""
+    """Return the parts of a name that were replaced: the whole name, or single words."""
     words = as_words(name)
     bare = words.removeprefix("test_")
     return [*({bare} & NAMES.keys()), *(word for word in WORDS if f"_{word}_" in f"_{words}_")]
@@ -161,7 +161,7 @@ def docstrings(file: Path) -> Iterator[tuple[int, str]]:
 
 @pytest.mark.parametrize("folder", [*PRODUCT, "examples", "tests"])
 def test_docstrings_begin_with_what_a_thing_does(folder: str) -> None:
-    """ruff's D401 holds the verbs of functions; here are the openings that no verb follows."""
+    """Reject the openings that are not verbs; ruff's D401 checks the verbs."""
     found = [
         f"{where(file, line)}: {text.splitlines()[0] if text else '(empty)'}"
         for file in python_files(folder)
@@ -176,7 +176,7 @@ RELATIVE = re.compile(r'^\s*(?:"""|# )(?:Of|What|Who|Whether|Tells)\b')
 
 @pytest.mark.parametrize("folder", [*PRODUCT, "examples", "tests"])
 def test_no_note_begins_with_a_relative(folder: str) -> None:
-    """Notes under a value and comments say what it is, and not "Of ..." or "What ..."."""
+    """Reject notes under a value and comments that begin with "Of ..." or "What ..."."""
     found = []
     for file in python_files(folder):
         lines = ["", *file.read_text(encoding="utf-8").splitlines()]

@@ -1,4 +1,4 @@
-"""The TypeScript client is built from our own OpenAPI, and passes its own tests in Node."""
+"""Build the TypeScript client from our OpenAPI document, and run its own tests in Node."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ def test_the_lock_names_no_registry_and_every_hash() -> None:
     for name, package in packages.items():
         assert "resolved" not in package, name
         assert package["integrity"].startswith("sha512-"), name
-        assert package.get("dev") is True, f"{name} would be needed where the client runs"
+        assert package.get("dev") is True, f"{name} would be needed to run the client"
     manifest = json.loads((FOLDER / "package.json").read_text())
     assert "dependencies" not in manifest
     for version in manifest["devDependencies"].values():
-        assert version[0].isdigit(), "pinned exactly"
+        assert version[0].isdigit(), "not pinned exactly"

@@ -86,7 +86,7 @@ def service() -> Iterator[Service]:
                 "include_dashboard": False,
                 "gcs_server_port": port,
                 "autoscaling_config": str(file),
-                # By these the provider knows the head, which it did not start.
+                # These identify the head to the provider, which did not start it.
                 "env_vars": {
                     "RAY_OVERRIDE_NODE_ID_FOR_TESTING": FAKE_HEAD_NODE_ID,
                     "RAY_CLOUD_INSTANCE_ID": FAKE_HEAD_NODE_ID,

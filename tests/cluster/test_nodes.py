@@ -1,4 +1,4 @@
-"""Replicas on several nodes: pinned to their GPUs, following the load, surviving a node, upgraded at work."""
+"""Replicas on several nodes: pinned to GPUs, following the load, surviving a node's death, upgraded."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def test_each_generator_has_a_gpu_of_its_own_and_the_merger_none(service: Servic
     generators = {**service.replicas("Character"), **service.replicas("Background")}
     places = {name: (node_of(actor), visible_gpus(actor)) for name, actor in generators.items()}
     assert len(places) == 4
-    assert len(set(places.values())) == 4  # No two see the same GPU of the same node.
+    assert len(set(places.values())) == 4  # No two replicas see the same GPU of the same node.
     assert {gpus for _, gpus in places.values()} == {"0", "1"}
     others = {**service.replicas("Merger"), **service.replicas("Ingress")}
     assert not {node_of(actor) for actor in others.values()} & {node for node, _ in places.values()}

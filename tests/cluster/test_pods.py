@@ -33,7 +33,7 @@ pytestmark = [
     pytest.mark.skipif(not can_mount(), reason="needs root, to give processes disks of their own"),
 ]
 STARTS = 3
-"""A busy machine's node gives up waiting for its own helpers, and has to be started again."""
+"""How often a node is started: on a busy machine it may give up waiting for its own helpers."""
 SCENES = 24
 LEASE_S = 3.0
 
@@ -73,7 +73,7 @@ class Cluster:
         return pod
 
     def start_worker(self) -> Pod:
-        """Start it again where its node gave up, as KubeRay does."""
+        """Start the worker's node; if it gives up, start it again, as KubeRay does."""
         address = f"--address=127.0.0.1:{self._port}"
         before = living()
         for _ in range(STARTS):
@@ -84,7 +84,7 @@ class Cluster:
         raise AssertionError("the worker's node gave up at each start")
 
     def logs(self) -> str:
-        """Return the ends of what the pods printed, for a test that fails."""
+        """Return the end of each pod's log, for a test that fails."""
         return "\n".join(
             f"{log.name}: {log.read_text(errors='replace')[-2_000:]}"
             for log in sorted(self._folder.glob("pod-*.log"))
@@ -96,7 +96,7 @@ class Cluster:
 
     def _connected(self) -> bool:
         try:
-            # Ray itself waits for more than a minute where nobody listens, and where the node has ended.
+            # Ray itself waits for more than a minute if nothing listens, or if the node has ended.
             socket.create_connection(("127.0.0.1", self._port), timeout=5).close()
             ray.init(address=f"127.0.0.1:{self._port}", namespace="serve", log_to_driver=False)
         except (OSError, RuntimeError):
@@ -105,7 +105,7 @@ class Cluster:
 
 
 def living() -> set[str]:
-    """Return the ids of the nodes that live, as far as Ray knows."""
+    """Return the ids of the nodes that Ray considers alive."""
     return {node["NodeID"] for node in ray.nodes() if node["Alive"]}
 
 
@@ -137,7 +137,7 @@ def test_without_what_it_needs_the_base_does_not_start(row: Row) -> None:
         for word in ("jobs would be lost between nodes", "SCENEWRIGHT_DATABASE", "SCENEWRIGHT_PICTURES"):
             assert word in said
         job = httpx.post(f"{service.url}/v1/jobs", json=job_of(1), trust_env=False)
-        assert job.status_code == 404, "nobody accepts what nobody would paint"
+        assert job.status_code == 404, "no job is accepted that could not be painted"
     row.saw(said.partition(": ")[2][:90] + "…")
 
 
@@ -162,7 +162,7 @@ def test_a_workers_pod_is_killed_and_replaced(postgres: Engine, row: Row, tmp_pa
             scenes = http.get(job).json()["scenes"]
             assert [scene["status"] for scene in scenes] == ["succeeded"] * SCENES
             assert all(http.get(f"{job}/scenes/{i}").status_code == 200 for i in range(SCENES))
-    assert lost_at is None, "the edge was in the pod as well"
+    assert lost_at is None, "the edge was in the killed pod as well"
     row.saw(f"{SCENES} of {SCENES} scenes of a job that was accepted before")
 
 
@@ -171,7 +171,7 @@ def job_of(scenes: int) -> dict[str, Any]:
 
 
 def done(http: httpx.Client, job: str) -> int | None:
-    """Return how many scenes there are; None while nobody answers."""
+    """Return how many scenes are done; None if the request fails."""
     try:
         response = http.get(job, timeout=5)
     except httpx.TransportError:

@@ -1,4 +1,4 @@
-"""Ten thousand requests, and all the while replicas are upgraded, added and taken away."""
+"""Ten thousand requests, while replicas are upgraded, added and removed."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def test_upgrades_and_downscales_cost_no_request(service: Service, row: Row) -> 
     )
 
     def deploy(version: int, replicas: int) -> None:
-        # Another time a step is another configuration, so every replica is replaced.
+        # A different step time is a different configuration, so every replica is replaced.
         service.deploy(graph(step_s=0.001 * version, num_replicas=replicas, surge_percent=100))
         until(lambda: service.status() == "RUNNING", timeout_s=300)
         until(

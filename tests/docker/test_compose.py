@@ -1,4 +1,4 @@
-"""docker/: strictly read, and held against the image, the settings and each other."""
+"""docker/: the files are read strictly, and checked against the image, the settings and each other."""
 
 from __future__ import annotations
 
@@ -84,7 +84,7 @@ class Compose(Strict):
 
 
 def filled_in(text: str) -> str:
-    """Put a word of its own in place of each variable that must be set."""
+    """Replace each variable that must be set with a different word."""
     return REQUIRED.sub(lambda variable: f"a-{variable[1].lower()}", text)
 
 
@@ -100,7 +100,7 @@ def test_every_name_in_a_file_is_defined_there(file: Path) -> None:
         assert named <= compose.volumes.keys()
         assert {config.source for config in service.configs} <= compose.configs.keys()
         assert set(service.depends_on) <= compose.services.keys()
-        if service.image is not None:  # Else it adds to a service of the other file.
+        if service.image is not None:  # Otherwise it extends a service of the other file.
             assert service.security_opt == ["no-new-privileges:true"]
 
 

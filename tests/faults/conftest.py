@@ -1,6 +1,6 @@
-"""The fault drill: a real Ray with two replicas of everything, and a row of docs/reliability.md a test.
+"""The fault drill: a real Ray with two replicas of everything; each test is a row of docs/reliability.md.
 
-`scripts/bench faults` writes what was seen into the document; a plain run only asserts the promises.
+`scripts/bench faults` writes the outcomes into the document; a plain run only asserts the promises.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from tests.support.running_service import simulated_config
 
 @pytest.fixture(scope="package")
 def drilled(tmp_path_factory: pytest.TempPathFactory) -> ServiceConfig:
-    """Small queues, so that an overload takes few requests, and little patience for whatever dawdles."""
+    """Configure small queues, so that few requests overload the service, and short timeouts."""
     data = simulated_config().model_dump()
     for kind in ("character", "background"):
         data[kind]["replicas"] |= {"num_replicas": 2, "max_ongoing_requests": 2, "max_queued_requests": 4}
@@ -46,7 +46,7 @@ def url(drilled: ServiceConfig) -> Iterator[str]:
 
 @pytest.fixture
 def http(url: str) -> Iterator[httpx.Client]:
-    """Once it is at full strength, whatever the test before did to it."""
+    """Yield a client once all replicas run, whatever the previous test did to them."""
     with httpx.Client(base_url=url, timeout=90, trust_env=False) as client:
         until(lambda: full_strength() and client.get("/readyz").status_code == 200)
         yield client

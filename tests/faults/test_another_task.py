@@ -1,4 +1,4 @@
-"""A model of another task under a real `scenewright serve`: refused with the reason, in a log that stays."""
+"""A model of another task under a real `scenewright serve`: refused, and a log that is kept says why."""
 
 from __future__ import annotations
 

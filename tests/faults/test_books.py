@@ -1,4 +1,4 @@
-"""A book, while the service and what paints its pages are killed again and again."""
+"""A book, while the service and the replicas that paint its pages are killed repeatedly."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from tests.support.running_service import replica
 
 PAGES = 40
 LAST_KILL = 0.7
-"""The share of the pages by which all kills have fallen, so that the book is still being painted."""
+"""The share of the pages by which all kills have happened, so that the book is still being painted."""
 SERVICE = "the service"
 KILLS = {SERVICE: 2, "JobWorker": 6, "Character": 5, "Background": 5, "Merger": 2}
 LAYER: dict[str, Any] = {"num_inference_steps": 6, "width": 64, "height": 64}
@@ -34,7 +34,7 @@ pytestmark = [pytest.mark.slow, pytest.mark.timeout(1_500)]
 
 
 class KilledService:
-    """A `scenewright serve` that starts again with the same state and port each time it was killed."""
+    """A `scenewright serve` that is restarted with the same state and port after each kill."""
 
     def __init__(self, folder: Path, leaving: ExitStack) -> None:
         self._folder, self._leaving = folder, leaving
@@ -52,7 +52,7 @@ class KilledService:
         )
 
     def kill(self, victim: str) -> bool:
-        """Send SIGKILL to the service or to a replica. Return False where there is none just now."""
+        """Send SIGKILL to the service or to a replica. Return False if no such process runs at the moment."""
         assert self._running is not None
         if victim == SERVICE:
             processes = self._running.tree()
@@ -75,7 +75,7 @@ def service(tmp_path: Path) -> Iterator[KilledService]:
 
 
 def test_twenty_kills_in_the_middle_of_a_book(service: KilledService, row: Row) -> None:
-    """A page is repainted meanwhile. The same book without a kill is painted afterwards, and compared."""
+    """Repaint a page meanwhile. Afterwards paint the same book without kills, and compare both."""
     row.promises(
         f"`scenewright serve`, the worker, a generator or the merger killed {sum(KILLS.values())} times in a"
         f" book of {PAGES} pages",
@@ -85,14 +85,14 @@ def test_twenty_kills_in_the_middle_of_a_book(service: KilledService, row: Row) 
     random.Random(7).shuffle(victims)
     address, killed, seen, repainted = submitted(service), 0, 0, False
     while (found := looked_up(service, address))["status"] in UNDER_WAY:
-        assert found["done"] >= seen, "what is done stays done"
+        assert found["done"] >= seen, "finished pages stay finished"
         seen = found["done"]
         at_work = any(page["status"] == "running" for page in found["pages"])
         if killed < len(victims) and at_work and seen >= LAST_KILL * PAGES * killed // len(victims):
             killed += service.kill(victims[killed])
         if not repainted and seen > PAGES // 2:
             repaint(service, address)
-            repainted, seen = True, seen - 1  # Its first page is not done any more.
+            repainted, seen = True, seen - 1  # its first page is no longer done
     assert (killed, repainted) == (len(victims), True)
     assert (found["status"], found["done"], found["failed"]) == ("succeeded", PAGES, 0), found
     assert [page["index"] for page in found["pages"]] == list(range(PAGES))
@@ -114,13 +114,13 @@ def config() -> dict[str, Any]:
     document: dict[str, Any] = yaml.safe_load((REPOSITORY / "serve/simulated.yaml").read_text())
     arguments = document["applications"][0]["args"]
     for kind in ("character", "background"):
-        arguments[kind]["generator"]["generation"] = {"result_cache_bytes": 0}  # Each page is painted.
+        arguments[kind]["generator"]["generation"] = {"result_cache_bytes": 0}  # every page is painted
     arguments["jobs"] = {"lease_s": 2, "poll_s": 0.1}
     return document
 
 
 def story() -> dict[str, Any]:
-    """Every page has another place, so that no page's picture is another's."""
+    """Return a story whose pages all have different places, so that no two pictures are equal."""
     return {
         "title": "Mira",
         "cast": {"mira": {"description": "a girl", "seed": 3}},
@@ -161,7 +161,7 @@ def ended(service: KilledService, address: str) -> None:
 
 
 def files_of(service: KilledService, address: str) -> dict[str, bytes]:
-    """Return the files of a story's ZIP: its pictures, their layers, and the request with all its words."""
+    """Return the files of a story's ZIP: its pictures, their layers, and the request with all its texts."""
     response = service.http.get(f"{address}/book.zip")
     assert response.status_code == 200, response.text
     with zipfile.ZipFile(io.BytesIO(response.content)) as archive:

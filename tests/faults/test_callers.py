@@ -1,4 +1,4 @@
-"""Callers that leave, dawdle, send too much, come all at once, or have no time."""
+"""Callers that leave, are slow, send too much, all come at once, or set a short deadline."""
 
 from __future__ import annotations
 
@@ -82,7 +82,7 @@ def test_uploads_that_stall(http: httpx.Client, url: str, row: Row) -> None:
         took_s = time.monotonic() - begun
         statuses = Counter(int(upload.recv(4096).split(b" ")[1]) for upload in uploads)
     assert set(statuses) == {408, 429}
-    assert statuses[429] >= count - 2 * 4, "four at once in each of two edge replicas"
+    assert statuses[429] >= count - 2 * 4, "each of two edge replicas admits four at once"
     row.saw(
         f"{statuses[429]} 429, {statuses[408]} 408 at their time limit; a scene beside them {took_s:.1f} s"
     )
@@ -109,9 +109,9 @@ def test_idle_streams(http: httpx.Client, drilled: ServiceConfig, row: Row) -> N
         "more event streams of a waiting job than there are places for",
         "429 with Retry-After for what is too many; health and others' scenes are answered",
     )
-    places = drilled.limits.max_streams * 2  # Of two edge replicas.
+    places = drilled.limits.max_streams * 2  # of two edge replicas
     job = http.post("/v1/jobs", json={"scenes": [scene(140, seed=7)] * 200}).json()["id"]
-    # A stream's answer begins as soon as it is let in: nothing is waited for but that.
+    # A stream's response begins as soon as it is admitted: nothing else is waited for.
     limits = httpx.Limits(max_connections=None, max_keepalive_connections=0)
     with (
         httpx.Client(base_url=http.base_url, timeout=60, trust_env=False, limits=limits) as many,

@@ -20,7 +20,7 @@ pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
 
 
 def served_during(http: httpx.Client, change: Callable[[], object]) -> Counter[int]:
-    """The statuses of a steady trickle of scenes while `change` happens, and a few after it."""
+    """Send scenes one after the other until `change` has happened; return their statuses."""
     statuses: Counter[int] = Counter()
     over = threading.Event()
 

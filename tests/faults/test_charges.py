@@ -1,4 +1,4 @@
-"""Charge a caller's quota: the real edge, and a key with room for one scene, in one process."""
+"""Charges to a caller's quota: the real edge, and a key with quota for one scene, in one process."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ SCENE: dict[str, Any] = {
     "merge": {"width": 128, "height": 64, "mode": "paste"},
 }
 ROOM = 1.5 * (2 * 2 * 64 * 64 + 128 * 64) / 1e6
-"""For one scene and a half: two layers of two steps, and the picture that is written."""
+"""Enough for one and a half scenes: two layers of two steps, and the picture that is encoded."""
 TIMES = 5
 FAULTS = {
     "429 overloaded": Overloaded,
@@ -42,7 +42,7 @@ FAULTS = {
 
 
 class Failing(Character):
-    """Its replica refuses or fails each layer before anything of it is made, while there is a `fault`."""
+    """A Character whose replica raises `fault`, if it is set, before it begins a layer."""
 
     fault: ClassVar[type[Exception] | None] = None
 

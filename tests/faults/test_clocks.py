@@ -1,4 +1,4 @@
-"""The machine's clock is set while work is under way: by an administrator, or by NTP after a bad boot."""
+"""The machine's clock is set while work is in progress: by an administrator, or by NTP after a bad boot."""
 
 from __future__ import annotations
 
@@ -26,13 +26,13 @@ __all__ = ["config", "graph"]
 
 SCENE = {"character": "a", "background": "b", "seed": 42, "merge": {"width": 256, "height": 128}}
 NEVER = 7
-"""The seed of a scene that takes five seconds more than anybody could know."""
+"""The seed of a scene that takes five seconds longer than can be foreseen."""
 JUMPS = pytest.mark.parametrize("jump_s", [86_400.0, -86_400.0], ids=["forward", "back"])
 
 
 @pytest.fixture
 def set_clock(monkeypatch: pytest.MonkeyPatch) -> Callable[[float], None]:
-    """Set the clock by so many seconds, for everything in this process that reads the time."""
+    """Move the clock by so many seconds, for all code in this process that reads the time."""
     true_time, offset = time.time, [0.0]
     monkeypatch.setattr(time, "time", lambda: true_time() + offset[0])
 
@@ -44,7 +44,7 @@ def set_clock(monkeypatch: pytest.MonkeyPatch) -> Callable[[float], None]:
 
 @pytest.fixture(scope="module")
 def slow(graph: Graph) -> Graph:
-    """Half a second a layer, so that the clock can jump under it."""
+    """Return a graph whose layers take half a second, so that the clock can jump meanwhile."""
     settings = simulated_config(step_s=0.02)
     return replace(
         graph,

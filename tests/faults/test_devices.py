@@ -1,4 +1,4 @@
-"""Devices that hang, have no room, or paint what is no picture. Faults are put into running replicas."""
+"""Devices that hang, run out of memory, or paint garbage. The faults are put into running replicas."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
 
 @pytest.fixture
 def damage(http: httpx.Client) -> Iterator[Callable[[Callable[[Any], Any]], None]]:
-    """Does something to the painter of each Character replica; undone after the test."""
+    """Yield a function that changes the painters of all Character replicas; undo it after the test."""
     damaged: list[str] = []
 
     def every(act: Callable[[Any], Any]) -> None:
@@ -40,7 +40,7 @@ def damage(http: httpx.Client) -> Iterator[Callable[[Callable[[Any], Any]], None
 
     yield every
     for name in set(damaged) & set(replicas("Character")):
-        # The damage hides the class's own methods; without it they are there again.
+        # The damage hides the class's methods; without it they work again.
         change(
             name, lambda character: [vars(character._engine._painter).pop(m, 0) for m in ("step", "decode")]
         )

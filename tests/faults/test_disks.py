@@ -1,4 +1,4 @@
-"""A disk without room: jobs are refused before they are accepted, and nothing that was accepted is lost."""
+"""A full disk: jobs are refused instead of accepted, and nothing that was accepted is lost."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ SCENE = {"character": "a", "background": "b", "seed": 42, "merge": {"width": 256
 
 
 class Shelf(MemoryFileSystem):  # type: ignore[misc]
-    """Pictures in memory, on a disk that is full while a test says so."""
+    """Pictures in memory, on a disk that is full while `full` is set."""
 
     protocol = "shelf"
     full = False
@@ -67,7 +67,7 @@ async def test_no_room_for_the_database(
 
     def hold(connection: Any) -> None:
         pages = connection.exec_driver_sql("PRAGMA page_count").scalar_one()
-        # SQLite's own bound of a file: beyond it, it says what it says of a full disk.
+        # SQLite's own limit for a file: beyond it, SQLite reports the same error as for a full disk.
         connection.exec_driver_sql(f"PRAGMA max_page_count = {pages if full else 1 << 30}")
 
     full: list[bool] = []

@@ -1,4 +1,4 @@
-"""Strangers who want the connections of all, and a proxy that dies."""
+"""Clients without a key that try to take all connections, and a proxy that dies."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def proxy() -> psutil.Process | None:
 
 
 def responded(http: httpx.Client) -> float:
-    """Return how long /healthz takes, in milliseconds."""
+    """Return the response time of /healthz in milliseconds."""
     begun = time.monotonic()
     assert http.get("/healthz").status_code == 200
     return 1e3 * (time.monotonic() - begun)
@@ -110,7 +110,7 @@ def test_a_proxy_dies(http: httpx.Client, url: str, row: Row) -> None:
     with httpx.Client(base_url=url, timeout=60, trust_env=False) as client:
         assert client.post("/v1/scenes", json=scene()).status_code == 200
         took_s = time.monotonic() - begun
-        # The limits are there again, too.
+        # The limits apply again, too.
         assert client.get("/healthz", headers={"x-a": "a" * 70_000}).status_code == 431
     row.saw(f"none listened for {listens_s:.1f} s; a scene 200 after {took_s:.1f} s")
 

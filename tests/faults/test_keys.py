@@ -33,7 +33,7 @@ SCENES = 30
 
 
 class Service:
-    """The address of one, and its keys."""
+    """A running service: its address, and its keys."""
 
     def __init__(self, url: str, keys: KeyStore, leaving: ExitStack) -> None:
         self.url, self.keys, self._leaving = url, keys, leaving
@@ -45,7 +45,7 @@ class Service:
         return made
 
     def with_job(self, name: str, tenant: str | None = None, **more: Any) -> tuple[str, httpx.Client, str]:
-        """A new key's id, a client with it, and the address of a job that it submitted."""
+        """Submit a job with a new key; return the key's id, a client with it, and the job's address."""
         key, whole = self.keys.create(name, ("jobs",), tenant, **more)
         http = self.client(whole)
         return key.id, http, http.post("/v1/jobs", json={"scenes": [SCENE] * SCENES}).headers["location"]
@@ -53,7 +53,7 @@ class Service:
 
 @pytest.fixture(scope="module")
 def slow() -> Graph:
-    """Scenes take long enough to be stopped."""
+    """Return a graph whose scenes take long enough to be stopped."""
     return local_graph(simulated_config(step_s=0.02))
 
 
@@ -92,7 +92,7 @@ def counted(http: httpx.Client, job: str) -> Counter[str]:
 
 
 def settled(http: httpx.Client, job: str) -> dict[str, Any]:
-    """The job, once nothing of it is under way and it is held or has ended."""
+    """Return the job, once none of its scenes is running and it is held or has ended."""
     return until(
         lambda: (
             (found := http.get(job).json())
@@ -104,7 +104,7 @@ def settled(http: httpx.Client, job: str) -> dict[str, Any]:
 
 
 def stopped(service: Service, admin: httpx.Client, job: str, end: Callable[[], Any]) -> str:
-    """End the key once some of its scenes are painted. What was painted after."""
+    """End the key once some of its scenes are painted; return a sentence on what was painted after."""
     until(lambda: done(admin, job) >= 2)
     end()
     before = done(admin, job)
@@ -113,7 +113,9 @@ def stopped(service: Service, admin: httpx.Client, job: str, end: Callable[[], A
     with service.client(whole) as bystander:
         theirs = bystander.post("/v1/jobs", json={"scenes": [SCENE] * 6}).headers["location"]
         until(lambda: bystander.get(theirs).json()["status"] == "succeeded")
-    assert other and done(admin, job) == found["done"], "nothing of it was painted while another's was"
+    assert other and done(admin, job) == found["done"], (
+        "no more of it was painted while another key's job was"
+    )
     assert found["done"] - before <= 3
     return f"of {SCENES} scenes {before} were painted before, {found['done'] - before} under way ended"
 

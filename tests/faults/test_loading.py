@@ -1,4 +1,4 @@
-"""Replicas whose model does not load, and step loops that end, among replicas that are whole."""
+"""Replicas whose model does not load or whose step loop ends, beside healthy replicas."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
 
 
 def fail_to_load(character: Any) -> None:
-    """Make it as if it had been started while its weights were not there."""
+    """Leave the replica as if its weights had been missing when it started."""
     from deployments.errors import NotReady
 
     def load() -> None:
@@ -36,7 +36,7 @@ def test_one_replica_of_two_cannot_load_its_model(http: httpx.Client, row: Row) 
         "it gets no work: 0 failures, and `/readyz` steadily `degraded`; it paints once the cause is gone",
     )
     bad, good = replicas("Character")
-    # The first requests meet it before anybody has heard that it is not ready.
+    # The first requests reach it before the routers know that it is not ready.
     change(bad, fail_to_load)
     statuses: Counter[int] = Counter()
     with ThreadPoolExecutor(2) as pool:
@@ -48,7 +48,7 @@ def test_one_replica_of_two_cannot_load_its_model(http: httpx.Client, row: Row) 
     assert {response.status_code for response in reported} == {200}
     reason = "character: 1 of 2 replicas cannot paint: unet is missing"
     assert all(response.json()["reasons"] == [reason] for response in reported)
-    assert set(replicas("Character")) == {bad, good}, "a new one would fare no better"
+    assert set(replicas("Character")) == {bad, good}, "a replacement would not load either"
     begun = time.monotonic()
     change(bad, lambda character: vars(character._engine._painter).pop("load"))
     until(lambda: http.get("/readyz").json()["status"] == "ready")

@@ -1,4 +1,4 @@
-"""Weights that are damaged or not there: the real loader behind the real edge, in this process."""
+"""Weights that are damaged or missing: the real loader behind the real edge, in this process."""
 
 from __future__ import annotations
 

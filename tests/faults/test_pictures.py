@@ -1,4 +1,4 @@
-"""A model whose numbers go wrong: the real denoiser on a tiny model of random weights, without Ray."""
+"""A model that returns NaN: the real denoiser on a tiny model of random weights, without Ray."""
 
 from __future__ import annotations
 
@@ -40,8 +40,8 @@ async def test_not_a_number(tiny_sd1: Path, make_job: Callable[..., LayerJob], r
     denoiser._pipeline.unet.register_forward_hook(break_down)
     with pytest.raises(GenerationFailed, match="no attempt gave a usable picture"):
         [event async for event in engine.submit(make_job(num_inference_steps=2, height_px=64), "x", "")]
-    assert len(forwards) == 3 * 3, "three attempts, of the three forwards that PNDM takes for two steps"
+    assert len(forwards) == 3 * 3, "three attempts of three forwards each, which PNDM needs for two steps"
     denoiser._pipeline.unet._forward_hooks.clear()
     events = [event async for event in engine.submit(make_job(height_px=64), "x", "")]
-    assert isinstance(events[-1], LayerResult), "the next picture is none the worse"
+    assert isinstance(events[-1], LayerResult), "the next picture is unaffected"
     row.saw("three attempts, then `generation_failed`; the next picture whole")

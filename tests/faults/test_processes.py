@@ -1,4 +1,4 @@
-"""Processes that die under their requests."""
+"""Processes that die while they handle requests."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`scenewright serve` without Ray's own processes, and those without it."""
+"""`scenewright serve` when Ray's processes die, and Ray's processes when `scenewright serve` dies."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def is_free(port: int) -> bool:
 
 
 def listens(port: int) -> bool:
-    """Try by a connection: a test that binds the port would take it from the one to come."""
+    """Return whether it accepts connections; binding the port instead would take it from the new HAProxy."""
     try:
         socket.create_connection(("127.0.0.1", port), timeout=5).close()
     except OSError:
@@ -108,7 +108,7 @@ def test_haproxy_is_killed(tmp_path: Path, row: Row) -> None:
         f"the port is listened on again within {LONGEST_DEAF_S:.0f} s; a scene answered, and 503 until then",
     )
     with served(tmp_path, CONFIG, settings=haproxy_settings()) as service:
-        wait_until_ready(service)  # Its own last checks may still be to come, and bear this.
+        wait_until_ready(service)  # its last start-up checks may still run, and tolerate the kill
         killed = [each for each in service.tree() if each.name() == "haproxy"]
         assert killed
         for each in killed:
@@ -120,9 +120,9 @@ def test_haproxy_is_killed(tmp_path: Path, row: Row) -> None:
         with httpx.Client(base_url=service.url, timeout=60, trust_env=False) as client:
             answers = list(answers_until_painted(client))
             took_s = time.monotonic() - begun
-            # For a moment it listens and knows no route yet.
+            # For a moment it listens but does not know a route yet.
             assert {(each.status_code, "retry-after" in each.headers) for each in answers} <= {(503, True)}
-            # The limits are there again, too.
+            # The limits apply again, too.
             assert client.get("/healthz", headers={"x-a": "a" * 70_000}).status_code == 431
         until(lambda: "ready in" in service.out.read_text())
     row.saw(
@@ -134,7 +134,7 @@ def test_haproxy_is_killed(tmp_path: Path, row: Row) -> None:
 
 
 def answers_until_painted(client: httpx.Client) -> Iterator[httpx.Response]:
-    """Give every answer before a scene's 200, which has to come in time."""
+    """Yield every response before a scene's 200, which must come in time."""
     deadline = time.monotonic() + LONGEST_DEAF_S
     while (response := client.post("/v1/scenes", json=scene())).status_code != 200:
         yield response
@@ -148,7 +148,7 @@ def test_the_service_is_killed_while_ray_starts(tmp_path: Path, row: Row, proces
         f"no process and no folder of its Ray after {LONGEST_LEFT_S:.0f} s",
     )
     with served(tmp_path, CONFIG) as service:
-        # A process that has just been started shows no environment for a moment.
+        # A new process shows no environment for a moment.
         rays = until(
             lambda: next(
                 (each.environ().get("RAY_TMPDIR") for each in service.tree() if named(each) == process), None
@@ -169,7 +169,7 @@ def named(process: psutil.Process) -> str:
 
 
 def of_ray(rays: str) -> list[psutil.Process]:
-    """Return the processes that say whose they are, which those that have just started do."""
+    """Return the processes of that Ray by their environment, which they have not overwritten yet."""
     found = []
     for process in psutil.process_iter():
         with suppress(psutil.Error):

@@ -1,4 +1,4 @@
-"""Very many uploads of one tenant: it keeps what it may, and nothing else is left of them."""
+"""Very many uploads by one tenant: as many as allowed are kept, and the rest leave nothing behind."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Run on a real GPU; the device is a constant, so that these tests can be tried on a CPU too."""
+"""Run on a real GPU; TESTS_GPU_DEVICE allows trying these tests on a CPU too."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.fixture(scope="session")
 def device() -> str:
-    """`cuda`, or what TESTS_GPU_DEVICE names: `cpu` tries the tests themselves where there is no GPU."""
+    """Return `cuda`, or the value of TESTS_GPU_DEVICE: `cpu` tries the tests themselves without a GPU."""
     named = os.environ.get("TESTS_GPU_DEVICE", "cuda")
     if named == "cuda" and not torch.cuda.is_available():
         pytest.skip(NO_GPU)
@@ -32,7 +32,7 @@ def device() -> str:
 
 @pytest.fixture(autouse=True)
 def whole_single_precision() -> Iterator[None]:
-    """Convolve in float32 where that is asked for: cuDNN takes the shorter TF32 by default."""
+    """Convolve float32 in full precision: cuDNN uses the shorter TF32 by default."""
     before = torch.backends.cudnn.allow_tf32
     torch.backends.cudnn.allow_tf32 = False
     yield

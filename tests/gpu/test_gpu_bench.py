@@ -1,4 +1,4 @@
-"""The engine's benchmark in its smallest form, on the GPU."""
+"""Run the smallest benchmark of the engine on the GPU."""
 
 from __future__ import annotations
 

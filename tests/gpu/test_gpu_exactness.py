@@ -1,4 +1,4 @@
-"""Paint the stock pipeline's picture on a GPU, within a level, whatever its peers."""
+"""Paint the stock pipeline's picture on a GPU, within one level, whatever its peers."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def denoiser_of(folder: Path, device: str, exact: bool) -> Denoiser:
 
 
 def beside(denoiser: Denoiser, subject: PaintRequest, peers: Sequence[PaintRequest]) -> Pixels:
-    """Paint all of them together and return the subject's picture."""
+    """Paint the subject together with its peers, and return its picture."""
     paintings = [denoiser.begin(request) for request in (*peers, subject)]
     while paintings[-1].done < paintings[-1].steps:
         denoiser.step([each for each in paintings if each.done < each.steps])

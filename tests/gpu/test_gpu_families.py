@@ -1,4 +1,4 @@
-"""Paint each family's stock picture on a GPU too, whatever shares its forwards."""
+"""Paint each family's stock picture on a GPU, whatever shares its forwards."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def stock_of(family: str, device: str, dtype: torch.dtype) -> Any:
 
 
 def stock(family: str, device: str, dtype: torch.dtype, request: PaintRequest) -> Floats:
-    """Return what the pipeline paints when it is called as diffusers' documentation does; in unit floats."""
+    """Return what the pipeline paints, called as diffusers documents it, in floats from 0 to 1."""
     pipeline = stock_of(family, device, dtype)
     generator = torch.Generator("cpu").manual_seed(request.seed)
     asked = call_arguments(family_of_pipeline(pipeline), request)
@@ -56,7 +56,7 @@ def stock(family: str, device: str, dtype: torch.dtype, request: PaintRequest) -
 
 @cache
 def painters(family: str, device: str, dtype: torch.dtype, exact: bool = False) -> list[Painter]:
-    """Every painter that can paint this family: of the same random weights, its own networks."""
+    """Return every painter for this family, each with its own networks of the same random weights."""
     kinds: list[type[Any]] = [PipelinePainter, *[Denoiser] * (family in ("sd15", "sdxl"))]
     made = []
     for kind in kinds:
@@ -68,7 +68,7 @@ def painters(family: str, device: str, dtype: torch.dtype, exact: bool = False) 
 
 
 def crowd(painter: Any, requests: Sequence[PaintRequest]) -> list[Floats]:
-    """Begin one before each step, step all that are under way together, decode each alone."""
+    """Begin one picture before each step, step them together, and decode each alone."""
     waiting, here, pictures = list(requests), {}, {}
     while waiting or here:
         if waiting:
@@ -89,7 +89,7 @@ def apart(one: Floats, other: Floats) -> float:
 
 @pytest.mark.parametrize("family", FAMILIES)
 def test_in_company_each_is_the_stock_pipelines(family: str, device: str) -> None:
-    """Compare to a step of a byte, since what is decoded is bytes; another request is far outside."""
+    """Compare within half an 8-bit level, as decoded pixels are bytes; another request differs far more."""
     requests = [ASKED, *PEERS]
     for painter in painters(family, device, torch.float32):
         for request, picture in zip(requests, crowd(painter, requests), strict=True):
@@ -118,7 +118,7 @@ def test_exactly_not_one_bit_depends_on_the_peers(family: str, device: str) -> N
 
 @pytest.mark.parametrize("family", ["sdxl", "flux"])
 def test_a_real_lack_of_memory_halves_the_forward_and_loses_nothing(family: str, device: str) -> None:
-    """More than four rows take a petabyte."""
+    """More than four rows request a petabyte."""
     [painter, *_] = painters(family, device, torch.float32)
     network: Any = painter._denoiser  # type: ignore[union-attr]
     refused: list[int] = []
@@ -173,7 +173,7 @@ def test_a_cancelled_picture_gives_its_memory_back(family: str, device: str) -> 
     if device == "cpu":
         pytest.skip("torch does not count a CPU's memory")
     for painter in painters(family, device, torch.float32):
-        painter.begin(ASKED).close()  # What is kept for the next: the encoded prompt.
+        painter.begin(ASKED).close()  # Fill the cache of encoded prompts.
         before = torch.cuda.memory_allocated()
         paintings: list[Any] = [painter.begin(replace(ASKED, seed=seed)) for seed in range(4)]
         painter.step(paintings)
@@ -192,7 +192,7 @@ def test_offloaded_networks_paint_the_same(family: str, device: str) -> None:
     pipeline.enable_model_cpu_offload()
     painter = PipelinePainter(ModelConfig(f"random-{family}"))
     painter.adopt(pipeline)
-    # Its weights were drawn on a CPU: so must be those of its stock pipeline.
+    # Its random weights were made on a CPU, so the stock pipeline's must be, too.
     expected = random_pipeline(family, "tiny", "cpu", torch.float32).to(device)
     request = call_arguments(family_of_pipeline(expected), ASKED)
     generator = torch.Generator("cpu").manual_seed(ASKED.seed)

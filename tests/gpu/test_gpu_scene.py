@@ -1,4 +1,4 @@
-"""A scene of the bundled models, painted on the GPU through the whole graph."""
+"""Paint a scene with the bundled models on the GPU, through the whole graph."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ SCENE = {"character": "a knight in red armor", "background": "a castle at sunset
 
 
 def config_on(device: str, state_dir: Path) -> ServiceConfig:
-    """Return serve/local.yaml with both models on the device."""
+    """Return the configuration of serve/local.yaml with both models on the device."""
     data = yaml.safe_load((REPOSITORY / "serve/local.yaml").read_text())["applications"][0]["args"]
     for kind in ("character", "background"):
         data[kind]["generator"]["model"]["device"] = device

@@ -1,4 +1,4 @@
-"""Ray's own `serve run` of the very configuration in kubernetes/base: a stranger gets 401."""
+"""Ray's own `serve run` with the configuration of kubernetes/base: a request without a key gets 401."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def url(state_dir: Path) -> Iterator[str]:
     port = free_port()
     written = yaml.safe_load(MANIFEST.read_text())["spec"]["serveConfigV2"]
     assert "\n  port: 8000\n" in written
-    folder = tempfile.mkdtemp(prefix="swb-", dir="/tmp")  # Short: sockets live in it.
+    folder = tempfile.mkdtemp(prefix="swb-", dir="/tmp")  # The path is short because it holds sockets.
     file, log = Path(folder, "serve.yaml"), Path(folder, "log")
     file.write_text(written.replace("\n  port: 8000\n", f"\n  port: {port}\n"))
     given = {"RAY_TMPDIR": folder, "SCENEWRIGHT_STATE_DIR": str(state_dir), "RAY_USAGE_STATS_ENABLED": "0"}
@@ -80,7 +80,7 @@ def responses(address: str) -> bool:
 
 @pytest.mark.timeout(300)
 def test_a_stranger_gets_401_and_a_key_s_holder_does_not(url: str, state_dir: Path) -> None:
-    """Send from loopback, as everybody seems to behind a sidecar, whatever a proxy says of it."""
+    """Send from loopback, as all requests behind a sidecar seem to be, also with a proxy's header."""
     with httpx.Client(base_url=url, timeout=60, trust_env=False) as http:
         for headers in ({}, {"X-Forwarded-For": "127.0.0.1"}, {"Authorization": "Bearer sw_00000000_x"}):
             for method, path in (("GET", "/v1/models"), ("POST", "/v1/scenes"), ("GET", "/v1/jobs")):

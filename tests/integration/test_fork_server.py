@@ -35,7 +35,7 @@ MODULES = ("ray.actor", "first_fork_dies")
 
 @pytest.fixture
 def ray_of_its_own(monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    """Start a Ray whose workers are forks, and whose first fork dies; yield what that one leaves."""
+    """Start a Ray whose workers are forks and whose first fork dies; yield the file that this fork leaves."""
     folder = Path(tempfile.mkdtemp(prefix="scenewright-", dir="/tmp"))
     place = folder / "died"
     (folder / "first_fork_dies.py").write_text(FIRST_FORK_DIES.format(place=str(place)))
@@ -52,7 +52,7 @@ def ray_of_its_own(monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
 
 
 def parents(count: int) -> list[str]:
-    """Return what started each of so many workers."""
+    """Start `count` workers; return what started each of them."""
 
     @ray.remote(num_cpus=0)
     class Worker:
@@ -68,7 +68,7 @@ def test_workers_start_whatever_dies(ray_of_its_own: Path) -> None:
     assert parents(3) == ["fork server", "fork server", "raylet"]
     assert ray_of_its_own.exists()
     agents = [each for each in psutil.Process().children(recursive=True) if each.nice() == NICENESS]
-    assert len(agents) == len(COMMANDS), "the helpers of Ray's node give way"
+    assert len(agents) == len(COMMANDS), "the helpers of Ray's node run with a niceness"
     servers = [each for each in psutil.Process().children(recursive=True) if process.BEGIN in each.cmdline()]
     for server in servers:
         server.kill()

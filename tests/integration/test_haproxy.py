@@ -1,4 +1,4 @@
-"""The contract with HAProxy before the edge: what callers see stays, or is told in docs/cluster.md."""
+"""HAProxy before the edge: callers see what they see without it, or docs/cluster.md states the difference."""
 
 from __future__ import annotations
 
@@ -33,12 +33,12 @@ pytestmark = pytest.mark.timeout(360)
 STEP_S = 0.1
 SCENE_HEADERS = ("x-request-id", "x-seed", "x-merge", "x-backend", "server-timing")
 FLAT_SEED = 135_393
-"""A tall simulated sky of this seed is so even that it is no picture."""
+"""A tall simulated sky of this seed is so even that it is rejected as a picture."""
 
 
 @dataclass(frozen=True)
 class Service:
-    """`haproxy` is where HAProxy itself tells of its sessions."""
+    """The service under test; `haproxy` is the address of HAProxy's own metrics."""
 
     url: str
     process: subprocess.Popen[bytes]
@@ -54,7 +54,7 @@ class Service:
 
     @property
     def metrics(self) -> str:
-        """Return where Ray reports everything else."""
+        """Return the address of Ray's metrics."""
         (raylet,) = self.processes("raylet")
         (flag,) = (word for word in raylet.cmdline() if word.startswith("--raylet_socket_name="))
         session = Path(flag.partition("=")[2]).parents[1]
@@ -64,7 +64,7 @@ class Service:
 
 @pytest.fixture(scope="module")
 def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
-    """Start it as its file says, in a process of its own, beside whatever has HAProxy's usual ports."""
+    """Start it from a file in a process of its own, with HAProxy's usual ports taken."""
     folder = tmp_path_factory.mktemp("haproxy")
     (folder / "serve.yaml").write_text(yaml.safe_dump(configuration(str(folder / "state"))))
     port, metrics = (free_port() for _ in range(2))
@@ -93,7 +93,7 @@ def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
 
 
 def configuration(state_dir: str) -> dict[str, Any]:
-    """Two replicas of the edge, small queues, and one try for each picture."""
+    """Return a configuration with two edge replicas, small queues, and one attempt per picture."""
     data = simulated_config(STEP_S).model_dump(mode="json")
     for kind in ("character", "background"):
         data[kind]["replicas"] |= {"num_replicas": None, "autoscaling": AUTOSCALED}
@@ -108,12 +108,12 @@ def configuration(state_dir: str) -> dict[str, Any]:
 
 
 def ready(service: Service) -> bool:
-    assert service.process.poll() is None, "the service ended while it was started"
+    assert service.process.poll() is None, "the service ended during its start"
     try:
         response = httpx.get(f"{service.url}/readyz", trust_env=False, timeout=5)
     except httpx.TransportError:
         return False
-    # HAProxy itself answers before it knows the edge.
+    # Until HAProxy knows the edge, it answers by itself.
     return response.status_code == 200 and response.json()["status"] == "ready"
 
 
@@ -128,7 +128,7 @@ def scene(steps: int = 2, **more: Any) -> dict[str, Any]:
 
 
 def code_of(response: httpx.Response) -> tuple[int, str]:
-    """Return the code of an answer in the documented shape."""
+    """Return the status and code of an error in the documented shape."""
     error = response.json()["error"]
     assert error["request_id"] == response.headers["x-request-id"]
     return response.status_code, error["code"]
@@ -156,7 +156,7 @@ def test_its_own_ports_are_loopback_s(service: Service) -> None:
 
 
 def test_it_passes_the_requested_name_on(http: httpx.Client) -> None:
-    """Refuse another site's name: on loopback nobody needs a key (serve/http/hosts.py)."""
+    """Other sites' names are refused, since no key is needed on loopback (serve/http/hosts.py)."""
     for host, status in (("localhost:8000", 200), ("page.example", 400)):
         assert http.get("/v1/models", headers={"Host": host}).status_code == status
 
@@ -199,7 +199,7 @@ def test_a_request_without_an_id_gets_one(http: httpx.Client) -> None:
 def test_an_error_is_passed_on_as_it_is(
     http: httpx.Client, requested: dict[str, Any], reported: tuple[int, str]
 ) -> None:
-    """HAProxy makes a 500 of each 502, 503 and 504 of its own."""
+    """Errors of the edge pass unchanged; HAProxy answers 500 in place of its own 502, 503 and 504."""
     assert code_of(http.post("/v1/scenes", json=requested)) == reported
 
 
@@ -260,7 +260,7 @@ def test_a_stream_ends_with_the_scene(http: httpx.Client) -> None:
 def test_events_come_as_they_happen_and_a_caller_that_leaves_stops_both_generators(
     service: Service, http: httpx.Client
 ) -> None:
-    """Were the events held back until the end, there would be nothing left to cancel."""
+    """Nothing would be left to cancel if HAProxy held events back until the end."""
     before = cancelled(service)
     with http.stream("POST", "/v1/scenes", json=scene(150), headers=EVENTS) as response:
         assert next(events(response))[0] == "layer.progress"
@@ -269,7 +269,7 @@ def test_events_come_as_they_happen_and_a_caller_that_leaves_stops_both_generato
 
 
 def cancelled(service: Service) -> Counter[str]:
-    """Count the layers of each kind."""
+    """Count the cancelled layers of each kind."""
     return Counter(
         {
             sample.labels["deployment"]: int(sample.value)
@@ -292,7 +292,7 @@ def test_no_panel_is_empty_and_serve_s_own_counters_go_on(service: Service, http
 
 
 class Watched(httpx.HTTPTransport):
-    """Notes what came back, before our client makes anything of it."""
+    """Records responses before the client handles them."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -309,7 +309,7 @@ class Watched(httpx.HTTPTransport):
 
 
 def test_an_edge_replica_that_dies_under_load_costs_one_retry(service: Service) -> None:
-    """A caller sees HAProxy's own 500 or 503, or a connection that ends: our client asks again."""
+    """The caller gets HAProxy's own 500 or 503, or the connection ends: our client retries."""
     until(lambda: len(replicas_that(service, "haproxy_server_status", state="UP")) == 2)
     transport = Watched()
     with (
@@ -330,7 +330,7 @@ def test_an_edge_replica_that_dies_under_load_costs_one_retry(service: Service) 
 
 
 def replicas_that(service: Service, metric: str, **labels: str) -> set[str]:
-    """Those of the edge for which HAProxy tells more than zero."""
+    """Return the edge replicas for which HAProxy reports a value above zero."""
     return {
         sample.labels["server"]
         for sample in samples(service.haproxy)
@@ -345,7 +345,7 @@ def test_a_haproxy_that_dies_comes_back(service: Service) -> None:
     running = service.processes("haproxy")
     assert running
     for each in running:
-        with suppress(psutil.NoSuchProcess):  # One that a reload left behind may end by itself.
+        with suppress(psutil.NoSuchProcess):  # A process that a reload left behind may end by itself.
             each.kill()
             each.wait(30)
     until(lambda: ready(service))
@@ -354,7 +354,7 @@ def test_a_haproxy_that_dies_comes_back(service: Service) -> None:
 
 
 def test_leaving_takes_haproxy_along(service: Service) -> None:
-    """The last test: it ends the service of all of them."""
+    """Stop the service, and HAProxy with it. This is the last test: the others need the service."""
     left = service.processes()
     assert service.processes("haproxy")
     service.process.terminate()

@@ -1,4 +1,4 @@
-"""Jobs on real Ray, while what paints them is killed again and again, and when all of it is stopped."""
+"""Jobs on real Ray, while replicas are killed repeatedly, and when the whole service is stopped."""
 
 from __future__ import annotations
 
@@ -86,7 +86,7 @@ def kill(name: str) -> bool:
 )
 @pytest.mark.timeout(300)
 def test_kills_lose_nothing_and_double_nothing(http: httpx.Client, scenes: int, kills: int) -> None:
-    """SIGKILL of a worker, a generator or the merger, spread over the life of one job."""
+    """Kill (SIGKILL) the job worker, a generator or the merger, spread over the life of one job."""
     until(lambda: http.get("/readyz").status_code == 200)
     expected = hashlib.sha256(http.post("/v1/scenes", json=scene(7)).content).hexdigest()
     response = http.post("/v1/jobs", json={"scenes": [scene(7 + n % 3) for n in range(scenes)]})
@@ -96,7 +96,7 @@ def test_kills_lose_nothing_and_double_nothing(http: httpx.Client, scenes: int, 
     deadline = time.monotonic() + 60 + 4 * scenes
     while (job := job_of(http, job_id))["status"] in ("queued", "running"):
         assert time.monotonic() < deadline, job
-        assert job["done"] >= seen, "what is done stays done"
+        assert job["done"] >= seen, "finished scenes stay finished"
         seen = job["done"]
         if killed < kills and seen >= scenes * killed // kills:
             killed += kill(dice.choice(VICTIMS))
@@ -105,15 +105,15 @@ def test_kills_lose_nothing_and_double_nothing(http: httpx.Client, scenes: int, 
     assert (job["status"], job["done"], job["failed"]) == ("succeeded", scenes, 0), job
     assert [reported["status"] for reported in job["scenes"]] == ["succeeded"] * scenes
     names = [hashlib.sha256(http.get(reported["url"]).content).hexdigest() for reported in job["scenes"]]
-    assert names[0::3] == [expected] * len(names[0::3]), "the pictures that they would have been"
+    assert names[0::3] == [expected] * len(names[0::3]), "the same pictures as without kills"
     assert len(set(names)) == 3
 
 
 @pytest.mark.timeout(400)
 def test_a_job_outlives_the_service(service: Service, http: httpx.Client) -> None:
-    """The last test: everything is stopped with a job half done, and the next service finishes it.
+    """Stop the service in the middle of a job: the next service finishes it. This is the last test.
 
-    A picture that is there already rots meanwhile, and is painted again.
+    A finished picture is damaged meanwhile, and is painted again.
     """
     until(lambda: http.get("/readyz").status_code == 200)
     job_id = http.post("/v1/jobs", json={"scenes": [scene(n) for n in range(12)]}).json()["id"]
@@ -129,16 +129,16 @@ def test_a_job_outlives_the_service(service: Service, http: httpx.Client) -> Non
     assert (damaged.status_code, damaged.json()["error"]["code"]) == (503, "not_ready")
     assert int(damaged.headers["retry-after"]) >= 1
     until(lambda: job_of(http, job_id)["status"] == "succeeded", 120)
-    assert http.get(painted).content == picture.content, "from the same words and seed"
+    assert http.get(painted).content == picture.content, "the same words and seed give the same picture"
     (mended,) = (reported for reported in job_of(http, job_id)["scenes"] if reported["url"] == painted)
     assert mended["repaints"] == 1
     kept = (service.state_dir, *service.state_dir.rglob("*"))
     others_may = [path for path in kept if path.lstat().st_mode & 0o077]
-    assert others_may == [], "what is kept is this account's alone"
+    assert others_may == [], "only this account may access what is kept"
 
 
 def rot(folder: Path, content: bytes) -> None:
-    """Change one bit of the file that holds this."""
+    """Flip one bit of the file that has this content."""
     (file,) = (path for path in folder.rglob("*") if path.is_file() and path.read_bytes() == content)
     spoiled = bytearray(content)
     spoiled[len(spoiled) // 2] ^= 1

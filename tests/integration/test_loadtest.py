@@ -1,4 +1,4 @@
-"""The load generator beside the real service: it watches its replicas and ends some; no caller is lost."""
+"""The load generator with the real service: it watches replicas and ends some; no request is lost."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""More work than there is room for, on two replicas of each generator that keep what they paint."""
+"""More work than fits, on two replicas of each generator that cache the layers they paint."""
 
 from __future__ import annotations
 
@@ -60,5 +60,5 @@ def test_a_deadline_behind_too_much_work_is_refused_with_retry_after(http: httpx
         until(lambda: short(1_000).status_code == 429)
         response = short(1_000)
         assert response.json()["error"]["code"] == "overloaded"
-        assert int(response.headers["retry-after"]) > 2, "so much is known to be before it"
+        assert int(response.headers["retry-after"]) > 2, "the wait reflects the work that is queued before it"
         assert {future.result().status_code for future in waiting} == {200}

@@ -1,4 +1,4 @@
-"""`scenewright serve` with a Serve file that asks for much: a real Ray, TLS, a path, IPv6, overrides."""
+"""`scenewright serve` with a Serve file of many settings: a real Ray, TLS, a path, IPv6, overrides."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def collector() -> Iterator[Collector]:
 
 @pytest.mark.timeout(300)
 def test_a_file_with_many_settings_is_served_by_them(tmp_path: Path, collector: Collector) -> None:
-    """All in one start, which takes a quarter of a minute."""
+    """Test all settings with one start, since a start takes 15 seconds."""
     pair = make_pair(tmp_path, password="open", name="::1")
     logs = tmp_path / "logs"
     content = yaml.safe_load((REPOSITORY / "serve/simulated.yaml").read_text())

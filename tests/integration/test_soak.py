@@ -1,4 +1,4 @@
-"""Ten minutes of a steady load, a tenth of it given up midway: nothing fails, and nothing grows."""
+"""Ten minutes of steady load, with a tenth of the requests abandoned: nothing fails, and no memory grows."""
 
 from __future__ import annotations
 
@@ -18,15 +18,15 @@ from tests.support.polling import until
 from tests.support.running_service import REPOSITORY
 
 MOST_MIB_AN_HOUR = 400
-"""Were the 0.6 MB of one layer kept of each request, it would be 1,200 MiB an hour at this rate. Seen of a
-service that keeps nothing, in 300 s after as many to settle, were 170 to 300: arenas of a dozen processes,
+"""If each request leaked the 0.6 MB of one layer, it would be 1,200 MiB an hour at this rate. A service
+without a leak grew by 170 to 300, measured over 300 s after 300 s to settle: arenas of a dozen processes,
 each of which grows by tens of megabytes at once."""
 RATE = 0.6
 
 
 @pytest.fixture
 def service(tmp_path: Path) -> Iterator[tuple[str, int]]:
-    """The address of a service in a process tree of its own, and the process at its root."""
+    """Start a service in a process tree of its own; yield its address and the id of its root process."""
     port = free_port()
     command = ["-m", "serve.cli", "serve", "--config", "serve/simulated.yaml", "--port", str(port)]
     environment = {**os.environ, "SCENEWRIGHT_STATE_DIR": str(tmp_path / "state")}
@@ -34,7 +34,7 @@ def service(tmp_path: Path) -> Iterator[tuple[str, int]]:
     url = f"http://127.0.0.1:{port}"
 
     def ready() -> bool:
-        assert server.poll() is None, "the service ended while it was started"
+        assert server.poll() is None, "the service ended during its start"
         try:
             return httpx.get(f"{url}/readyz", trust_env=False, timeout=5).status_code == 200
         except httpx.TransportError:
@@ -66,6 +66,6 @@ def test_nothing_fails_and_nothing_grows(service: tuple[str, int], tmp_path: Pat
     assert summary["errors"] == {}
     assert summary["ok"] > 100 and summary["cancelled"] > 3
     assert summary["slo"]["met"], done.stdout
-    # 3: the machine was too busy for figures of latency, and this asks for none.
+    # 3: the machine was too busy to measure latency, which this test does not need.
     assert done.returncode in (0, 3), done.stdout
     assert psutil.pid_exists(pid)

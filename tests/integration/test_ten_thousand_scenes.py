@@ -28,10 +28,10 @@ A_ROUND = 250
 IN_A_JOB = 50
 DEPLOYMENTS = {"Character", "Background", "Merger", "Ingress", "JobWorker"}
 MOST_BYTES_A_SCENE = 2_000
-"""A sixth of the smallest thing that a scene makes, a layer of 64 x 64 pixels. Seen were up to 660, and 1,600
-less in a merger, whose arenas come and go by megabytes."""
+"""A sixth of the smallest thing that a scene makes, a layer of 64 x 64 pixels. Measured: up to 660, and
+1,600 less in a merger, whose arenas come and go by megabytes."""
 SETTLED = 0.6
-"""So far caches, pools and arenas fill, Ray's own among them: up to 4 kB a scene."""
+"""The share of the run in which caches, pools and arenas fill, Ray's included: up to 4 kB a scene."""
 
 
 @pytest.fixture(scope="module")
@@ -44,7 +44,7 @@ def url(state: Path) -> Iterator[str]:
     data = simulated_config(step_s=0.0).model_dump()
     for kind in ("character", "background"):
         data[kind]["generator"]["simulated"] |= {"encode_s": 0.0, "decode_s": 0.0}
-        # As it is served: what an equal layer would be answered from fills up, and is bounded.
+        # As in a real service, the result cache fills up and is bounded.
         data[kind]["generator"]["generation"]["result_cache_bytes"] = 1 << 20
     data["state_dir"] = str(state)
     data["jobs"] |= {"concurrency": 4, "poll_s": 0.1}
@@ -59,7 +59,7 @@ def scene(seed: int) -> dict[str, Any]:
 
 
 def replicas() -> dict[str, psutil.Process]:
-    """The processes of this test's own Ray, by the name of their deployment; each has one."""
+    """Return the replicas' processes of this test's Ray by deployment; each deployment has one."""
     found = {}
     for process in psutil.Process().children(recursive=True):
         name = " ".join(process.cmdline()) if process.is_running() else ""
@@ -70,7 +70,7 @@ def replicas() -> dict[str, psutil.Process]:
 
 
 def painted(http: httpx.Client, seed: int) -> int:
-    """A scene; every tenth caller has gone before it is there."""
+    """Request a scene; every tenth caller leaves before it is painted."""
     try:
         timeout = 0.02 if seed % 10 == 3 else 90.0
         return http.post("/v1/scenes", json=scene(seed), timeout=timeout).status_code
@@ -79,7 +79,7 @@ def painted(http: httpx.Client, seed: int) -> int:
 
 
 def worked_off(http: httpx.Client, seed: int) -> None:
-    """A job of scenes: every second one is cancelled half-way, and all are removed in the end."""
+    """Run a job of scenes to its end; cancel every second job half-way, and remove each job at its end."""
     scenes = [scene(seed + number) for number in range(IN_A_JOB)]
     address = f"/v1/jobs/{http.post('/v1/jobs', json={'scenes': scenes}).raise_for_status().json()['id']}"
 
@@ -114,7 +114,7 @@ def test_nothing_grows(url: str, state: Path) -> None:
             seen.append({name: process.memory_full_info().uss for name, process in processes.items()})
             counts.append(first + A_ROUND)
             print(counts[-1], {name: round(size / 1e6, 2) for name, size in seen[-1].items()}, flush=True)
-        assert replicas() == processes, "none was replaced"
+        assert replicas() == processes, "no replica was replaced"
         until(lambda: leftovers(state) == (0, 0, 0))
     settled = int(SETTLED * len(seen))
     slopes = {
@@ -127,7 +127,7 @@ def test_nothing_grows(url: str, state: Path) -> None:
 
 
 def leftovers(state: Path) -> tuple[int, int, int]:
-    """Pictures, scenes' rows and notes of pictures that are still there."""
+    """Count the remaining pictures, scenes' rows and notes of pictures."""
     files = [path for path in (state / "pictures").rglob("*") if path.is_file()]
     with sqlite3.connect(f"file:{state / 'jobs.sqlite'}?mode=ro", uri=True) as database:
         scenes = database.execute("SELECT count(*) FROM scenes").fetchone()[0]

@@ -1,4 +1,4 @@
-"""Find what axe finds in the page."""
+"""Report the accessibility violations that axe finds in the page."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from playwright.sync_api import Page
 
 
 def serious(page: Page) -> list[str]:
-    """Return what is serious or worse, each with its rule."""
+    """Return the violations that are serious or worse, each with its rule."""
     found = Axe().run(page).response["violations"]
     return [
         f"{rule['id']}: {node['html']}"

@@ -1,4 +1,4 @@
-"""A generator in a process of its own, whose clocks tell another time than this one's."""
+"""A generator in a separate process, whose clocks differ from this process's clocks."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from deployments.generator import GeneratorConfig
 from deployments.messages import LayerJob
 
 UPTIME_S = 1e6
-"""By which the monotonic clocks differ: each machine's counts from its own start."""
+"""The difference between the monotonic clocks: each machine counts from its own start."""
 _there: list[Character] = []
 
 
@@ -39,7 +39,7 @@ async def _painted(job: LayerJob) -> Any:
 
 
 class Machine:
-    """Stand for as much of a deployment's handle as a layer without events needs."""
+    """Fake a deployment's handle, as far as a layer without events needs one."""
 
     def __init__(self, pool: ProcessPoolExecutor) -> None:
         self._pool = pool
@@ -50,7 +50,7 @@ class Machine:
 
 
 class Gathering:
-    """The merger's handle, which takes layers from such a machine as well."""
+    """A handle of the merger that also accepts layers from a Machine."""
 
     def __init__(self, merger: Any) -> None:
         self._merger = merger

@@ -1,4 +1,4 @@
-"""Run benchmarks in their smallest form: whether they run, never what they find."""
+"""Run benchmarks in their smallest form, to check that they run and not what they measure."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ Bench = Callable[..., tuple[str, dict[str, Any]]]
 
 @pytest.fixture
 def bench(tmp_path: Path) -> Bench:
-    """Run `scripts/bench NAME` in small; return what it printed, and its report."""
+    """Run the smallest form of `scripts/bench NAME`; return its output and its report."""
 
     def run(name: str, *arguments: str) -> tuple[str, dict[str, Any]]:
         report = tmp_path / "report.json"

@@ -1,4 +1,4 @@
-"""Certificates of the tests' own."""
+"""Make self-signed certificates for the tests."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class Pair:
 
 
 def make_pair(folder: Path, password: str = "", days: int = 2, name: str = "127.0.0.1") -> Pair:
-    """A key and a self-signed certificate of it; negative `days` have passed."""
+    """Make a key and its self-signed certificate; with negative `days` it has expired."""
     folder.mkdir(parents=True, exist_ok=True)
     key = ec.generate_private_key(ec.SECP256R1())
     subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])

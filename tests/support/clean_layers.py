@@ -1,4 +1,4 @@
-"""Layers and options of merges that must give clean layers."""
+"""Layers and options for merges that must return clean layers."""
 
 from __future__ import annotations
 

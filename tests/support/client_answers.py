@@ -1,4 +1,4 @@
-"""A service's answers, for clients without one."""
+"""Responses of a service, for clients that are tested without one."""
 
 from __future__ import annotations
 

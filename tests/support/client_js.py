@@ -21,7 +21,7 @@ TIMEOUT_S = 240
 
 
 def npm(*arguments: str) -> str:
-    """Run npm in the client's folder, and return what it prints."""
+    """Run npm in the client's folder, and return its output."""
     done = _run(*arguments)
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout
@@ -34,7 +34,7 @@ def _run(*arguments: str) -> subprocess.CompletedProcess[str]:
 
 
 def built() -> Path:
-    """Return the folder of the built client. Two processes of tests build it once."""
+    """Return the folder of the built client. Test processes that run in parallel build it once."""
     if not (shutil.which("node") and shutil.which("npm")):
         pytest.skip(NO_NODE)
     page = openapi_for_clients.page()
@@ -57,7 +57,7 @@ def built() -> Path:
 
 
 def _install() -> None:
-    """Install the build tools, as scripts/install does. Skips the test where npm has no network for that."""
+    """Install the build tools, as scripts/install does. Skips the test if npm has no network."""
     if _run("ci", "--no-progress").returncode != 0:
         pytest.skip(NO_TOOLS)
 

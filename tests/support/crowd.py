@@ -1,7 +1,7 @@
 """Run admission control, the fair queue, the schedulers and their reports, all real, on a clock that jumps.
 
-Only what takes time is made up: a forward takes `STEP_S` for one picture and 0.7 of it for each further one,
-a merge `MERGE_S`. Replicas tell how they stand once a second.
+Only the durations are simulated: a forward takes `STEP_S` for one picture and 0.7 of that for each further
+one, and a merge takes `MERGE_S`. Replicas report their routing stats once a second.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from serve.graph.fair_queue import LayerFairQueue
 SIDE_PX, STEP_S, MERGE_S, REPORT_EVERY_S = 512, 0.04, 0.1, 1.0
 KINDS: tuple[LayerKind, ...] = ("character", "background")
 PICTURES = 4
-"""At once in a forward."""
+"""How many pictures fit in one forward."""
 ROOM, PLACES, REPLICAS = 8, 64, 2
 KEY = BatchKey(SIDE_PX, SIDE_PX)
 
@@ -38,13 +38,13 @@ def forward_s(pictures: float) -> float:
 
 
 def capacity(steps: float) -> float:
-    """Scenes a second where every forward is full."""
+    """Return how many scenes are painted per second if every forward is full."""
     return REPLICAS * PICTURES / (steps * forward_s(PICTURES))
 
 
 @dataclass(eq=False)
 class Scene:
-    """`outcome` in the words of HTTP; zero while it is under way."""
+    """A scene; `outcome` is its HTTP status, or zero while it is in progress."""
 
     layers: dict[LayerKind, LayerJob]
     arrived_at: float
@@ -93,7 +93,7 @@ class Replicas:
 
 
 class Crowd:
-    """Give it scenes, and let it run."""
+    """The simulated service: give it scenes, and let it run."""
 
     def __init__(self) -> None:
         self.now = 0.0
@@ -219,7 +219,7 @@ class Crowd:
 
 
 def arrivals(rate: float, until: float, seed: int = 0) -> list[float]:
-    """Send as independent users do."""
+    """Return when independent users would send their requests."""
     dice, times = random.Random(seed), [0.0]
     while times[-1] < until:
         times.append(times[-1] + dice.expovariate(rate))

@@ -1,4 +1,4 @@
-"""Open empty databases: SQLite, and PostgreSQL where its programs are installed."""
+"""Open empty databases: SQLite, and PostgreSQL if its programs are installed."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def sqlite(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Engine]:
 
 @pytest.fixture(scope="session")
 def postgres() -> Iterator[Engine]:
-    """A private server of its own on a socket; it will not run as root."""
+    """Run a private PostgreSQL server on a socket, as another user if this is root, since it refuses root."""
     if not POSTGRES:
         pytest.skip("PostgreSQL is not installed")
     pytest.importorskip("psycopg")

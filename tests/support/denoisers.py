@@ -33,7 +33,7 @@ def paint(denoiser: Denoiser, request: PaintRequest) -> Pixels:
 
 
 def step_or_split(painter: PipelinePainter, paintings: list[PipelinePainting]) -> None:
-    """Step as the engine does: where a forward fails, try smaller groups."""
+    """Step as the engine does: if a forward fails, try smaller groups."""
     try:
         painter.step(paintings)
     except ValueError as error:

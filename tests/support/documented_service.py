@@ -23,7 +23,7 @@ MODEL = {
     "ip_adapter": {"source": "h94/IP-Adapter", "image_encoder": "h94/IP-Adapter"},
     "pose_controlnet": "lllyasviel/control_v11p_sd15_openpose",
 }
-"""Simulated; only its name is read, for what such a model can be asked for."""
+"""The simulated generator reads only the names, to decide which options requests may use."""
 FRAME = {"width": 256, "height": 128}
 SMALL = {
     "character": {"num_inference_steps": 3, "width": 96, "height": 128},
@@ -37,7 +37,7 @@ SCENE = {"character": "a king", "background": "a meadow"}
 
 @dataclass(frozen=True)
 class DocumentedService:
-    """`keyed` is the address that asks for a key, such as `key`; `state` is the folder of both."""
+    """`url` needs no key; `keyed` is the address that requires one, such as `key`. Both share `state`."""
 
     url: str
     keyed: str
@@ -45,7 +45,7 @@ class DocumentedService:
     state: Path
 
     def story(self, url: str) -> str:
-        """Return the id of a new story of four pages, which are painted."""
+        """Return the id of a new story of four pages, once they are painted."""
         with self._http(url) as http:
             kept = http.post("/v1/stories", json=story(4))
             kept.raise_for_status()
@@ -54,14 +54,14 @@ class DocumentedService:
         return story_id
 
     def job(self, url: str) -> str:
-        """Return the id of a new job, whose scene is painted."""
+        """Return the id of a new job, once its scene is painted."""
         with self._http(url) as http:
             job_id: str = http.post("/v1/jobs", json={"scenes": [SCENE]}).json()["id"]
             assert '"succeeded"' in http.get(f"/v1/jobs/{job_id}/events").text
         return job_id
 
     def token(self) -> str:
-        """Return a token for a page, minted by the key."""
+        """Return a token for a web page, minted with the key."""
         with self._http(self.keyed) as http:
             minted = http.post("/v1/tokens", json={})
         minted.raise_for_status()
@@ -69,7 +69,7 @@ class DocumentedService:
         return token
 
     def forget_the_cast(self) -> None:
-        """Remove the hero that every page calls by the same name."""
+        """Remove the cast member that every page creates under the same name."""
         for url in (self.url, self.keyed):
             with self._http(url) as http:
                 http.delete("/v1/cast/mira")
@@ -81,7 +81,7 @@ class DocumentedService:
 
 @contextmanager
 def documented_service(folder: Path) -> Iterator[DocumentedService]:
-    """Run it with its state, and its LoRAs, in `folder`."""
+    """Run the service with its state and its LoRAs in `folder`."""
     for seed, name in enumerate(LORAS):
         write_lora(folder / "loras", name, seed)
     open_service = _config(folder)
@@ -106,7 +106,7 @@ def _config(folder: Path) -> ServiceConfig:
 
 
 def _with_loras(config: ServiceConfig, kind: str, folder: Path) -> Any:
-    """Let requests name LoRAs: in a file a simulated model refuses them, since it has no use for them."""
+    """Allow LoRAs in requests; a configuration file may not name them for a simulated model."""
     layer = getattr(config, kind)
     model = replace(layer.generator.model, lora_folder=str(folder / "loras"))
     generator = replace(layer.generator, model=model)

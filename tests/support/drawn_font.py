@@ -1,4 +1,4 @@
-"""Make fonts that have just these letters, each a box."""
+"""Make fonts that have only the given letters, each drawn as a box."""
 
 from __future__ import annotations
 

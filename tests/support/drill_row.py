@@ -1,4 +1,4 @@
-"""Record a row of the fault drill: what a test promises and what it saw."""
+"""Record a row of the fault drill: the promise that a test checks, and the outcome."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from tests.support.ending import pytest_sessionstart as pytest_sessionstart
 
 
 class Row:
-    """One row of docs/reliability.md: the fault, what is promised for it, and what was seen."""
+    """One row of docs/reliability.md: the fault, the promised behaviour, and the observed one."""
 
     def __init__(self, record_property: Callable[[str, object], None]) -> None:
         self._record = record_property

@@ -1,4 +1,4 @@
-"""Ask the service of the fault drill, and reach into its replicas."""
+"""Send requests to the service of the fault drill, and change its replicas from outside."""
 
 from __future__ import annotations
 
@@ -33,18 +33,18 @@ def requested(http: httpx.Client, pool: ThreadPoolExecutor, **request: Any) -> F
 
 
 def replicas(deployment: str) -> list[str]:
-    """The names of its replicas' actors."""
+    """Return the names of the actors of a deployment's replicas."""
     actors = list_named_actors(all_namespaces=True)
     return [actor["name"] for actor in actors if f"#{deployment}#" in actor["name"]]
 
 
 def at_work(deployment: str) -> str | None:
-    """The name of one of its replicas that has a request under way."""
+    """Return the name of one of the deployment's replicas that is handling a request."""
     return next((name for name in replicas(deployment) if ongoing(name)), None)
 
 
 def ongoing(name: str) -> int:
-    """0 for one that has just died: it is listed a while longer."""
+    """Count a replica's requests; 0 if it has just died, since Ray lists it a while longer."""
     try:
         return int(ray.get(actor(name).get_num_ongoing_requests.remote(), timeout=30))
     except (RayActorError, ValueError):
@@ -61,9 +61,9 @@ def actor(name: str) -> Any:
 
 
 def change(name: str, act: Callable[[Any], Any]) -> None:
-    """Calls `act` with the object that a replica's actor serves, where that lives.
+    """Call `act` on the object that a replica's actor serves, in the actor's process.
 
-    `act` must be a nested function or a lambda: those travel whole, and a replica has no tests to import.
+    `act` must be a nested function or a lambda: those are pickled whole; replicas cannot import the tests.
     """
     ray.get(
         actor(name).__ray_call__.remote(
@@ -74,7 +74,7 @@ def change(name: str, act: Callable[[Any], Any]) -> None:
 
 
 def full_strength(expected: dict[str, int] = REPLICAS) -> bool:
-    """Count by the actors that live, and by Serve: it takes seconds to see that one has died."""
+    """Return whether all replicas run, by live actors and by Serve, which notices a death seconds later."""
     from ray import serve
 
     deployments = serve.status().applications["scenewright"].deployments

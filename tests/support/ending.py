@@ -1,8 +1,8 @@
 """End the process of a test session with pytest's own exit status, whatever native threads do.
 
-All that ends a Python process still happens: threads are joined, and what other modules gave `atexit` runs.
-Left out are the interpreter's own end and the destructors of C++ libraries (Ray, gRPC, torch, OpenCV), beside
-which their threads go on: a session whose tests had all passed once ended with 139 (SIGSEGV) there.
+The usual steps at exit still happen: threads are joined, and the `atexit` functions of other modules run.
+Skipped are the interpreter's finalization and the destructors of C++ libraries (Ray, gRPC, torch, OpenCV),
+whose threads still run by then: a session whose tests had all passed once ended with 139 (SIGSEGV) there.
 """
 
 from __future__ import annotations
@@ -20,9 +20,9 @@ def pytest_sessionstart(session: pytest.Session) -> None:
     _sessions.append(session)
 
 
-@atexit.register  # The first to register is the last to run: this module is imported before any test is.
+@atexit.register  # Runs last, since it registers first: this module is imported before any test.
 def _end() -> None:
-    """End the process at once; where no session began, let it end as it would."""
+    """End the process at once; if no session began, let it end normally."""
     if _sessions:
         sys.stdout.flush()
         sys.stderr.flush()

@@ -1,4 +1,4 @@
-"""Stand in for the process that compiles: it says where it writes and that it has begun, and never ends."""
+"""Replace the compile process with one that records where it writes and that it began, and never ends."""
 
 from __future__ import annotations
 

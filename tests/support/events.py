@@ -1,4 +1,4 @@
-"""Reading Server-Sent Events as a browser does."""
+"""Read Server-Sent Events as a browser does."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ Told = tuple[str, dict[str, Any]]
 
 
 def parse_events(text: str) -> list[Told]:
-    """(name, data) of each whole event; comments are passed over."""
+    """Return (name, data) of each complete event; skip comments."""
     reported = []
     for block in text.split("\n\n")[:-1]:
         fields = dict(line.split(": ", 1) for line in block.split("\n") if not line.startswith(":"))

@@ -1,4 +1,4 @@
-"""Read what a service exports, and which panels of the dashboard that leaves empty."""
+"""Read the metrics that a service exports, and find the dashboard panels that they leave empty."""
 
 from __future__ import annotations
 
@@ -18,19 +18,19 @@ EXPORTED_WITHIN_S = 90.0
 
 
 Series = set[tuple[str, frozenset[tuple[str, str]]]]
-"""Names, each with its labels and their values."""
+"""Metric names, each with its labels and their values."""
 
 
 def scrape(*addresses: str) -> Series:
-    """Every series that is exported at these addresses."""
+    """Return every series that is exported at these addresses."""
     found = (sample for address in addresses for sample in samples(address))
     return {(sample.name, frozenset(sample.labels.items())) for sample in found}
 
 
 def wait_for_series(missing: Callable[[Series], object], *addresses: str) -> Series:
-    """Return all that was scraped, as Prometheus keeps it, once nothing is missing in it.
+    """Return all series scraped so far, as Prometheus keeps them, once nothing is missing.
 
-    Between two reports that are late, Ray shows no gauge.
+    If a report is late, Ray exports no gauge until the next one.
     """
     series = scrape(*addresses)
     deadline = time.monotonic() + EXPORTED_WITHIN_S

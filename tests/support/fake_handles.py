@@ -1,4 +1,4 @@
-"""Stand in for Serve's handles and responses, without Serve."""
+"""Fake Serve's handles and responses, without Serve."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ NEVER = "never"
 
 
 class Response:
-    """Respond as Serve does: awaitable, and to be cancelled by hand."""
+    """A response like Serve's: it can be awaited, and must be cancelled explicitly."""
 
     def __init__(self, outcome: Any) -> None:
         self.outcome = outcome
@@ -35,7 +35,7 @@ class Response:
 
 
 class Method:
-    """A method of a handle: one outcome a call, the last for all further ones."""
+    """A method of a handle: one outcome per call, the last one for all further calls."""
 
     def __init__(self, *outcomes: Any) -> None:
         self.outcomes = list(outcomes)

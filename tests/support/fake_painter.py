@@ -1,4 +1,4 @@
-"""Paint without a model, one step whenever the test says so."""
+"""Paint without a model, one step whenever the test allows it."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from deployments.messages import Backend, Pixels
 
 
 class FakePainter:
-    """Paints its seed. Each step waits for a turn of the gate, where it has one, so that a test decides when.
+    """Paint each job's seed. If there is a gate, each step waits for it, so that the test decides when.
 
-    `forwards`: the (prompt, step) of each; `before` and `on_decode` may raise.
+    `forwards` holds the (prompt, step) pairs of each forward. `before` and `on_decode` may raise.
     """
 
     model = "fake"

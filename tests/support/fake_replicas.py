@@ -1,4 +1,4 @@
-"""Replicas in the state that a test sets."""
+"""Fake replicas in the state that a test sets."""
 
 from __future__ import annotations
 

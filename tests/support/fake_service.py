@@ -1,4 +1,4 @@
-"""Fake the service over real HTTP: real pictures; times, stalls and errors as a test sets them."""
+"""Fake the service over real HTTP: the pictures are real, the test sets delays, stalls and errors."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from PIL import Image
 
 @dataclass
 class Served:
-    """Times of the machine's one monotonic clock, which the generator reads too."""
+    """A served request, timed by the machine's monotonic clock, which the load generator reads too."""
 
     path: str
     body: Any
@@ -32,7 +32,7 @@ class Served:
 
 @dataclass
 class FakeService:
-    """Hold what it does, set by a test before a run, and what it saw."""
+    """The service's behaviour, set by a test before a run, and a record of what it received."""
 
     delay_s: float | Callable[[int], float] = 0.02
     capacity: int = 10_000
@@ -40,7 +40,7 @@ class FakeService:
     picture: Callable[[tuple[int, int], str], bytes] | None = None
     drop: Callable[[int], bool] = lambda number: False
     stall_s: tuple[float, float] = (0.0, 0.0)
-    """From and to, after the first request: what comes or is under way then goes on when it is over."""
+    """Begin and end of a stall, after the first request: requests in this period continue at its end."""
     served: list[Served] = field(default_factory=list)
     given_up: int = 0
     jobs: dict[str, dict[str, Any]] = field(default_factory=dict)
@@ -177,7 +177,7 @@ async def _stream(request: web.Request, body: Any, headers: dict[str, str]) -> w
 
 @contextmanager
 def serving(fake_service: FakeService) -> Iterator[str]:
-    """Its address. It runs on a loop and a thread of its own, as a service would."""
+    """Yield the address of the service, which runs on its own loop and thread, as a real one would."""
     loop = asyncio.new_event_loop()
     thread = threading.Thread(target=loop.run_forever)
     thread.start()
@@ -189,7 +189,7 @@ def serving(fake_service: FakeService) -> Iterator[str]:
         await web.SockSite(runner, listening).start()
 
     async def stop() -> None:
-        # A server that is closed while it accepts a connection leaves it open: CPython 3.11's Server._attach.
+        # A server closed while it accepts a connection leaves that open: CPython 3.11's Server._attach.
         loop.remove_reader(listening)
         for _ in range(5):
             await asyncio.sleep(0)

@@ -1,7 +1,7 @@
-"""Run the command `scenewright` from shells as often as they like: its modules are imported once.
+"""Run the command `scenewright` from shells any number of times, importing its modules only once.
 
-Each command is a process of its own, forked from one that has imported all of it: in the shell's folder, with
-its environment and its files, as if it had been started.
+Each command is a separate process, forked from one that has imported all its modules. It has the shell's
+folder, environment and open files, as if the shell had started it.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ with socket.socket(socket.AF_UNIX) as server:
 
 @contextmanager
 def forked_commands(folder: Path) -> Iterator[str]:
-    """Yield a shell's definition of `scenewright`. Its socket and its program lie in `folder`."""
+    """Yield a shell function named `scenewright`. Its socket and its program are in `folder`."""
     address, program = folder / "commands", folder / "scenewright.py"
     program.write_text(STARTER)
     serving = subprocess.Popen([sys.executable, "-m", __name__, str(address)], cwd=REPOSITORY)
@@ -53,7 +53,7 @@ def forked_commands(folder: Path) -> Iterator[str]:
 
 
 def serve(address: str) -> None:
-    """Fork a process for each connection, until this one is ended."""
+    """Fork a process for each connection, until this process is terminated."""
     for name in IMPORTED.split():
         import_module(name)
     with socket.socket(socket.AF_UNIX) as listener:
@@ -72,7 +72,7 @@ def serve(address: str) -> None:
 
 
 def run(files: list[int], words: list[str], folder: str, environment: dict[str, str]) -> int:
-    """Be the command, in the process that was forked for it; it never returns."""
+    """Run the command in the process that was forked for it; this never returns."""
     from scenewright.__main__ import main
 
     status = 1

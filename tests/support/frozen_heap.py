@@ -1,7 +1,7 @@
-"""Keep what was collected out of every later look of Python's garbage collector.
+"""Exclude the objects made while tests were collected from later garbage collections.
 
-The modules of all tests and of torch are over a million objects. A collector that looks at each takes up to a
-second, and unloading a model asks for that.
+The modules of all tests and of torch hold over a million objects. A collection that visits them all takes up
+to a second, and unloading a model runs one.
 """
 
 from __future__ import annotations

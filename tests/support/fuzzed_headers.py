@@ -1,4 +1,4 @@
-"""Headers to be fuzzed."""
+"""The headers that are fuzzed."""
 
 from __future__ import annotations
 
@@ -21,5 +21,5 @@ SEEN = (b"application/json", b"*/*", b"image/png;q=0.5", b"text/event-stream", b
 
 
 def plain(value: bytes) -> bytes:
-    """Leave out what no parser lets through in a header's value."""
+    """Remove the bytes that no parser accepts in a header's value."""
     return value.translate(None, b"\r\n\0")

@@ -1,4 +1,4 @@
-"""List the routes that ask for a key."""
+"""List the routes that require a key."""
 
 from __future__ import annotations
 

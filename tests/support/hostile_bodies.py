@@ -1,4 +1,4 @@
-"""Bodies that are no scene, each with the error that it gets."""
+"""Request bodies that are not valid scenes, each with the error that it gets."""
 
 from __future__ import annotations
 
@@ -39,9 +39,9 @@ BODIES: dict[str, dict[str, Any]] = {
 
 
 def guided(config: ServiceConfig, folder: Path) -> ServiceConfig:
-    """Return the configuration, whose models are asked for references, poses and the LoRA in `folder`.
+    """Return the configuration with models that accept references, poses and the LoRA in `folder`.
 
-    It is not checked again: simulated models of an operator take no LoRAs.
+    It is not validated again, since a configuration file may not give LoRAs to simulated models.
     """
     write_lora(folder, "ink")
     asked: dict[str, Any] = {

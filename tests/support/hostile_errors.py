@@ -1,4 +1,4 @@
-"""Exceptions that resist being copied, pickled, worded or changed."""
+"""Exceptions that cannot be copied, pickled, formatted or modified."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from deployments.errors import InvalidRequest, OutOfMemory
 
 
 class KeywordsAlone(Exception):
-    """`copy` and `pickle` call its class with what is in `args`, and so fail."""
+    """An exception that `copy` and `pickle` cannot rebuild: they pass `args` to its class."""
 
     def __init__(self, *, reason: str) -> None:
         super().__init__(reason)
@@ -43,7 +43,7 @@ class Frozen(Exception):
 
 
 class OwnOutOfMemory(OutOfMemory):
-    """One of ours whose constructor is not ours, and which never called it."""
+    """A subclass of one of our errors whose constructor does not call ours."""
 
     def __init__(self, *, device: str) -> None:
         Exception.__init__(self, device)

@@ -1,4 +1,4 @@
-"""Pictures inside of requests, and jobs that are painted from them."""
+"""Pictures inside requests, and jobs that are painted from them."""
 
 from __future__ import annotations
 

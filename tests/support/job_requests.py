@@ -1,4 +1,4 @@
-"""Submit jobs, work on them and wait for their end, over HTTP and in this process."""
+"""Submit jobs, run a worker for them and wait until they end, over HTTP and in this process."""
 
 from __future__ import annotations
 

@@ -76,7 +76,7 @@ def graph(config: ServiceConfig) -> Graph:
 
 @contextmanager
 def captured(caplog: pytest.LogCaptureFixture) -> Iterator[None]:
-    """Let `caplog` see what is logged: Serve's logger passes nothing on to the root's handlers."""
+    """Let `caplog` capture Serve's log records, which do not reach the root logger's handlers."""
     logger.addHandler(caplog.handler)
     try:
         yield
@@ -85,12 +85,12 @@ def captured(caplog: pytest.LogCaptureFixture) -> Iterator[None]:
 
 
 def served(app: ASGIApp) -> ASGIApp:
-    """Wrap it in the layer that Serve puts around every application, where answers get their X-Request-ID."""
+    """Wrap `app` in the layer that Serve puts around every application, which adds the X-Request-ID."""
     return RequestIdMiddleware(app)
 
 
 def mounted(app: ASGIApp, prefix: str) -> ASGIApp:
-    """Mount it as Serve does under a `route_prefix`: the path keeps the prefix, and `root_path` names it."""
+    """Mount `app` as Serve does under a `route_prefix`: the path keeps the prefix, and `root_path` is it."""
 
     async def below(scope: Scope, receive: Receive, send: Send) -> None:
         await app({**scope, "root_path": prefix}, receive, send)
@@ -100,7 +100,7 @@ def mounted(app: ASGIApp, prefix: str) -> ASGIApp:
 
 @contextmanager
 def listening(app: ASGIApp, root_path: str = "", **options: Any) -> Iterator[str]:
-    """The application behind a real port of this machine, for clients that bring their own HTTP."""
+    """Serve the application on a real port of this machine, for clients with their own HTTP stack."""
     config = uvicorn.Config(
         app, "127.0.0.1", 0, log_level="error", lifespan="off", root_path=root_path, **options
     )
@@ -120,7 +120,7 @@ def listening(app: ASGIApp, root_path: str = "", **options: Any) -> Iterator[str
 
 @contextmanager
 def with_worker(config: ServiceConfig, graph: Graph, route_prefix: str = "") -> Iterator[str]:
-    """The whole edge behind a real port, and beside it a worker of its jobs."""
+    """Serve the whole edge on a real port, and run a worker for its jobs."""
     config = config.model_copy(update={"jobs": replace(config.jobs, poll_s=0.02)})
     stopping = threading.Event()
 
@@ -143,7 +143,7 @@ def with_worker(config: ServiceConfig, graph: Graph, route_prefix: str = "") -> 
 
 @contextmanager
 def service(config: ServiceConfig, character: type[Character], background: type[Background]) -> Iterator[str]:
-    """The address of the whole graph, painted by these."""
+    """Yield the address of the whole graph, painted by these two classes."""
     graph = local_graph(config, character, background)
     with listening(served(build_http(config, graph))) as address:
         yield address
@@ -153,7 +153,7 @@ def service(config: ServiceConfig, character: type[Character], background: type[
 def url_with_worker(
     config: ServiceConfig, graph: Graph, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[str]:
-    """Serve with a worker of this module's own: tests of the worker break what all workers share."""
+    """Serve with a worker of this module only: tests of the worker break state that all workers share."""
     state_dir = tmp_path_factory.mktemp("state")
     with with_worker(config.model_copy(update={"state_dir": str(state_dir)}), graph) as url:
         yield url

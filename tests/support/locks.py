@@ -1,4 +1,4 @@
-"""Read the locks that scripts/lock writes."""
+"""Read the lock files that scripts/lock writes."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ HASH = re.compile(r"--hash=sha256:[0-9a-f]{64}")
 
 
 def entries(lock: Path) -> dict[str, tuple[Requirement, int]]:
-    """Return what is pinned, and by how many hashes."""
+    """Return the pinned requirements, each with its number of hashes."""
     text = re.sub(r"^#.*\n", "", lock.read_text(), flags=re.M).replace("\\\n", " ")
     found = {}
     for line in text.splitlines():

@@ -1,4 +1,4 @@
-"""Picture files made by hand, with whatever they should say besides their pixels."""
+"""Assemble picture files by hand, with any metadata besides their pixels."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from PIL import Image, ImageCms
 
 PIXELS = np.random.default_rng(0).integers(0, 256, (40, 60, 3), np.uint8)
 SMOOTH = np.asarray(Image.fromarray(PIXELS[:5, :6]).resize((60, 40), Image.Resampling.BICUBIC))
-"""For what is lossy."""
+"""Pixels for lossy formats."""
 SIGNATURE = b"\x89PNG\r\n\x1a\n"
 SRGB = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
 XMP = b'<x:xmpmeta xmlns:x="adobe:ns:meta/"><rdf:RDF></rdf:RDF></x:xmpmeta>'
@@ -28,7 +28,7 @@ def saved(pixels: Any, kind: str, **options: Any) -> bytes:
 
 
 def chunk(kind: bytes, content: bytes, sound: bool = True, length: int | None = None) -> bytes:
-    """Make a chunk of a PNG; its checksum may be wrong, and the length that it claims."""
+    """Make a chunk of a PNG; its checksum and its claimed length may be wrong."""
     check = zlib.crc32(kind + content) ^ (0 if sound else 0x5A5A5A5A)
     return (
         struct.pack(">I", len(content) if length is None else length)
@@ -45,7 +45,7 @@ def png(
     before: Iterable[bytes] = (),
     after: Iterable[bytes] = (),
 ) -> bytes:
-    """Samples (h, w) or (h, w, n) at their own depth; chunks `before` and `after` the pixels."""
+    """Make a PNG of samples (h, w) or (h, w, n), with chunks `before` and `after` the pixels."""
     samples = pixels if pixels.ndim == 3 else pixels[..., None]
     high, wide, channels = samples.shape
     color = {1: 0, 2: 4, 3: 2, 4: 6}[channels] if color is None else color
@@ -62,18 +62,18 @@ def png(
 
 
 def segment(marker: int, content: bytes, length: int | None = None) -> bytes:
-    """Make a segment of a JPEG; the length that it claims may be wrong."""
+    """Make a segment of a JPEG; its claimed length may be wrong."""
     return bytes([0xFF, marker]) + struct.pack(">H", len(content) + 2 if length is None else length) + content
 
 
 def jpeg(*segments: bytes, pixels: Any = SMOOTH) -> bytes:
-    """The segments stand right behind the start."""
+    """Make a JPEG with the segments right after its start."""
     plain = saved(pixels, "JPEG", quality=95)
     return plain[:2] + b"".join(segments) + plain[2:]
 
 
 def piece(kind: bytes, content: bytes, length: int | None = None) -> bytes:
-    """Make a chunk of a WebP; the length that it claims may be wrong."""
+    """Make a chunk of a WebP; its claimed length may be wrong."""
     claimed = len(content) if length is None else length
     return kind + struct.pack("<I", claimed) + content + b"\0" * (len(content) % 2)
 
@@ -85,7 +85,7 @@ def webp(
     pixels: Any = PIXELS,
     claimed: int | None = None,
 ) -> bytes:
-    """Lossless, with pieces `before` and `after` the picture; `flags` promise ICC, EXIF and XMP."""
+    """Make a lossless WebP with pieces `before` and `after` the picture; `flags` claim ICC, EXIF and XMP."""
     plain = saved(pixels, "WEBP", lossless=True)
     high, wide = pixels.shape[:2]
     canvas = struct.pack("<I", wide - 1)[:3] + struct.pack("<I", high - 1)[:3]
@@ -96,7 +96,7 @@ def webp(
 
 
 def exif(orientation: int | None = None, thumbnail: bytes = b"") -> bytes:
-    """A TIFF block, big-endian."""
+    """Make a big-endian TIFF block."""
     entries = [(0x010F, 2, 4, b"Me!\0")]
     if orientation is not None:
         entries.append((0x0112, 3, 1, struct.pack(">HH", orientation, 0)))

@@ -1,4 +1,4 @@
-"""Copy one migrated SQLite database for each test, since the migrations take a tenth of a second."""
+"""Copy a migrated SQLite database for each test, since the migrations take a tenth of a second."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from serve.state import database
 
 @pytest.fixture(scope="session")
 def migrated(tmp_path_factory: pytest.TempPathFactory) -> bytes:
-    """Make an empty database with all migrations."""
+    """Make an empty database with all migrations applied, and return its file."""
     file = tmp_path_factory.mktemp("migrated") / "empty.sqlite"
     database.open_database(f"sqlite:///{file}").dispose()
     return file.read_bytes()
@@ -21,7 +21,7 @@ def migrated(tmp_path_factory: pytest.TempPathFactory) -> bytes:
 
 @pytest.fixture(autouse=True)
 def already_migrated(migrated: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let new databases of this process be such copies; opening one still looks for missing migrations."""
+    """Make new databases of this process copies of it; opening one still checks for missing migrations."""
     make_file = database.make_file
 
     def made(file: Path) -> None:

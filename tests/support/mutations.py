@@ -54,7 +54,7 @@ VALUES: tuple[Any, ...] = (
 
 
 def mutated_bytes(chance: random.Random, data: bytes, others: Sequence[bytes]) -> bytes:
-    """Apply one to eight edits anywhere."""
+    """Apply one to eight edits at random places."""
     made = bytearray(data)
     for _ in range(chance.randint(1, 8)):
         at = chance.randrange(len(made) + 1)
@@ -80,7 +80,7 @@ def mutated_bytes(chance: random.Random, data: bytes, others: Sequence[bytes]) -
 
 
 def with_chunk(chance: random.Random, data: bytes) -> bytes:
-    """Put a chunk with a right checksum before the pixels of a PNG; other files stay as they are."""
+    """Insert a chunk with a correct checksum before the pixels of a PNG; leave other files unchanged."""
     at = data.find(b"IDAT") - 4
     if at < 33:
         return data
@@ -101,7 +101,7 @@ def with_tag(chance: random.Random, data: bytes, tag: dict[str, Any]) -> bytes:
 
 
 def mutated_json(chance: random.Random, value: Any) -> Any:
-    """Change one to four values, at any depth; keys may go, too."""
+    """Change one to four values at any depth; keys may be removed, too."""
     made = copy.deepcopy(value)
     for _ in range(chance.randint(1, 4)):
         place, key = _anywhere(chance, made)
@@ -115,7 +115,7 @@ def mutated_json(chance: random.Random, value: Any) -> Any:
 
 
 def chunk(kind: bytes, content: bytes) -> bytes:
-    """A PNG's chunk whose checksum is right."""
+    """Make a PNG chunk with a correct checksum."""
     return struct.pack(">I", len(content)) + kind + content + struct.pack(">I", zlib.crc32(kind + content))
 
 

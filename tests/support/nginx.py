@@ -1,4 +1,4 @@
-"""A real nginx before a service, as people put one: under a path of a shared host, with TLS or without."""
+"""Run a real nginx in front of a service, as deployed: under a path of a shared host, TLS or not."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from tests.support.polling import until
 PREFIX = "/paint"
 NO_NGINX = "no nginx here: nothing was tested behind a reverse proxy (Debian, Ubuntu: apt install nginx)"
 UNPACKED = Path(__file__).parents[2] / ".venv/nginx"
-"""Where scripts/install puts it."""
+"""The folder into which scripts/install unpacks nginx."""
 CONFIGURATION = """
 daemon off; pid {folder}/pid; error_log {folder}/log; worker_processes 1;{user}
 events {{ }}
@@ -40,9 +40,9 @@ CERTIFICATE = "ssl_certificate {folder}/certificate.pem; ssl_certificate_key {fo
 def nginx(
     upstream: str, folder: Path, strip: bool = True, tls: bool = False, headers: str = ""
 ) -> Iterator[str]:
-    """The address of `upstream` under PREFIX of another port; all else there is nginx's own 404.
+    """Yield the address of `upstream` under PREFIX of another port; nginx responds 404 to all other paths.
 
-    With `strip` the service does not see the prefix. `headers` are further directives of nginx.
+    With `strip` the service does not see the prefix. `headers` are further nginx directives.
     """
     program = shutil.which("nginx", path=os.pathsep.join([os.environ["PATH"], "/usr/sbin", str(UNPACKED)]))
     if program is None:
@@ -53,7 +53,7 @@ def nginx(
     configuration = CONFIGURATION.format(
         folder=folder,
         port=port,
-        user=" user root;" if os.geteuid() == 0 else "",  # Else its worker may not write into the folder.
+        user=" user root;" if os.geteuid() == 0 else "",  # Otherwise its worker may not write to the folder.
         tls=f" ssl; {CERTIFICATE.format(folder=folder)}" if tls else ";",
         prefix=PREFIX,
         headers=headers,

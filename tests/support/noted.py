@@ -1,4 +1,4 @@
-"""A recorder of metrics that keeps what it is told, for tests to read."""
+"""A metrics recorder that keeps the recorded values, for tests to read."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ Recorded = list[tuple[str, float, tuple[str, ...]]]
 
 
 class Noted:
-    """`allowed` are the metrics it was made for; one that is not among them fails the test."""
+    """Keep each value of the `allowed` metrics; any other metric fails the test."""
 
     def __init__(self, allowed: tuple[Metric, ...], model: str = "") -> None:
         self.allowed = allowed

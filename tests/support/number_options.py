@@ -1,4 +1,4 @@
-"""Find the options of a command line that are floating point numbers."""
+"""Find the command-line options that are floating point numbers."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ NO_FINITE_NUMBER = ("nan", "inf", "-inf", "-1")
 
 
 def number_options(command: click.Command, path: str = "") -> Iterator[tuple[str, click.ParamType[float]]]:
-    """Yield each option that is a floating point number, of a command and those below it."""
+    """Yield each floating point option of a command and its subcommands."""
     for parameter in command.params:
         if isinstance(parameter.type, click.types.FloatParamType):
             yield f"{path} {parameter.opts[0]}".strip(), parameter.type

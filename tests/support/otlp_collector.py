@@ -1,4 +1,4 @@
-"""A collector of traces, as OTLP over HTTP brings them."""
+"""A collector of traces that arrive by OTLP over HTTP."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class Collector:
 
 @contextmanager
 def collector_running() -> Iterator[Collector]:
-    """One that listens on a port of this machine."""
+    """Run a collector that listens on a port of this machine."""
 
     class Handler(BaseHTTPRequestHandler):
         def do_POST(self) -> None:

@@ -1,4 +1,4 @@
-"""A real `scenewright serve` in a process of its own, which a test may kill."""
+"""Run a real `scenewright serve` in a separate process, which a test may kill."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ REPOSITORY = Path(__file__).parents[2]
 
 @dataclass
 class Served:
-    """`out` is the file with all that it said."""
+    """A running service; `out` is the file with its output."""
 
     process: subprocess.Popen[bytes]
     port: int
@@ -33,7 +33,7 @@ class Served:
         return f"http://127.0.0.1:{self.port}"
 
     def response(self, path: str) -> httpx.Response | None:
-        """None while nothing listens."""
+        """Return the response for a path; None while nothing listens."""
         assert self.process.poll() is None, self.out.read_text()
         with suppress(httpx.TransportError):
             return httpx.get(f"{self.url}{path}", trust_env=False, timeout=5)
@@ -44,7 +44,7 @@ class Served:
         return reported is not None and reported.status_code == 200
 
     def tree(self) -> list[psutil.Process]:
-        """Every process of its own, itself too."""
+        """Return the service's process and all its descendants."""
         own = psutil.Process(self.process.pid)
         return [own, *own.children(recursive=True)]
 
@@ -53,9 +53,9 @@ class Served:
 def served(
     folder: Path, config: Path, port: int | None = None, settings: dict[str, str] | None = None
 ) -> Iterator[Served]:
-    """Start one with its state in `folder` and `settings` in its environment.
+    """Start a service with its state in `folder` and `settings` in its environment.
 
-    Stop it as Ctrl-C does, if it still runs.
+    At the end stop it as Ctrl-C does, if it still runs.
     """
     port = port or free_port()
     command = [sys.executable, "-m", "serve.cli", "serve", "--config", str(config), "--port", str(port)]
@@ -74,12 +74,12 @@ def served(
 
 
 def gone(processes: list[psutil.Process]) -> bool:
-    """Tell whether all of them ended; psutil knows a process from a later one with its number."""
+    """Return whether all have ended; psutil distinguishes a process from a later one with the same pid."""
     return not any(each.is_running() and each.status() != psutil.STATUS_ZOMBIE for each in processes)
 
 
 def wait_until_ready(service: Served) -> None:
-    """Poll until it can paint."""
+    """Poll until the service can paint."""
     try:
         until(service.ready, timeout_s=300)
     except AssertionError as error:

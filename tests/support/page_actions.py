@@ -1,4 +1,4 @@
-"""Do what a visitor does on the page, and read what the page shows."""
+"""Perform a visitor's actions on the page, and read what the page shows."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def on_the_screen(page: Page) -> Pixels:
 
 def copied_curl(page: Page) -> str:
     page.get_by_role("button", name="Copy as curl").click()
-    expect(page.get_by_text("Copied, as a curl command.")).to_be_visible()
+    expect(page.get_by_text("Copied as a curl command.")).to_be_visible()
     return str(page.evaluate("navigator.clipboard.readText()"))
 
 
@@ -75,12 +75,12 @@ STORY = "a knight | a castle\n| a forest\na wizard | a cave"
 def enter_story(page: Page, story: str = STORY) -> None:
     steps(page, "2")
     page.get_by_role("radio", name="Story").check()
-    page.get_by_label("A page a line").fill(story)
+    page.get_by_label("One page per line").fill(story)
     paint(page)
 
 
 PATIENCE_MS = 60_000
-"""How long a test waits for what must come; a machine that is busy elsewhere is slow."""
+"""How long a test waits for something that must appear; the machine may be busy and slow."""
 
 
 OpenPage = Callable[..., Page]
@@ -90,7 +90,7 @@ STEP_S = 0.02
 
 
 def with_models(page: Page, **changed: object) -> None:
-    """Have the list of models say so of each model that paints here, which need not be able to."""
+    """Change the entry of each serving model in the models list, even if it lacks that ability."""
 
     def answer(route: Route) -> None:
         listed = route.fetch().json()

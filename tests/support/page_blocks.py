@@ -1,4 +1,4 @@
-"""Find every block of code in the documentation, and what of each can run in a test."""
+"""Find every code block in the documentation, and the part of each that can run in a test."""
 
 from __future__ import annotations
 
@@ -15,26 +15,26 @@ SHELL = ("sh", "bash")
 PROGRAMS = ("python", "ts")
 NO_COMMANDS = ("", "yaml", "json", "http", "nginx", "caddyfile")
 OWN_TEST = "docs/api.md"
-"""Its examples are made from a table, and tests/serve/openapi/test_api_page.py runs that."""
+"""A page whose examples are made from a table; tests/serve/openapi/test_api_page.py runs that table."""
 FENCED = re.compile(r"^( *)```([^\n`]*)\n(.*?)^\1```$", re.MULTILINE | re.DOTALL)
 
 
 @dataclass(frozen=True)
 class Block:
-    """`page` is a path from the top of the checkout; `code` is as the page has it, not indented."""
+    """`page` is a path from the top of the checkout; `code` is the text on the page, not indented."""
 
     page: str
     language: str
     code: str
 
     def listed(self) -> dict[str, Reason]:
-        """Return the entries of the page's list that name this block, or some of its commands."""
+        """Return the NOT_RUN entries of the page that match this block, or some of its commands."""
         return {
             start: why for start, why in NOT_RUN.get(self.page, {}).items() if self._cut(start) != self.code
         }
 
     def runnable(self) -> str:
-        """Return the code without the commands that are listed; an empty text if nothing is left."""
+        """Return the code without the listed commands; an empty string if nothing is left."""
         code = self.code
         for start in self.listed():
             code = Block(self.page, self.language, code)._cut(start)
@@ -42,7 +42,7 @@ class Block:
         return code if left else ""
 
     def _cut(self, start: str) -> str:
-        """Take the commands out that begin with `start`: the whole block, if its first line is a comment."""
+        """Remove the commands that begin with `start`; a program or a comment removes the whole block."""
         if self.language in PROGRAMS or start.startswith("#"):
             return "" if self.code.startswith(start) else self.code
         return re.sub(rf"^{re.escape(start)}(?:[^\n]*\\\n)*[^\n]*\n", "", self.code, flags=re.MULTILINE)

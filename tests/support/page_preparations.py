@@ -1,4 +1,4 @@
-"""Prepare what a page's commands take from their reader: files, ids and names."""
+"""Prepare what a page's commands expect from their reader: files, ids and names."""
 
 from __future__ import annotations
 
@@ -34,12 +34,12 @@ def nothing(service: DocumentedService, folder: Path, patch: pytest.MonkeyPatch)
 
 @dataclass(frozen=True)
 class Preparation:
-    """Prepare one page.
+    """The preparation of one page.
 
-    `pictures` are files that its reader has. `replaced` is what the page leaves open, or what takes too long,
-    and what stands there in the test. `printed` are words that its commands print. `keyed`: its service asks
-    for a key. `own_state`: the state folder of its commands is the service's own. `names` are shell variables
-    where they are text, and names of its programs.
+    `pictures` are files that its reader has. `replaced` maps placeholders of the page, or parts that take
+    too long, to their text in the test. `printed` are words that its commands print. `keyed` means that its
+    service requires a key, `own_state` that its commands use the service's own state folder. `names` returns
+    names for its programs; those with a string value are also shell variables.
     """
 
     pictures: str = ""
@@ -50,7 +50,7 @@ class Preparation:
     names: Prepare = nothing
 
     def open_pictures(self, folder: Path) -> None:
-        """Draw a white figure on nothing, into each of the files."""
+        """Draw a white figure on a transparent canvas, into each of the files."""
         figure = Image.new("RGBA", (96, 128))
         figure.paste("white", (30, 20, 66, 120))
         for name in self.pictures.split():
@@ -99,7 +99,7 @@ def sizing(service: DocumentedService, folder: Path, patch: pytest.MonkeyPatch) 
 
 
 def webhooks(service: DocumentedService, folder: Path, patch: pytest.MonkeyPatch) -> Names:
-    """Let the receiver hear of a job's end."""
+    """Make a key, and the signed event of a job that ended for the page's receiver."""
     open_keys(service.state).create("the web site", ("generate", "jobs"))
     secret, body, now = "whsec_c2NlbmV3cmlnaHQ=", '{"type": "job.ended", "data": {}}', datetime.now(UTC)
     headers = {
@@ -111,7 +111,7 @@ def webhooks(service: DocumentedService, folder: Path, patch: pytest.MonkeyPatch
 
 
 def story_agent(service: DocumentedService, folder: Path, patch: pytest.MonkeyPatch) -> Names:
-    """Be a Django project, whose view hears of a book's end, unsigned."""
+    """Set up a Django project, whose view gets an unsigned event that a book ended."""
     (folder / "media").mkdir()
     settings = UserSettingsHolder(global_settings)
     settings.SCENEWRIGHT_URL, settings.SCENEWRIGHT_WEBHOOK_SECRET = service.url, "whsec_c2NlbmV3cmlnaHQ="
@@ -127,7 +127,7 @@ def story_agent(service: DocumentedService, folder: Path, patch: pytest.MonkeyPa
 
 
 def project(service: DocumentedService, folder: Path, patch: pytest.MonkeyPatch) -> Names:
-    """Copy the Django project, which writes beside itself."""
+    """Copy the Django project, which writes files into its own folder."""
     (folder / "examples").unlink()
     ours = shutil.ignore_patterns("media", "stories.sqlite3", "__pycache__")
     shutil.copytree(REPOSITORY / "examples/story_agent", folder / "examples/story_agent", ignore=ours)

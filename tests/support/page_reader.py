@@ -1,4 +1,4 @@
-"""Run blocks of a page as its reader would, and look for the files that they are to make."""
+"""Run blocks of a page as its reader would, and check the files that they should write."""
 
 from __future__ import annotations
 
@@ -29,10 +29,10 @@ BEGINNINGS = {
 
 @dataclass
 class Reader:
-    """Do what a page says, in `folder`.
+    """Follow a page's instructions in `folder`.
 
-    `functions` are those of its shells, `replaced` what stands in the test for words of the page, `names`
-    those that its programs find. They find `service` too: a client with the address and the key of `keyed`.
+    `functions` are shell functions, `replaced` maps words of the page to their text in the test, `names` are
+    the globals of its programs. These also have `service`, a client with the address and the key in `keyed`.
     """
 
     page: str
@@ -46,7 +46,7 @@ class Reader:
     printed: list[str] = field(default_factory=list)
 
     def run(self, block: Block, code: str) -> None:
-        """Run a block, and look for the files that it is to make."""
+        """Run a block, and check the files that it should write."""
         into = self.folder.joinpath(*re.findall(r"^cd (\S+)", code, re.MULTILINE))
         made = [into / (first or second) for first, second in FILES.findall(code)]
         for file in made:

@@ -36,7 +36,7 @@ def fixed(*values: float) -> bytes:
 
 
 def profile(space: bytes, *tags: tuple[bytes, bytes], kind: bytes = b"mntr", pcs: bytes = b"XYZ ") -> bytes:
-    """ICC, version 2."""
+    """Make an ICC profile, version 2."""
     table, body = struct.pack(">I", len(tags)), b""
     start = 128 + 4 + 12 * len(tags)
     for signature, content in tags:
@@ -76,15 +76,15 @@ WIDE = profile(
     *(tag(name + b"XYZ", b"XYZ \0\0\0\0" + fixed(*values)) for name, values in ADOBE.items()),
     *(tag(name + b"TRC", gamma(2.2)) for name in ADOBE),
 )
-"""Adobe RGB's primaries."""
+"""A profile with Adobe RGB's primaries."""
 
 
 GREY = profile(b"GRAY", NAMED, WHITE, tag(b"kTRC", gamma(1.0)))
-"""Linear light."""
+"""A gray profile in linear light."""
 
 
 def ink_table() -> bytes:
-    """Make a press's profile: 16 corners of ink to Lab, every ink alone darkens by its share."""
+    """Make a press's profile: 16 corners of ink to Lab, where each ink darkens by its own share."""
     corners = np.stack(np.meshgrid(*[[0, 1]] * 4, indexing="ij"), -1).reshape(-1, 4)
     lightness = np.clip(100 - corners @ (30, 35, 10, 80), 4, 100)
     a = corners @ (-30, 60, -5, 0)

@@ -1,4 +1,4 @@
-"""Spoil stored pictures in every way that a disk does."""
+"""Damage stored pictures in every way that a disk does."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ ROT: dict[str, Callable[[bytes], bytes]] = {
 
 
 def spoil(pictures: Any, name: str, data: bytes | None) -> None:
-    """Write over a kept file behind the store's back; None removes it."""
+    """Overwrite a kept file without the store's knowledge; None removes it."""
     path = pictures._path(name)
     if isinstance(pictures, RemotePictures):
         pictures._files.rm_file(path) if data is None else pictures._files.pipe_file(path, data)

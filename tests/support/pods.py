@@ -1,4 +1,4 @@
-"""Ray nodes that are pods as kubernetes/base makes them: each with an empty state folder of its own."""
+"""Ray nodes like the pods of kubernetes/base: each starts with its own empty state folder."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ COMMON = (
 
 
 def can_mount() -> bool:
-    """Tell whether this user may give a process a disk of its own."""
+    """Return whether this user may give a process its own disk."""
     return subprocess.run(["unshare", "-m", "true"], capture_output=True).returncode == 0
 
 
 class Pod:
-    """One node, whose `state` is a file system that ends with it."""
+    """One node, whose `state` is a file system that disappears with it."""
 
     def __init__(self, state: Path, log: Path, environment: dict[str, str], *options: str) -> None:
         script = f'mount -t tmpfs tmpfs {state} && exec "$@"'
@@ -44,11 +44,11 @@ class Pod:
 
     @property
     def ended(self) -> bool:
-        """Tell whether it ended by itself, as Ray's node does where its helpers are slower than 30 s."""
+        """Return whether the node ended by itself, as Ray's do if their helpers take more than 30 s."""
         return self._process.poll() is not None
 
     def kill(self) -> None:
-        """End all of its processes at once, as a node's power cut does."""
+        """Kill all of its processes at once, as a power cut does."""
         with suppress(psutil.NoSuchProcess):
             mine = [*self._process.children(recursive=True), self._process]
             for process in mine:

@@ -1,4 +1,4 @@
-"""Wait for a state by looking again and again, never by sleeping for so long."""
+"""Wait for a state by polling, never by sleeping for a fixed time."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any
 
 
 def until(look: Callable[[], Any], timeout_s: float = 120.0) -> Any:
-    """Return what `look` returns, once that is true."""
+    """Return the result of `look`, once it is true."""
     deadline = time.monotonic() + timeout_s
     while not (value := look()):
         assert time.monotonic() < deadline, "it never came to be"
@@ -19,7 +19,7 @@ def until(look: Callable[[], Any], timeout_s: float = 120.0) -> Any:
 
 
 async def eventually(look: Callable[[], Any], timeout_s: float = 60.0) -> Any:
-    """Return what `look` returns, awaited where it can be, once that is true; other tasks go on meanwhile."""
+    """Return the result of `look`, awaited if possible, once it is true; other tasks run meanwhile."""
     deadline = time.monotonic() + timeout_s
     while True:
         value = look()

@@ -13,9 +13,9 @@ STANDING: tuple[Keypoint, ...] = (
     *((0.47, 0.1, 1.0), (0.53, 0.1, 1.0), (0.44, 0.11, 1.0), (0.56, 0.11, 1.0)),
 )
 KEYPOINTS = [list(point) for point in STANDING]
-"""The same as it is on the wire."""
+"""The same pose in its wire format."""
 
 
 def moved(index: int, x: float, y: float, there: float = 1.0) -> tuple[Keypoint, ...]:
-    """Return the pose with one of its points elsewhere."""
+    """Return the pose with one of its points moved."""
     return (*STANDING[:index], (x, y, there), *STANDING[index + 1 :])

@@ -1,4 +1,4 @@
-"""List what each page of the documentation takes from its reader, and what its commands print."""
+"""List what each documentation page expects from its reader, and what its commands print."""
 
 from __future__ import annotations
 
@@ -44,13 +44,13 @@ PAGES: dict[str, Preparation] = {
     "docs/guides/webhooks.md": Preparation(
         own_state=True,
         replaced={"msg_2f8c…": '"$(scenewright webhooks list | grep -o "msg_[0-9a-zA-Z]*" | head -n 1)"'},
-        printed=("whsec_", "https://hooks.example.com/scenewright", "is sent again"),
+        printed=("whsec_", "https://hooks.example.com/scenewright", "will be sent again"),
         names=prepare.webhooks,
     ),
     "docs/load-testing.md": Preparation(
         replaced={
             "--rate 0.5 --duration 60 --warmup 5": "--rate 8 --duration 1 --warmup 0",
-            "--html r.html": "--html r.html || [ $? = 3 ]",  # The generator was late: this machine is busy.
+            "--html r.html": "--html r.html || [ $? = 3 ]",  # 3: too busy here to keep the rate
         },
         printed=("goodput",),
     ),

@@ -1,4 +1,4 @@
-"""The real Prometheus: Debian's, which scripts/install unpacks into .venv."""
+"""Find the real Prometheus: Debian's package, which scripts/install unpacks into .venv."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ UNPACKED = Path(__file__).parents[2] / ".venv/prometheus"
 def program(name: str) -> str:
     """Return the path of `prometheus` or `promtool`.
 
-    Skip where neither the machine nor .venv has it; in CI, which installs it, fail.
+    Skip the test if neither the machine nor .venv has it; fail it in CI, which installs it.
     """
     found = shutil.which(name, path=f"{os.environ['PATH']}{os.pathsep}{UNPACKED}")
     if found is None:

@@ -9,8 +9,8 @@ import promql_parser
 
 
 def selectors(expression: str) -> Iterator[Any]:
-    """Every selector of series in an expression. Raises ValueError for what is no PromQL."""
-    # Grafana fills this in with a duration.
+    """Yield every series selector in an expression. Raises ValueError if it is not PromQL."""
+    # Grafana replaces this variable with a duration.
     yield from _selectors(promql_parser.parse(expression.replace("$__rate_interval", "1m")))
 
 

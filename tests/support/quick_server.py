@@ -1,4 +1,4 @@
-"""uvicorn without its fixed waits of a tenth of a second each, before it ends and while it does."""
+"""uvicorn without its fixed waits of a tenth of a second each, before and during its shutdown."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ import uvicorn
 
 LOOKS_EVERY_S = 0.005
 MOST_LOOKS = 40
-"""For connections that were told to close, where the server is not to wait for their requests."""
+"""How often a forced shutdown checks whether the connections have closed."""
 
 
 class QuickServer(uvicorn.Server):
-    """Starts and serves as uvicorn does, and ends as soon as nothing is left to wait for."""
+    """Start and serve as uvicorn does, and shut down as soon as nothing is left to wait for."""
 
     async def main_loop(self) -> None:
         await self.on_tick(0)

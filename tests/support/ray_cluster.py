@@ -38,7 +38,7 @@ QUICK = {
     **PATIENT,
     "RAY_USAGE_STATS_ENABLED": "0",
     "RAY_SERVE_LOG_TO_STDERR": "0",
-    # A node that is gone refuses connections, and is given up after three; one that is slow gets its time.
+    # A dead node refuses connections, and counts as dead after three checks; a slow one gets more time.
     "RAY_health_check_period_ms": "1000",
     "RAY_health_check_timeout_ms": "20000",
     "RAY_health_check_failure_threshold": "3",
@@ -47,8 +47,8 @@ QUICK = {
 
 @contextmanager
 def private_ray(**environment: str) -> Iterator[str]:
-    """Nothing of another cluster is seen, and nothing is left behind. Gives the folder of this one."""
-    folder = tempfile.mkdtemp(prefix="swc-", dir="/tmp")  # Short: sockets live in it.
+    """Isolate a Ray cluster from all others, and clean up after it. Yields its folder."""
+    folder = tempfile.mkdtemp(prefix="swc-", dir="/tmp")  # A short path, since it holds sockets.
     with pytest.MonkeyPatch.context() as patch, unexported(), patient_for_the_node():
         patch.delenv("RAY_ADDRESS", raising=False)
         for name, value in {**QUICK, **environment, "RAY_TMPDIR": folder}.items():
@@ -63,7 +63,7 @@ def private_ray(**environment: str) -> Iterator[str]:
 
 
 def graph(step_s: float = 0.02, **replicas: Any) -> dict[str, Any]:
-    """The arguments of serve/simulated.yaml, each generator with a logical GPU of its own."""
+    """Return the arguments of serve/simulated.yaml, with one logical GPU for each generator."""
     content = yaml.safe_load((SHIPPED_FOLDER / "simulated.yaml").read_text())
     arguments: dict[str, Any] = content["applications"][0]["args"] | {"authentication": "off"}
     for kind in ("character", "background"):
@@ -79,7 +79,7 @@ def graph(step_s: float = 0.02, **replicas: Any) -> dict[str, Any]:
 
 
 class Service:
-    """The application on a cluster, deployed as `serve deploy` does it."""
+    """The application on a cluster, deployed as `serve deploy` does."""
 
     def __init__(self) -> None:
         self.port = free_port()
@@ -109,7 +109,7 @@ class Service:
         return application.deployments[deployment].replica_states.get("RUNNING", 0)
 
     def replicas(self, deployment: str) -> dict[str, Any]:
-        """The actors of its replicas, by name."""
+        """Return the actors of a deployment's replicas, by name."""
         names = [actor["name"] for actor in list_named_actors(all_namespaces=True)]
         ours = [name for name in names if name.startswith(f"SERVE_REPLICA::{APPLICATION}#{deployment}#")]
         return {name: ray.get_actor(name, namespace="serve") for name in ours}
@@ -122,7 +122,7 @@ class Service:
 
 
 class Load:
-    """Callers that request the next scene when they have their last; `responses` counts what they got."""
+    """Callers that request the next scene once they have the last; `responses` counts the outcomes."""
 
     def __init__(self, url: str, callers: int, scene: dict[str, Any] = SCENE) -> None:
         self._url = url
@@ -150,7 +150,7 @@ class Load:
         return {response: count for response, count in self.responses.items() if response != "200"}
 
     def until_more(self, responses: int) -> None:
-        """Waits until so many more were answered, or one failed."""
+        """Wait until so many more requests have succeeded, or one has failed."""
         enough = self.responded + responses
         until(lambda: self.responded >= enough or self.failed)
 
@@ -171,7 +171,7 @@ class Load:
 
 @contextmanager
 def cluster_of(*nodes: dict[str, Any]) -> Iterator[tuple[Cluster, list[Any]]]:
-    """A head without a GPU, and the nodes."""
+    """Start a cluster with a head without a GPU, and the given nodes."""
     with private_ray():
         cluster = Cluster(
             initialize_head=True,
@@ -188,7 +188,7 @@ def cluster_of(*nodes: dict[str, Any]) -> Iterator[tuple[Cluster, list[Any]]]:
 
 
 def visible_gpus(actor: Any) -> str:
-    """CUDA_VISIBLE_DEVICES as the replica's own process has it."""
+    """Return CUDA_VISIBLE_DEVICES in the replica's process."""
     return str(ray.get(actor.__ray_call__.remote(lambda _: os.environ.get("CUDA_VISIBLE_DEVICES", "unset"))))
 
 

@@ -1,6 +1,6 @@
-"""The part of KubeRay's RayService (ray.io/v1) that our manifests use, strict.
+"""A strict schema for the part of KubeRay's RayService (ray.io/v1) that our manifests use.
 
-KubeRay's own schema comes with its operator alone and is not on any package index. Each field, its type and
+KubeRay's own schema comes only with its operator and is not on any package index. Each field, its type and
 its choices here were compared with the CRD that KubeRay 1.7.0 publishes, and all overlays were valid under it
 and under those of 1.5.1 and 1.6.0 (docs/cluster.md). Pod templates are checked with the types generated from
 Kubernetes' own schema.

@@ -1,4 +1,4 @@
-"""Replicas that only count, for Ray's own routing loop."""
+"""Fake replicas for Ray's own routing loop, which only count their requests."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ class Clock:
 
 
 class Replica:
-    """Hold as much of Ray's wrapper as a router reads."""
+    """Fake Ray's replica wrapper, as far as a router reads it."""
 
     node_id, availability_zone, multiplexed_model_ids = "node", None, frozenset[str]()
 

@@ -1,4 +1,4 @@
-"""Ask a real service: its replicas, scenes, events and metrics."""
+"""Inspect and use a real service: its replicas, scenes, events and metrics."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ SCENE = {"character": "a knight", "background": "a castle", "seed": 42}
 
 
 def replica(deployment: str, starter: int | None = None) -> psutil.Process | None:
-    """Its process, found among those that `starter` started, by its pid: this one unless given."""
+    """Return the replica's process among the descendants of the pid `starter` (this process by default)."""
     title = f"ray::ServeReplica:scenewright:{deployment}"
     for process in psutil.Process(starter).children(recursive=True):
         try:
-            if "".join(process.cmdline()[:1]).startswith(title):  # Ray adds the method it is at.
+            if "".join(process.cmdline()[:1]).startswith(title):  # Ray appends the running method.
                 return process
         except psutil.Error:
             continue
@@ -31,7 +31,7 @@ def replica(deployment: str, starter: int | None = None) -> psutil.Process | Non
 
 
 def busy(deployment: str) -> bool:
-    """Return whether a request is under way at the deployment's replica, and not merely queued for it."""
+    """Return whether the deployment's replica is handling a request, and not only queueing one."""
     names = [actor["name"] for actor in list_named_actors(all_namespaces=True)]
     name = next((name for name in names if f"#{deployment}#" in name), None)
     return name is not None and ray.get(
@@ -62,7 +62,7 @@ def simulated_config(step_s: float = STEP_S) -> ServiceConfig:
     arguments = yaml.safe_load((REPOSITORY / "serve/simulated.yaml").read_text())["applications"][0]["args"]
     for kind in ("character", "background"):
         arguments[kind]["generator"]["simulated"]["step_s"] = step_s
-        # The same scene is asked for again and again, and must be painted each time.
+        # The same scene is requested repeatedly, and must be painted each time.
         arguments[kind]["generator"]["generation"] = {"result_cache_bytes": 0}
     return ServiceConfig.model_validate(arguments)
 
@@ -71,4 +71,4 @@ AUTOSCALED = {"min_replicas": 1, "max_replicas": 1}
 
 
 ONE_STEP_S = 0.2
-"""So that the longest picture, of 150 steps, takes half a minute: what is idle before that was stopped."""
+"""With it the longest picture, of 150 steps, takes 30 s: a replica idle before that has been stopped."""

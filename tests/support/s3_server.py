@@ -1,4 +1,4 @@
-"""Serve an S3 in this process."""
+"""Serve S3 in this process."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from tests.support.databases import sqlite as sqlite
 
 @contextmanager
 def serving_s3() -> Iterator[str]:
-    """The address of a server whose buckets lie in this process: all such servers have the same."""
+    """Yield the address of a server; all such servers share the buckets of this process."""
     server = ThreadedMotoServer("127.0.0.1", 0, verbose=False)
     server.start()
     host, port = server.get_host_and_port()
@@ -37,7 +37,7 @@ def s3() -> Iterator[str]:
 
 @pytest.fixture
 def bucket(s3: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
-    """The only one there is, and empty; the environment says where, with one try for each request."""
+    """Make one empty bucket, the only one; the environment has its address and allows one try per request."""
     settings = {
         "AWS_ENDPOINT_URL": s3,
         "AWS_ACCESS_KEY_ID": "key",

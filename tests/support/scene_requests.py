@@ -1,4 +1,4 @@
-"""Requests for scenes, and what an answer's error says."""
+"""Requests for scenes, and the error in a response."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ SCENE: dict[str, Any] = {"character": SMALL, "background": SMALL, "merge": {"wid
 
 
 def error_of(response: httpx.Response) -> dict[str, Any]:
-    """The one shape of every error, whatever went wrong."""
+    """Return the error in a response, which has the same shape for every failure."""
     body: dict[str, Any] = response.json()
     assert set(body) == {"error"}
     error: dict[str, Any] = body["error"]

@@ -1,4 +1,4 @@
-"""Both clients asked the same, and what they raised looked at down to its roots."""
+"""Send the same request with both clients, and check the raised error with all its causes."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ BOTH = pytest.mark.parametrize("send", [synchronously, asynchronously])
 
 
 def raised(send: Callable[..., Any], *arguments: Any, **options: Any) -> ScenewrightError | ServerUnreachable:
-    """Return what was raised: one of ours, one sentence, and no secret anywhere in it or below it."""
+    """Return the raised error: one of ours, on one line, with no secret in it or in its causes."""
     with pytest.raises((ScenewrightError, ServerUnreachable)) as caught:
         send(*arguments, **options)
     error = caught.value

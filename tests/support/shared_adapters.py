@@ -1,7 +1,7 @@
 """Share FastAPI's type adapters between the applications of one process.
 
-Nearly every test of the edge builds an application of its own, and a third of that time goes into compiling
-the same types again: an adapter depends on nothing but its type, and holds no state.
+Nearly every test of the edge builds its own application, and a third of that time goes into compiling the
+same types again. An adapter depends only on its type and holds no state.
 """
 
 from __future__ import annotations
@@ -18,14 +18,14 @@ _made: dict[str, list[tuple[object, TypeAdapter[Any]]]] = {}
 
 
 def compared(part: object) -> object:
-    """Return what two parts of an annotation have in common where they mean the same."""
+    """Return a value that is equal for two parts of an annotation if they mean the same."""
     if isinstance(part, FieldInfo):
         return [(type(value), value) for value in (getattr(part, name, None) for name in FieldInfo.__slots__)]
     return type(part), part
 
 
 def adapter(annotated: Any, *, config: Any = None) -> TypeAdapter[Any]:
-    """Return the adapter of an `Annotated` type: that of an equal one, where there is one."""
+    """Return the adapter of an `Annotated` type, reusing that of an equal type if there is one."""
     origin, *metadata = get_args(annotated)
     meaning = [compared(part) for part in (origin, config, *metadata)]
     alike = _made.setdefault(repr(origin), [])
@@ -39,7 +39,7 @@ def adapter(annotated: Any, *, config: Any = None) -> TypeAdapter[Any]:
 
 @pytest.fixture(scope="session", autouse=True)
 def shared_adapters() -> Iterator[None]:
-    """Let FastAPI take them from here."""
+    """Make FastAPI use these adapters."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(v2, "TypeAdapter", adapter)
         yield

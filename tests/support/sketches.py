@@ -1,4 +1,4 @@
-"""Paint simulated layers with previews, held half-way or not to be cut out where a test says so."""
+"""Paint simulated layers with previews; a test can hold them half-way or make them impossible to cut out."""
 
 from __future__ import annotations
 
@@ -16,15 +16,15 @@ from deployments.imaging.placeholder import placeholder
 from deployments.messages import LayerJob, LayerResult, OutputOptions, StepEvent
 
 HELD = threading.Event()
-"""While it is set, every layer waits half-way."""
+"""While this is set, every layer waits half-way."""
 
 
 CROWDED = threading.Event()
-"""While it is set, a character comes with a backdrop that nothing can be cut out of."""
+"""While this is set, a character is noise, from which nothing can be cut out."""
 
 
 class Sketches:
-    """Puts a preview into every other step of a simulated layer whose engine sends none; and can be held."""
+    """Add a preview to every other step of a simulated layer, whose engine sends none, and obey HELD."""
 
     async def stream(
         self, job: LayerJob, files: Mapping[str, bytes] | None = None

@@ -1,4 +1,4 @@
-"""Paint with diffusers' own pipelines, to which the painters' pictures are compared."""
+"""Paint with diffusers' own pipelines, for comparison with the painters' pictures."""
 
 from __future__ import annotations
 
@@ -27,14 +27,14 @@ def stock_of(folder: Path) -> Any:
 
 @cache
 def solver_of(folder: Path, name: str = "") -> Any:
-    """Return the scheduler of that class with the model's settings; the model's own without a name."""
+    """Return the scheduler of the class `name` with the model's settings, by default the model's own."""
     own = stock_of(folder).scheduler
     return getattr(diffusers, name).from_config(own.config) if name else own
 
 
 @cache
 def stock(folder: Path, request: PaintRequest, solver: str = "", output_type: str = "np") -> Any:
-    """Return what diffusers itself paints, called as its own documentation does; in unit floats."""
+    """Return the picture that diffusers paints, called as its documentation does, as floats in 0..1."""
     pipeline = stock_of(folder)
     before, pipeline.scheduler = pipeline.scheduler, copy.deepcopy(solver_of(folder, solver))
     try:

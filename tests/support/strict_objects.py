@@ -1,4 +1,4 @@
-"""Kubernetes objects against types made from Kubernetes' own schema, which let unknown fields pass."""
+"""Check Kubernetes objects, also for unknown fields, which the types from Kubernetes' schema ignore."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ KINDS: dict[tuple[str, str], type[BaseModel]] = {
 
 
 def check(document: dict[str, Any]) -> None:
-    """Raises KeyError for a kind that is not known, ValueError for a field or a value that is not."""
+    """Validate a document. Raises KeyError for an unknown kind, ValueError for a bad field or value."""
     shape = KINDS[document["apiVersion"], document["kind"]]
     _check_fields(document, shape, document["kind"])
     shape.model_validate(document)
@@ -51,7 +51,7 @@ def _check_fields(value: Any, annotation: Any, path: str) -> None:
 
 
 def _models(annotation: Any) -> Iterator[type[BaseModel]]:
-    """The models anywhere in an annotation such as `list[A] | None`; a mapping's own keys are free."""
+    """Yield the models anywhere in an annotation such as `list[A] | None`, but not those inside mappings."""
     if isinstance(annotation, type) and issubclass(annotation, RootModel):
         yield from _models(annotation.model_fields["root"].annotation)
     elif isinstance(annotation, type) and issubclass(annotation, BaseModel):
@@ -62,7 +62,7 @@ def _models(annotation: Any) -> Iterator[type[BaseModel]]:
 
 
 def _mappings(annotation: Any) -> Iterator[Any]:
-    """Return what the values of the mappings in an annotation are."""
+    """Yield the value types of the mappings in an annotation."""
     if typing.get_origin(annotation) is dict:
         yield typing.get_args(annotation)[1]
     else:

@@ -1,4 +1,4 @@
-"""Stand in for a service, for commands of its client."""
+"""Stub a service, for commands of its client."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ CARD = {
 
 
 class Stub(ThreadingHTTPServer):
-    """Answers what `responses` holds for a path, and keeps what it was asked, and the files it was sent."""
+    """Respond to a path with its entry in `responses`, and keep the requests and uploaded files."""
 
     def __init__(self) -> None:
         super().__init__(("127.0.0.1", 0), StubHandler)

@@ -1,4 +1,4 @@
-"""A test session ends with pytest's status, all of it written, though the process would crash at its exit."""
+"""A session ends with pytest's status and all its output, even if the process would crash at its exit."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ libc = ctypes.CDLL(None)
 libc.__cxa_atexit(libc.abort, None, None)
 
 """
-"""Code at the exit of the process ends it with SIGABRT."""
+"""Code that makes the process end with SIGABRT at its exit."""
 LINGERS = """
 import atexit
 import threading

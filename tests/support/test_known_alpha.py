@@ -1,4 +1,4 @@
-"""The pictures with known alpha, and the measures of what an eye sees in a cut-out."""
+"""The pictures with known alpha, and the measures of a cut-out's visible flaws."""
 
 from __future__ import annotations
 

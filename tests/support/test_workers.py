@@ -1,4 +1,4 @@
-"""Three workers share a session by files, in order within each; one takes all Rays, and one all browsers."""
+"""Three workers share a session by file, each file in order; one takes all Rays, one all browsers."""
 
 from __future__ import annotations
 

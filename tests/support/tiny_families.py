@@ -1,4 +1,4 @@
-"""Make tiny random models of each family, by the real classes, as an operator's folder of some 100 kB."""
+"""Make tiny random models of each family from the real classes, in folders of some 100 kB."""
 
 from __future__ import annotations
 
@@ -64,9 +64,9 @@ STRENGTHENED = (
     "to_v.weight",
     "add_v_proj.weight",
 )
-"""Attention that looks at some words more than at others, of which nearly all are padding."""
+"""Weights that make attention focus on some words, since nearly all words are padding."""
 STRENGTH = {"hunyuan-dit": 1.5}
-"""How many times, where it is not 4: in its deeper network that multiplies rounding ten thousand times."""
+"""The factors that are not 4: in a deeper network 4 would multiply rounding errors ten-thousandfold."""
 
 
 def sd3() -> Any:
@@ -133,7 +133,7 @@ def _flux(guidance_embeds: bool, scheduler: Any, kind: Any = FluxPipeline) -> An
 
 
 def flux2() -> Any:
-    """It reads three layers of its text encoder, the last the thirtieth."""
+    """Make a FLUX.2, which reads three layers of its text encoder; the last is the thirtieth."""
     tokenizer = tokenizers.qwen()
     text = {
         "vocab_size": len(tokenizer),
@@ -208,14 +208,14 @@ def qwen_image() -> Any:
 
 
 def qwen_image_edit(plus: bool = False) -> Any:
-    """Make an editor, which cannot be opened from a folder where torchvision is missing."""
+    """Make an editing model, which cannot be loaded from a folder if torchvision is missing."""
     tokenizer = tokenizers.qwen("<|vision_start|>", "<|vision_end|>", "<|image_pad|>")
     parts = _qwen_parts(tokenizer) | {"processor": PictureProcessor(tokenizer)}
     return (QwenImageEditPlusPipeline if plus else QwenImageEditPipeline)(**parts)
 
 
 class PictureProcessor(transformers.Qwen2VLProcessor):  # type: ignore[misc]
-    """transformers' own processor, without its part for videos, which needs torchvision."""
+    """transformers' own processor without its video part, which needs torchvision."""
 
     def __init__(self, tokenizer: Any) -> None:
         self.tokenizer = tokenizer
@@ -296,7 +296,7 @@ def z_image() -> Any:
 
 
 def sana() -> Any:
-    """Six levels of its autoencoder, so that the latent factor is the 32 of the real one."""
+    """Make a Sana whose autoencoder has six levels, so that its latent factor is 32, like the real one's."""
     tokenizer, levels = tokenizers.gemma(), 6
     return SanaPipeline(
         tokenizer=tokenizer,
@@ -531,7 +531,7 @@ def kolors() -> Any:
     )
     text_encoder = ChatGLMModel(config)
     with torch.no_grad():
-        for weights in text_encoder.parameters():  # Its class leaves all of them without a value.
+        for weights in text_encoder.parameters():  # Its class leaves all of them uninitialised.
             weights.normal_(std=0.3) if weights.ndim > 1 else weights.fill_(1.0)
     return KolorsPipeline(
         vae=_vae(scaling_factor=0.13025),
@@ -583,17 +583,17 @@ TINY: dict[str, Callable[[], Any]] = {
     "auraflow": auraflow,
     "cogview4": cogview4,
 }
-"""By the names of the families in deployments/diffusion/model/."""
+"""Functions that make the models, keyed by the family names in deployments/diffusion/model/."""
 
 
 def save(name: str, folder: Path) -> Path:
-    """Make the tiny model of a family, always the same one, and save it."""
+    """Make the tiny model of a family, with the same weights every time, and save it."""
     filled(name, TINY[name]).save_pretrained(folder)
     return folder
 
 
 def filled(name: str, make: Callable[[], Any]) -> Any:
-    """Make a tiny model, always the same one."""
+    """Make a tiny model with the same weights every time."""
     torch.manual_seed(sum(name.encode()))
     pipeline = make()
     for component in pipeline.components.values():
@@ -604,7 +604,7 @@ def filled(name: str, make: Callable[[], Any]) -> Any:
 
 @torch.no_grad()
 def _fill(network: torch.nn.Module, strength: float) -> None:
-    """Give a value to what its class leaves empty or at zero, and words their weight in the picture."""
+    """Initialise weights that the class leaves empty or zero, and make the prompt matter in the picture."""
     for name, weights in network.named_parameters():
         if not weights.isfinite().all() or not weights.any():
             weights.normal_(std=0.2)
@@ -615,7 +615,7 @@ def _fill(network: torch.nn.Module, strength: float) -> None:
 
 
 def _vae(**changes: Any) -> AutoencoderKL:
-    """Four levels, so that the latent factor is the 8 of the real ones."""
+    """Make an autoencoder of four levels, so that its latent factor is 8, like the real ones'."""
     return AutoencoderKL(
         block_out_channels=(8, 8, 8, 8),
         down_block_types=("DownEncoderBlock2D",) * 4,
@@ -628,7 +628,7 @@ def _vae(**changes: Any) -> AutoencoderKL:
 
 
 def _dynamic() -> FlowMatchEulerDiscreteScheduler:
-    """Make the scheduler whose shift the pipeline sets by the picture's size."""
+    """Make a scheduler whose shift the pipeline derives from the picture's size."""
     return FlowMatchEulerDiscreteScheduler(
         shift=3.0, use_dynamic_shifting=True, base_shift=0.5, max_shift=1.15, base_image_seq_len=256
     )

@@ -30,7 +30,7 @@ def save_image_encoder(folder: Path, embedded: int = EMBEDDED, hidden: int = HID
 
 
 def save_adapter(model: Path, file: Path, plus: bool = False) -> Path:
-    """Save an adapter for a model's UNet: the first form, or `plus`, which reads all the patches."""
+    """Save an adapter for a model's UNet: the original form, or `plus`, which reads all patches."""
     torch.manual_seed(12)
     weights = _attention(_unet(model))
     width = int(_unet(model).config.cross_attention_dim)
@@ -42,7 +42,7 @@ def save_adapter(model: Path, file: Path, plus: bool = False) -> Path:
 
 
 def save_controlnet(model: Path, folder: Path) -> Path:
-    """Save a ControlNet for a model's UNet, whose last layers are not the zeros that training begins with."""
+    """Save a ControlNet for a model's UNet; its last layers are not the zeros that training begins with."""
     torch.manual_seed(13)
     controlnet: Any = ControlNetModel.from_unet(
         _unet(model), conditioning_embedding_out_channels=(4, 8, 8, 8), load_weights_from_unet=False
@@ -60,7 +60,7 @@ def _unet(model: Path) -> Any:
 
 
 def _attention(unet: Any) -> dict[str, torch.Tensor]:
-    """Return keys and values for each layer of cross-attention, numbered as the original adapters are."""
+    """Return keys and values for each cross-attention layer, numbered as in the original adapters."""
     weights, number = {}, 1
     for name in unet.attn_processors:
         if "attn2" in name:
@@ -82,7 +82,7 @@ def _projection(width: int) -> dict[str, torch.Tensor]:
 
 
 def _resampler(width: int) -> dict[str, torch.Tensor]:
-    """Return it under the original names, of four blocks with one head of 64."""
+    """Return the resampler's weights under the original names: four blocks with one head of 64."""
     inner, head = 8, 64
     weights = {
         "latents": torch.randn(1, QUERIES, inner),

@@ -23,7 +23,7 @@ from transformers import CLIPTextConfig, CLIPTextModel, CLIPTextModelWithProject
 BETAS: dict[str, Any] = {"beta_start": 0.00085, "beta_end": 0.012, "beta_schedule": "scaled_linear"}
 
 DISTILLED: dict[str, Any] = {"time_cond_proj_dim": 16}
-"""Configuration of a UNet distilled for guidance: it reads the scale as so many numbers, real ones 256."""
+"""Configuration of a guidance-distilled UNet: it reads the scale as a vector (256 in real models)."""
 
 
 WIDTH = 32
@@ -65,7 +65,7 @@ def tiny_sdxl(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def tiny_sdxl_of_two_widths(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Make it as wide as the real one; diffusers knows the text encoders of a single file by their widths."""
+    """Give the text encoders two widths, as in real models: by them diffusers knows each in a single file."""
     return _save_xl(tmp_path_factory.mktemp("models") / "tiny-sdxl", 2 * WIDTH)
 
 
@@ -138,7 +138,7 @@ def _unet(**changes: Any) -> UNet2DConditionModel:
 
 
 def _vae(**changes: Any) -> AutoencoderKL:
-    """Four levels, so that the latent factor is the 8 of the real ones."""
+    """Make an autoencoder of four levels, so that its latent factor is 8, like the real ones'."""
     return AutoencoderKL(
         block_out_channels=(8, 8, 8, 8),
         down_block_types=("DownEncoderBlock2D",) * 4,
@@ -166,7 +166,7 @@ def _text_config(tokenizer: CLIPTokenizer, activation: str, width: int = WIDTH) 
 
 
 def _tokenizer() -> CLIPTokenizer:
-    """Spells every word letter by letter. Given as files, transformers 5 ignores vocabulary and merges."""
+    """Make one that spells words letter by letter. transformers 5 ignores vocabulary and merges in files."""
     letters = sorted(ByteLevel.alphabet())
     words = [BOS, EOS, *letters, *(f"{letter}</w>" for letter in letters)]
     return CLIPTokenizer(vocab={word: i for i, word in enumerate(words)}, merges=[], model_max_length=77)

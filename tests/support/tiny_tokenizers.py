@@ -1,4 +1,4 @@
-"""Tokenizers of the real classes that spell every word letter by letter: made here, without a hub."""
+"""Make tokenizers of the real classes that spell every word letter by letter, without a hub."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ CHAT = (
 
 
 def clip() -> CLIPTokenizer:
-    """Given as files, transformers 5 ignores vocabulary and merges."""
+    """Make CLIP's tokenizer from objects: transformers 5 ignores vocabulary and merges given as files."""
     letters = sorted(ByteLevel.alphabet())
     words = [BOS, EOS, *letters, *(f"{letter}</w>" for letter in letters)]
     return CLIPTokenizer(vocab=_numbered(words), merges=[], model_max_length=77)
@@ -58,7 +58,7 @@ def llama() -> LlamaTokenizer:
 
 
 def qwen(*more: str) -> Qwen2Tokenizer:
-    """Return it with `more` special tokens."""
+    """Make Qwen's tokenizer with `more` special tokens."""
     specials = ["<|im_start|>", "<|im_end|>", *more]
     words = [EOS, *specials, *sorted(ByteLevel.alphabet())]
     tokenizer = Qwen2Tokenizer(vocab=_numbered(words), merges=[], model_max_length=4096)
@@ -68,7 +68,7 @@ def qwen(*more: str) -> Qwen2Tokenizer:
 
 
 def glm() -> PreTrainedTokenizerFast:
-    """CogView4's, which has no class of its own."""
+    """Make CogView4's tokenizer, which has no separate class."""
     words = [EOS, "[gMASK]", "<sop>", *sorted(ByteLevel.alphabet())]
     spelled = Tokenizer(BPE(vocab=_numbered(words), merges=[]))
     spelled.pre_tokenizer = ByteLevel(add_prefix_space=False)
@@ -80,7 +80,7 @@ def glm() -> PreTrainedTokenizerFast:
 
 
 def chat_glm() -> Any:
-    """Kolors', of diffusers' own class, which reads words as sentencepiece was taught to."""
+    """Make Kolors' tokenizer: diffusers' own class, which splits words with a trained sentencepiece model."""
     from diffusers.pipelines.kolors import ChatGLMTokenizer
     from sentencepiece import SentencePieceTrainer
 
@@ -95,7 +95,7 @@ def chat_glm() -> Any:
         hard_vocab_limit=False,
         minloglevel=2,
     )
-    file = Path(tempfile.mkdtemp(prefix="tiny-chatglm-")) / "tokenizer.model"  # Read again when it is saved.
+    file = Path(tempfile.mkdtemp(prefix="tiny-chatglm-")) / "tokenizer.model"  # It is read again on saving.
     file.write_bytes(taught.getvalue())
     return ChatGLMTokenizer(str(file))
 

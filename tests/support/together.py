@@ -1,4 +1,4 @@
-"""Paint several pictures with one painter, each begun at a step of its own, and count their forwards."""
+"""Paint several pictures with one painter, each begun at its own step, and count their forwards."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ MASKED = replace(VARIED, strength=0.8, mask_name="left", mask=LEFT)
 def together(
     painter: PipelinePainter, requests: dict[int, PaintRequest]
 ) -> tuple[list[PipelinePainting], list[int]]:
-    """Begin each request at its step, and step all of them to their ends; the rows of each forward."""
+    """Begin each request at its step and finish them all; return also the row count of each forward."""
     rows: list[int] = []
 
     def look(network: Any, positional: Any, named: Any) -> None:

@@ -1,4 +1,4 @@
-"""Show a test its traces: every span that ends, in memory."""
+"""Keep the traces of a test, every span that ended, in memory."""
 
 from __future__ import annotations
 
@@ -26,12 +26,12 @@ class Traces:
         return span
 
     def children(self, parent: ReadableSpan) -> list[str]:
-        """Their names, in the order of their beginning."""
+        """Return the names of a span's children, in the order in which they began."""
         found = [span for span in self.all() if span.parent and span.parent.span_id == id_of(parent)]
         return [span.name for span in sorted(found, key=lambda span: span.start_time or 0)]
 
     def words(self) -> str:
-        """Everything that is written in them."""
+        """Return the full text of all spans."""
         return "\n".join(span.to_json() for span in self.all())
 
 
@@ -49,7 +49,7 @@ def trace_of(span: ReadableSpan) -> str:
 
 @contextmanager
 def recorded(monkeypatch: pytest.MonkeyPatch) -> Iterator[Traces]:
-    """The process's provider can be set but once, so that it is stood in for here."""
+    """Record traces with a patched provider, since a process can set its provider only once."""
     traces = Traces()
     monkeypatch.setattr("opentelemetry.trace.get_tracer_provider", lambda: traces.provider)
     yield traces

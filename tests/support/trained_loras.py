@@ -1,4 +1,4 @@
-"""LoRAs of every layer of a model's denoiser, saved by their names in diffusers and peft."""
+"""LoRAs for every layer of a model's denoiser, saved under their names in diffusers and peft."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ STRENGTH = 0.3
 
 
 def save_trained(pipeline: Any, denoiser: str, file: Path, seed: int, rank: int = 3) -> None:
-    """A LoRA far from the zeros that training starts from, of a copy of the denoiser."""
+    """Save a LoRA for a copy of the denoiser, far from the zeros that training starts from."""
     network = deepcopy(getattr(pipeline, denoiser))
     layers = [name for name, layer in network.named_modules() if isinstance(layer, changeable(denoiser))]
     torch.manual_seed(seed)
@@ -28,5 +28,5 @@ def save_trained(pipeline: Any, denoiser: str, file: Path, seed: int, rank: int 
 
 
 def changeable(denoiser: str) -> tuple[type[torch.nn.Module], ...]:
-    """Trainers change the convolutions of UNets too."""
+    """Return the layer types that trainers change: in UNets the convolutions too."""
     return (torch.nn.Linear, torch.nn.Conv2d) if denoiser == "unet" else (torch.nn.Linear,)

@@ -1,7 +1,7 @@
 """List every documented command that the tests of the pages do not run, each with its reason.
 
-A page's entries are the beginnings of commands: of all lines that begin so, of a block whose first line is
-that comment, or of a program by its first line. Everything else in a page runs.
+A page's entries are prefixes: they exclude every command that begins so, the block whose first line is that
+comment, or the program with that first line. Everything else in a page runs.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class RunBy:
-    """Another test runs the command, with options of its own; `as_written` is how its file has it."""
+    """Another test runs the command, with other options; `as_written` is its text in that test's file."""
 
     file: str
     as_written: str

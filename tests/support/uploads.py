@@ -1,4 +1,4 @@
-"""Picture files for uploads, good and bad, and a caller's tenant without keys."""
+"""Picture files for uploads, good and bad, and a way to set a caller's tenant without keys."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def a_file(pixels: Any = TINTS, kind: str = "PNG") -> bytes:
 
 
 def a_huge_file() -> bytes:
-    """200 megapixels in a header, and next to nothing behind it."""
+    """Return a file whose header claims 200 megapixels, with almost no data behind it."""
 
     def chunk(name: bytes, body: bytes) -> bytes:
         return struct.pack(">I", len(body)) + name + body + struct.pack(">I", zlib.crc32(name + body))
@@ -37,7 +37,7 @@ def a_huge_file() -> bytes:
 
 
 class As:
-    """Puts a tenant, and its quota, where the middleware of keys puts them."""
+    """Put a tenant and its quota into the request's state, as the auth middleware does."""
 
     def __init__(self, app: ASGIApp, tenant: str, quota: Quota | None = None) -> None:
         self._app, self._state = app, {"tenant": tenant, "quota": quota}

@@ -1,4 +1,4 @@
-"""A real receiver of webhooks, which keeps what came."""
+"""A real webhook receiver, which keeps the requests it received."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from tests.support.local_service import listening
 
 @dataclass
 class Receiver:
-    """Answers with `status`, and keeps what came. `url` is its address."""
+    """Respond with `status`, and keep each request. `url` is the receiver's address."""
 
     url: str = ""
     status: int = 204

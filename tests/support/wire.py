@@ -1,4 +1,4 @@
-"""A server of our protocol in a thread, and what goes over the wire to it."""
+"""Run a server with our protocol in a thread, and exchange raw bytes with it."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ GET = b"GET /healthz HTTP/1.1\r\nHost: a\r\n\r\n"
 
 @dataclass
 class Echo:
-    """Answers with the body's length and the number of headers, once it may."""
+    """Respond with the body's length and the number of headers; `/slow` waits for `go_on`."""
 
     go_on: threading.Event = field(default_factory=threading.Event)
     paths: list[str] = field(default_factory=list)
@@ -94,7 +94,7 @@ def serving(app: ASGIApp, loop: str = "asyncio", tls: Any = None, **limits: Any)
 
 
 class Server(QuickServer):
-    """Starts as the hook lets Serve's start."""
+    """Start as our hook makes Serve's server start."""
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await proxy_hook._startup(self, sockets)
@@ -103,7 +103,7 @@ class Server(QuickServer):
 def responses(
     connection: socket.socket | ssl.SSLSocket, count: int
 ) -> list[tuple[int, dict[str, str], bytes]]:
-    """Read so many answers; fewer where the connection ends before."""
+    """Read `count` responses; fewer if the connection ends before."""
     with connection.makefile("rb") as stream:
         found = []
         while len(found) < count and (line := stream.readline()):
@@ -117,7 +117,7 @@ def responses(
 
 
 def refusal(connection: socket.socket) -> tuple[int, str]:
-    """Status and code of the next answer, which has to be in the documented shape."""
+    """Return status and code of the next response, which must have the documented shape."""
     ((status, headers, body),) = responses(connection, 1)
     error = json.loads(body)["error"]
     assert error["request_id"] == headers["x-request-id"]
@@ -126,7 +126,7 @@ def refusal(connection: socket.socket) -> tuple[int, str]:
 
 
 def is_closed(connection: socket.socket) -> bool:
-    """Return whether the other side ends it, having sent nothing more."""
+    """Return whether the other side closes the connection without sending anything more."""
     try:
         return connection.recv(1) == b""
     except ConnectionError:
@@ -134,7 +134,7 @@ def is_closed(connection: socket.socket) -> bool:
 
 
 def flood(connection: socket.socket, piece: Callable[[int], bytes], most_bytes: int) -> int:
-    """Send pieces until nobody takes them; return how many bytes went out."""
+    """Send pieces until the other side stops reading; return how many bytes were sent."""
     sent = 0
     while sent < most_bytes:
         data = piece(sent)

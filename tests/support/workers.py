@@ -1,8 +1,8 @@
-"""Share the tests between xdist workers by files, but keep all with a real Ray together, and all browsers.
+"""Share the tests between xdist workers by file, but keep all with a real Ray together, and all browsers.
 
-Two Rays that start at once on two cores slow each other down until one gives up, so one worker takes all of
-them, one after the other, and another takes all with a browser; the rest is computed meanwhile. Within a file
-tests keep their order.
+Two Rays that start at once on two cores slow each other down until one times out, so one worker runs all of
+them in sequence, and another runs all tests with a browser. The other workers run the rest meanwhile. Within
+a file tests keep their order.
 """
 
 from __future__ import annotations
@@ -17,9 +17,9 @@ ONE_AFTER_ANOTHER = {
     "tests/cluster/": "real Ray",
     "tests/browser/": "browser",
 }
-"""Folders whose files are one unit: they mostly wait, and what they wait for would disturb each other."""
+"""Folders whose files are one unit: they mostly wait, and would disturb each other in parallel."""
 LONG = (*ONE_AFTER_ANOTHER, "tests/deployments/", "tests/models/", "tests/loadtest/")
-"""Folders of the longest files, which begin first: small ones fill what is left at the end."""
+"""Folders of the longest files, which begin first: short files fill the time left at the end."""
 
 
 def unit_of(nodeid: str) -> str:
@@ -34,13 +34,13 @@ def function_of(nodeid: str) -> str:
 
 
 def rank(nodeid: str) -> int:
-    """Return how late a test's folder begins, the longest first."""
+    """Return the place of a test's folder in the order; the longest begin first."""
     return next((place for place, folder in enumerate(LONG) if nodeid.startswith(folder)), len(LONG))
 
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
-    """Give units to whichever worker is free, in the order of the collection (--no-loadscope-reorder)."""
+    """Give each unit to a free worker, in collection order (--no-loadscope-reorder)."""
     from xdist.scheduler import LoadScopeScheduling
 
     class ByUnit(LoadScopeScheduling):
@@ -48,10 +48,10 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
             return unit_of(nodeid)
 
         def add_node_collection(self, node: Any, collection: Sequence[str]) -> None:
-            """Take a worker's tests for the first one's by their places, where only parameters differ.
+            """Treat a worker's tests as the first worker's, by position, if only parameters differ.
 
-            An object's address in an id differs between processes. A file is run by one worker alone, so each
-            of its tests runs once all the same.
+            An id may contain an object's address, which differs between processes. Only one worker runs a
+            file, so each of its tests still runs once.
             """
             first = next(iter(self.registered_collections.values()), None)
             if first is not None and [*map(function_of, first)] == [*map(function_of, collection)]:
@@ -62,6 +62,6 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Put the longest units first where the session is shared; the sort keeps the order within each."""
+    """Put the longest units first if workers share the session; the sort keeps the order within each."""
     if hasattr(config, "workerinput"):
         items.sort(key=lambda item: rank(item.nodeid))

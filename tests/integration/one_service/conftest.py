@@ -1,4 +1,4 @@
-"""One real Ray and one service for all of these modules: a start takes a third of a minute."""
+"""One real Ray and one service for all modules of this folder, since a start takes 20 seconds."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ from tests.support.running_service import AUTOSCALED, ONE_STEP_S, simulated_conf
 
 ENVIRONMENT = {
     "RAY_metrics_report_interval_ms": "500",
-    # A careless shell sets it: Ray's ports would have no token, were the service to listen to it.
+    # A user's shell may set it: if the service heeded it, Ray's ports would need no token.
     "RAY_AUTH_MODE": "disabled",
-    # A proxy that is gone: gRPC reads this before `http_proxy`, and nothing else does.
+    # A proxy that does not run: only gRPC reads this variable, before `http_proxy`.
     "grpc_proxy": "http://127.0.0.1:9",
 }
 

@@ -1,4 +1,4 @@
-"""The examples, as a reader would run them, against the whole service on real Ray; and the page over it."""
+"""Run the examples as a reader would, against the whole service on real Ray; and load its web page."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ from django.core.management import call_command
 call_command("migrate", verbosity=0)
 call_command("runserver", sys.argv[1], use_reloader=False)
 """
-"""A Django project where nothing of the service can be imported."""
+"""A program that runs a Django project in which no package of the service can be imported."""
 PROJECT = REPOSITORY / "examples/story_agent"
 
 
@@ -52,7 +52,7 @@ def test_a_story_file_becomes_pictures_and_a_storyboard(url: str, tmp_path: Path
     assert "book/index.html" in reported
     example(url, tmp_path, "storyboard.py", story, "-o", "book")
     jobs = httpx.get(f"{url}/v1/jobs", trust_env=False).json()["data"]
-    assert len(jobs) == 1, "run again, it goes on with the job that it has"
+    assert len(jobs) == 1, "a second run continues the same job"
 
 
 def test_the_notebook_runs(url: str, tmp_path: Path) -> None:
@@ -70,7 +70,7 @@ def test_the_page_is_served_with_its_rules(url: str) -> None:
 
 @contextmanager
 def django_project(url: str, secret: str, folder: Path) -> Iterator[httpx.Client]:
-    """examples/story_agent, served, and a visitor of it."""
+    """Serve examples/story_agent; yield a visitor's client."""
     address = f"127.0.0.1:{free_port()}"
     environment = {
         **os.environ,
@@ -111,7 +111,7 @@ def test_a_django_project_makes_a_book_and_hears_of_it(
         begun = visitor.post("/books/", data=token)
         assert begun.status_code == 302, begun.text
         book = begun.headers["location"]
-        # With a secret the project asks the service for nothing until it hears of the end.
+        # With a secret the project does not poll the service: it waits for the webhook.
         until(lambda: "Read it" in visitor.get(book).text, 120)
         file = visitor.get(f"{book.rstrip('/')}.pdf")
         assert (file.status_code, file.headers["content-type"]) == (200, "application/pdf"), file.text

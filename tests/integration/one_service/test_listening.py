@@ -1,4 +1,4 @@
-"""Let no port answer a stranger on the network where a service serves this machine alone."""
+"""A service for this machine alone: no open port runs calls of other machines."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ from serve.config.host_names import is_loopback
 from tests.support.polling import until
 
 METHOD = "/ray.serve.ASGIService/HandleRequest"
-"""A method of the port that Ray Serve opens on every interface for each replica. It unpickles all it gets."""
+"""A method of the port that Ray Serve opens on every interface per replica. It unpickles what it gets."""
 
 
 class Touch:
-    """Makes a file where it is unpickled."""
+    """Creates a file when it is unpickled."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -31,7 +31,7 @@ class Touch:
 
 
 def open_ports() -> Iterator[int]:
-    """Those that other machines reach, of all processes of the service."""
+    """Yield the ports of all processes of the service that other machines can reach."""
     for process in psutil.Process().children(recursive=True):
         with suppress(psutil.Error):
             for socket in process.net_connections("inet"):
@@ -52,8 +52,8 @@ def call(port: int, path: Path, metadata: list[tuple[str, str]]) -> grpc.StatusC
 
 @pytest.mark.usefixtures("url")
 def test_a_replicas_open_port_runs_nothing_for_a_stranger(tmp_path: Path) -> None:
-    """Though the shell that started the service had turned Ray's tokens off (ENVIRONMENT in conftest.py)."""
-    assert until(lambda: len(set(open_ports())) >= 5), "one a replica"
+    """Ray's tokens are required although the environment turns them off (ENVIRONMENT in conftest.py)."""
+    assert until(lambda: len(set(open_ports())) >= 5), "one per replica"
     for port in set(open_ports()):
         stranger = tmp_path / f"stranger-{port}"
         assert call(port, stranger, []) is grpc.StatusCode.UNAUTHENTICATED
@@ -62,4 +62,4 @@ def test_a_replicas_open_port_runs_nothing_for_a_stranger(tmp_path: Path) -> Non
         ours = [(name.lower(), value) for name, value in get_auth_headers_if_auth_enabled({}).items()]
         friend = tmp_path / f"friend-{port}"
         call(port, friend, ours)
-        assert friend.exists(), "the probe would have worked"
+        assert friend.exists(), "the same call works with a token"

@@ -1,4 +1,4 @@
-"""Log one request's id in every part of the graph, and nobody's words."""
+"""Every part of the graph logs a request's id, and none logs a caller's words."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Read what Ray exports of a service at work: every panel has its series, and every series its labels."""
+"""Check the metrics of a working service: every panel has its series, and every series its labels."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ LAYERS = (("Character", "painted"), ("Background", "painted"), ("Character", "ca
 
 
 def missing(series: Series) -> list[str]:
-    """Name what the panels and this test need, and the series do not have."""
+    """Name what the panels and this test need but the series lack."""
     needed = [
         *(("ray_scenewright_requests_total", {("status", status)}) for status in ("200", "422")),
         *(
@@ -48,4 +48,4 @@ def test_no_panel_is_empty(http: httpx.Client) -> None:
         for key, value in labels
         if key == "le"
     }
-    assert "15.0" in bounds  # monitoring/alerts.yaml reads it off.
+    assert "15.0" in bounds  # monitoring/alerts.yaml uses this bucket.

@@ -21,7 +21,7 @@ DOCUMENTED = "127.0.0.1:9464"
 
 @pytest.fixture
 def prometheus(metrics_port: int, tmp_path: Path) -> Iterator[httpx.Client]:
-    """Start Prometheus with the shipped file, at this service's port and looking more often."""
+    """Start Prometheus with the shipped file, this service's port and a shorter scrape interval."""
     text = (MONITORING / "prometheus.yaml").read_text()
     assert text.count(DOCUMENTED) == 1
     settings = yaml.safe_load(text.replace(DOCUMENTED, f"127.0.0.1:{metrics_port}"))
@@ -47,9 +47,9 @@ def test_it_stores_the_layers_that_were_painted(http: httpx.Client, prometheus: 
         try:
             query = {"query": 'sum by (job) (ray_scenewright_layers_total{outcome="painted"})'}
             response = prometheus.get("/api/v1/query", params=query)
-        except httpx.TransportError:  # It is starting,
+        except httpx.TransportError:  # It is starting.
             return False
-        if response.status_code == 503:  # or reads its files.
+        if response.status_code == 503:  # It is reading its files.
             return False
         assert response.status_code == 200, response.text
         found = response.json()["data"]["result"]

@@ -138,12 +138,12 @@ def test_a_client_that_leaves_takes_its_work_along(http: httpx.Client, url: str)
 
 @pytest.mark.parametrize("deployment", ["Character", "Merger"])
 def test_a_lost_replica_costs_its_requests_nothing(http: httpx.Client, deployment: str) -> None:
-    """SIGKILL while it works: the layer is painted again from the same seed, so the picture is the same."""
+    """Kill it (SIGKILL) while it works: the layer is repainted from its seed, so the picture is the same."""
     scene = SCENE | {"enhance": True, "merge": {"height": 1024}, "output": {"format": "png"}}
     expected = http.post("/v1/scenes", json=scene).content
     victim = until(lambda: replica(deployment))
     with ThreadPoolExecutor(1) as pool:
-        for _ in range(10):  # a merge is over so soon that a first try may miss it
+        for _ in range(10):  # a merge is so short that the first try may miss it
             response = pool.submit(http.post, "/v1/scenes", json=scene)
             until(lambda response=response: busy(deployment) or response.done())
             victim.suspend()

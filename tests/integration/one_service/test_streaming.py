@@ -1,4 +1,4 @@
-"""Streams over real Ray and real HTTP: their events, and what a client that leaves takes along."""
+"""Streams over real Ray and real HTTP: their events, and the work that stops when a client leaves."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from tests.support.polling import until
 from tests.support.running_service import EVENTS, ONE_STEP_S, busy, events, replica
 
 STEPS = 150
-"""Half a minute of painting: a generator that is idle before that was stopped."""
+"""Half a minute of painting: a generator that is idle sooner was stopped."""
 
 
 def scene(steps: int) -> dict[str, Any]:
@@ -46,7 +46,7 @@ def test_http_one_zero_streams_without_chunks_until_the_connection_ends(http: ht
     assert top.startswith(b"HTTP/1.1 200"), top
     assert b"transfer-encoding" not in top.lower() and b"connection: close" in top.lower()
     assert reported.startswith((b"event: ", b":")) and b"event: scene.completed" in reported
-    assert len(pieces) > 5, "it came piece by piece"
+    assert len(pieces) > 5, "the response arrives in pieces"
 
 
 @pytest.mark.parametrize("after", [0, 1, 2, 5, 9])
@@ -63,7 +63,7 @@ def test_a_hundred_clients_that_leave_stop_both_generators_a_hundred_times(http:
 
 
 def leave(http: httpx.Client, after: int) -> None:
-    """Hang up after so many events, with both generators at work; both rest long before they would end."""
+    """Hang up after `after` events while both generators work; they stop long before they would finish."""
     with http.stream("POST", "/v1/scenes", json=scene(STEPS), headers=EVENTS) as response:
         reported = events(response)
         for _ in range(after):
@@ -84,7 +84,7 @@ def test_a_lost_replica_is_heard_and_costs_nothing(http: httpx.Client) -> None:
 
 
 def test_several_figures_travel_from_replica_to_replica(http: httpx.Client) -> None:
-    """Ask for previews of all of them: both of the merger's calls get every figure."""
+    """Request previews as well: both of the merger's calls get every figure."""
     figure = {"prompt": "a knight", "width": 128, "height": 192}
     frame = {"width": 256, "height": 128}
     requested = {"characters": [figure] * 4, "background": "a castle", "seed": 90, "merge": frame}

@@ -1,4 +1,4 @@
-"""A scene on a real Ray is one trace, of a caller that began it, in a real collector."""
+"""A scene on a real Ray is one trace, which the caller began, in a real collector."""
 
 from __future__ import annotations
 
@@ -40,5 +40,5 @@ def test_a_scene_is_one_trace(http: httpx.Client, collector: Collector) -> None:
 
 
 def ours(collector: Collector) -> dict[bytes, Span]:
-    """The spans of the caller's trace, by their ids."""
+    """Return the spans of the caller's trace by id."""
     return {span.span_id: span for span in collector.received_spans() if span.trace_id.hex() == CALLERS}

@@ -1,4 +1,4 @@
-"""Compare cut-outs with the alpha that is known, and their confidence with how good they are."""
+"""Compare cut-outs with the known alpha, and their confidence with their quality."""
 
 from __future__ import annotations
 
@@ -14,18 +14,18 @@ from tests.support.known_alpha.sets import Sample
 
 
 def overlap(alpha: Pixels, true: Plane) -> float:
-    """Tell the intersection of both figures over their union; `alpha` is 0..255, `true` 0..1."""
+    """Return the intersection of both figures over their union; `alpha` is 0..255, `true` 0..1."""
     found, drawn = alpha >= 128, true >= 0.5
     return int(np.count_nonzero(found & drawn)) / max(1, int(np.count_nonzero(found | drawn)))
 
 
 def rank_correlation(one: Sequence[float], other: Sequence[float]) -> float:
-    """Spearman's: the correlation of the ranks, equal values sharing the mean of theirs."""
+    """Return Spearman's rank correlation; equal values share the mean of their ranks."""
     return float(np.corrcoef(_ranks(one), _ranks(other))[0, 1])
 
 
 def folder(path: Path) -> Iterator[Sample]:
-    """Read NAME.jpg or NAME.png with NAME-alpha.png beside it, in the order of their names."""
+    """Read each NAME.jpg or NAME.png and the NAME-alpha.png beside it, sorted by name."""
     for alpha in sorted(path.glob("*-alpha.png")):
         name = alpha.name.removesuffix("-alpha.png")
         painted = next(found for kind in ("jpg", "png") if (found := path / f"{name}.{kind}").exists())
@@ -34,7 +34,7 @@ def folder(path: Path) -> Iterator[Sample]:
 
 
 def report(name: str, found: Iterable[tuple[float, float]]) -> list[tuple[float, float]]:
-    """Print a line of a set's pairs of IoU and confidence, and return them."""
+    """Print a line that summarises a set's pairs of IoU and confidence, and return the pairs."""
     pairs = list(found)
     overlaps, trusted = np.array([pair[0] for pair in pairs]), np.array([pair[1] for pair in pairs])
     poor = overlaps < 0.9

@@ -1,4 +1,4 @@
-"""Draw what is behind a figure: plain paper, a studio, or a busy place. All (h, w, 3) 0..255."""
+"""Draw the backdrop of a figure: plain paper, a studio, or a busy place. All are (h, w, 3) 0..255."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from tests.support.known_alpha.figure import (
 
 
 def paper(dice: np.random.Generator) -> Color:
-    """A backdrop's colour: mostly light and nearly gray, sometimes tinted or dark."""
+    """Choose a backdrop's colour: mostly light and nearly gray, sometimes tinted or dark."""
     lightness = dice.uniform(60, 140) if dice.random() < 0.2 else dice.uniform(170, 242)
     tint = dice.normal(0, 12 if dice.random() < 0.3 else 3, 3)
     return tuple(int(c) for c in np.clip(lightness + tint, 20, 248))  # type: ignore[return-value]
 
 
 def plain(dice: np.random.Generator, color: Color) -> Plane:
-    """One colour with a linear gradient of up to ±14 levels across the picture."""
+    """Draw one colour with a linear gradient of up to ±14 levels across the picture."""
     x, y = _grid()
     turn, swing = dice.uniform(0, 2 * np.pi), dice.uniform(0, 14)
     ramp = swing * (x * np.cos(turn) + y * np.sin(turn))
@@ -29,7 +29,7 @@ def plain(dice: np.random.Generator, color: Color) -> Plane:
 
 
 def studio(dice: np.random.Generator, color: Color, feet: tuple[float, float] | None) -> Plane:
-    """Vignette, a spot of light, a floor, and the figure's shadow on it."""
+    """Draw a vignette, a spot of light, a floor, and the figure's shadow on it."""
     x, y = _grid()
     aside, down = x - dice.uniform(-0.3, 0.3), y - dice.uniform(-0.5, 0.1)
     light = 1 - dice.uniform(0.05, 0.22) * (x**2 + y**2) / 2
@@ -45,7 +45,7 @@ def studio(dice: np.random.Generator, color: Color, feet: tuple[float, float] | 
 
 
 def busy(dice: np.random.Generator) -> Plane:
-    """Not plain at all: a landscape of shapes, waves, or noise of many sizes."""
+    """Draw a backdrop that is not plain: a landscape of shapes, waves, or noise of many sizes."""
     kind = int(dice.integers(3))
     if kind == 0:
         picture = np.full((HEIGHT_PX, WIDTH_PX, 3), dice.integers(60, 240, 3), np.uint8)
@@ -70,6 +70,6 @@ def busy(dice: np.random.Generator) -> Plane:
 
 
 def _grid() -> tuple[Plane, Plane]:
-    """x and y of every pixel, -1..1."""
+    """Return x and y of every pixel, -1..1."""
     x, y = np.meshgrid(np.linspace(-1, 1, WIDTH_PX), np.linspace(-1, 1, HEIGHT_PX))
     return x.astype(np.float32), y.astype(np.float32)

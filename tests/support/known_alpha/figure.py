@@ -1,6 +1,7 @@
-"""A figure by lot, with its exact alpha: limbs with holes between them, loose strands of hair, cloth folds.
+"""A random figure with its exact alpha: limbs with holes between them, loose strands of hair, cloth folds.
 
-Drawn three times too large without anti-aliasing, then averaged down: the alpha is the true pixel coverage.
+It is drawn at three times its size without anti-aliasing and averaged down, so that the alpha is the true
+pixel coverage.
 """
 
 from __future__ import annotations
@@ -27,7 +28,7 @@ class Figure:
 
 
 def draw(dice: np.random.Generator, cloth: Color | None = None) -> Figure:
-    """A full figure two times in three, else one cropped at the bottom. `cloth` colours its clothes."""
+    """Draw a full figure two times in three, else one cropped at the bottom. `cloth` colours its clothes."""
     return _Drawing(dice, cloth).figure()
 
 
@@ -51,7 +52,7 @@ class _Drawing:
         return tuple(int(c * self.dice.uniform(0.5, 1)) for c in (250, 206, 172))  # type: ignore[return-value]
 
     def place(self, points: Any) -> NDArray[np.int32]:
-        """Figure coordinates (x from its middle, y from its top, both in its heights) to canvas pixels."""
+        """Convert figure heights (x from the figure's middle, y from its top) to canvas pixels."""
         moved = np.asarray(points, np.float64) * self.tall + (self.x, self.y)
         return np.rint(moved * HEIGHT_PX * OVERSAMPLING).astype(np.int32)
 
@@ -123,7 +124,7 @@ class _Drawing:
         self.disc(*hand, 0.026, 0.026, self.skin)
 
     def strands(self) -> None:
-        """Loose hairs of a third of a pixel to a pixel."""
+        """Draw loose hairs, a third of a pixel to one pixel thick."""
         for _ in range(int(self.dice.integers(10, 40))):
             turn, reach = self.dice.uniform(-np.pi, 0), self.dice.uniform(0.105, 0.135)
             turns = turn + np.linspace(0, self.dice.uniform(-0.5, 0.5), 6)
@@ -134,7 +135,7 @@ class _Drawing:
             cv2.polylines(self.cover, [self.place(spine)], False, 255, width)
 
     def finished(self) -> Figure:
-        """Folds and light over everything, then averaged down by premultiplied coverage."""
+        """Add folds and light to the whole figure, then average it down by premultiplied coverage."""
         coarse = self.dice.normal(1, 0.06, (9, 7)).astype(np.float32)
         folds = cv2.resize(coarse, (self.cover.shape[1], self.cover.shape[0]), interpolation=cv2.INTER_CUBIC)
         cover = self.cover.astype(np.float32) / 255

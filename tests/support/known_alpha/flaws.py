@@ -1,4 +1,4 @@
-"""Count what an eye sees at once in a cut-out: chips around it, pale rims, and parts that are missing."""
+"""Measure the obvious flaws of a cut-out: chips around it, pale rims, and missing parts."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ from deployments.messages import Pixels
 Mask = NDArray[np.bool_]
 
 SEEN = 64
-"""Alpha from which a chip is seen."""
+"""The alpha from which a chip is visible."""
 CHIP_SHARE = 0.001
 """The share of the figure's area below which a component is a chip."""
 LIGHTER_BY = 14.0
-"""Levels of luma that a rim pixel is lighter than the figure inside and than the backdrop outside."""
+"""By how many levels of luma a pale rim pixel exceeds both the figure inside and the backdrop outside."""
 RIM_SHARE = 0.02
-"""The share of the rim's pixels below which light ones are grain, or a tooth."""
+"""The share of the rim's pixels below which light ones count as grain, or as a tooth."""
 LOST_SHARE = 0.01
-"""The share of the whole figure's area below which a missing part is an edge."""
+"""The share of the whole figure's area below which a missing part counts as an edge."""
 
 
 @dataclass(frozen=True)
@@ -55,9 +55,9 @@ def chips(alpha: Pixels) -> int:
 
 
 def pale_rim(cutout: Cutout, painted: Pixels) -> float:
-    """Tell which share of the rim, one pixel wide, is lighter than the figure and the backdrop beside it.
+    """Return the share of the one-pixel-wide rim that is lighter than the figure and the backdrop beside it.
 
-    The figure is looked at three to five pixels inside, the backdrop as far outside in `painted` (h, w, 3).
+    The figure is sampled three to five pixels inside, the backdrop as far outside in `painted` (h, w, 3).
     """
     solid = (cutout.alpha >= 128).astype(np.uint8)
     inside, outside = _shrunk(solid, 2), _shrunk(1 - solid, 3)
@@ -73,9 +73,9 @@ def pale_rim(cutout: Cutout, painted: Pixels) -> float:
 
 
 def lost_part(alpha: Pixels, whole: Mask, slack_px: int = 2) -> float:
-    """Measure the largest part of `whole` (h, w) that `alpha` (h, w) has not, as a share of it.
+    """Measure the largest part of `whole` (h, w) that is missing in `alpha` (h, w), as a share of `whole`.
 
-    What lies within `slack_px` of the cut-out, or is thinner than five pixels, is no part.
+    An area within `slack_px` of the cut-out, or thinner than five pixels, does not count.
     """
     near = cv2.dilate((alpha >= 128).astype(np.uint8), np.ones((2 * slack_px + 1,) * 2, np.uint8))
     missing = cv2.morphologyEx(
@@ -92,7 +92,7 @@ def _shrunk(mask: Pixels, by_px: int) -> Pixels:
 
 
 def _mean_near(light: NDArray[np.float32], mask: Pixels) -> tuple[NDArray[np.float32], Mask]:
-    """The mean of `light` (h, w) over the `mask` within four pixels, and where there is any."""
+    """Return the mean of `light` (h, w) over the `mask` within four pixels, and where it is defined."""
     weight = cv2.blur(mask.astype(np.float32), (9, 9))
     total = cv2.blur(light * mask, (9, 9))
     return np.asarray(total / np.maximum(weight, 1e-6), np.float32), np.asarray(weight > 0.01)

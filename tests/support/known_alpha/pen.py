@@ -1,4 +1,4 @@
-"""Draw shapes with their exact coverage: three times too large without anti-aliasing, then averaged down."""
+"""Draw shapes with exact coverage: at three times their size without anti-aliasing, then averaged down."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ INK: Color = (32, 26, 30)
 
 
 class Pen:
-    """Coordinates are in figure heights: x from the figure's middle, y from its top."""
+    """Draw in figure heights: x counts from the figure's middle, y from its top."""
 
     def __init__(self, dice: np.random.Generator, tall: float, top: float, outline: int) -> None:
-        """`tall` and `top` are shares of the picture's height; `outline` is in thirds of a pixel, or 0."""
+        """Set the scale: `tall`, `top` are shares of the picture's height, `outline` is in 1/3 pixel or 0."""
         size = (HEIGHT_PX * OVERSAMPLING, WIDTH_PX * OVERSAMPLING)
         self.canvas, self.cover = np.zeros((*size, 3), np.uint8), np.zeros(size, np.uint8)
         self.dice, self.tall, self.outline = dice, tall, outline
@@ -53,14 +53,14 @@ class Pen:
     def oval(
         self, x: float, y: float, rx: float, ry: float, color: Color, turns: tuple[float, float] = (0, 2)
     ) -> None:
-        """An ellipse, or the part of it between two `turns` in units of pi."""
+        """Draw an ellipse, or the part of it between two `turns` in units of pi."""
         turn = np.linspace(turns[0] * np.pi, turns[1] * np.pi, 48)
         self.shape(np.stack([x + rx * np.cos(turn), y + ry * np.sin(turn)], 1), color)
 
     def box(
         self, left: float, top: float, right: float, bottom: float, color: Color, round_by: float = 0.0
     ) -> None:
-        """A rectangle with corners rounded by a radius."""
+        """Draw a rectangle whose corners are rounded with radius `round_by`."""
         turn = np.linspace(0, np.pi / 2, 8)
         corners = []
         for x, y, begin in ((right, bottom, 0), (left, bottom, 1), (left, top, 2), (right, top, 3)):
@@ -70,7 +70,7 @@ class Pen:
         self.shape(np.concatenate(corners), color)
 
     def hairs(self, x: float, y: float, inner: float, outer: float, color: Color, thick: float) -> None:
-        """Strands that stand off a round head; `thick` is the thickest, in pixels."""
+        """Draw strands that stand off a round head; `thick` is the width of the thickest, in pixels."""
         for _ in range(int(self.dice.integers(6, 30))):
             turn = self.dice.uniform(-1.05 * np.pi, 0.05 * np.pi)
             turns = turn + np.linspace(0, self.dice.uniform(-0.5, 0.5), 4)
@@ -81,7 +81,7 @@ class Pen:
             cv2.polylines(self.cover, [spine], False, 255, width)
 
     def figure(self, feet: tuple[float, float] | None, folds: float = 0.03) -> Figure:
-        """Averaged down; `feet` in figure heights; `folds` is how much light varies over the figure."""
+        """Average the figure down; `feet` is in figure heights, `folds` is how much light varies over it."""
         size = (WIDTH_PX, HEIGHT_PX)
         cover = self.cover.astype(np.float32) / 255
         alpha = cv2.resize(cover, size, interpolation=cv2.INTER_AREA)

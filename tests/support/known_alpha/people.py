@@ -1,4 +1,4 @@
-"""Figures to tune on: plain people in shirts, dresses, coats and hats, many of them in one flat colour."""
+"""Draw figures to tune on: plain people in shirts, dresses, coats and hats, many of one flat colour."""
 
 from __future__ import annotations
 
@@ -77,7 +77,7 @@ def _arm(pen: Pen, side: int, wide: float, sleeve: Color, skin: Color) -> None:
     dice = pen.dice
     shoulder = (side * wide * 0.9, 0.24)
     match int(dice.integers(4)):
-        case 0:  # on the hip, with a sight through
+        case 0:  # on the hip, with a gap to see through
             joints = [shoulder, (side * dice.uniform(0.17, 0.21), 0.35), (side * wide * 0.95, 0.44)]
         case 1:  # raised
             joints = [

@@ -1,4 +1,4 @@
-"""Measure cut-outs and harmonising on pictures with known alpha: one printed line a set."""
+"""Measure cut-outs and harmonising on pictures with known alpha; print one line per set."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from tests.support.known_alpha.sets import Sample
 from tests.support.known_alpha.storybook import storybook
 
 NEAR = 40.0
-"""Lab distance up to which harmonising is asked to cut it by at least 30%."""
+"""The Lab distance up to which harmonising must reduce the distance by at least 30%."""
 
 
 def report_cutouts(name: str, pictures: Iterable[Sample]) -> None:
@@ -38,7 +38,7 @@ def report_cutouts(name: str, pictures: Iterable[Sample]) -> None:
 
 
 def report_refusals(count: int) -> None:
-    """Pictures with nothing in them must be pasted, and the paste be the original merge to the pixel."""
+    """Report the share of pictures of nothing that are pasted, identical to the original merge."""
     place_behind = np.asarray(draw_place(sample_place(random.Random(0)), 512, 384))
     pasted = 0
     for seed in range(count):

@@ -1,4 +1,4 @@
-"""Test pictures with known alpha, by set and seed; tuning and held-out seeds never meet."""
+"""Test pictures with known alpha, by set and seed; tuning and held-out seeds never overlap."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from tests.support.known_alpha.figure import Color, Plane
 SetName = Literal["plain", "studio", "hard", "busy", "clean", "floor", "alike"]
 SETS: tuple[SetName, ...] = ("plain", "studio", "hard", "busy", "clean", "floor", "alike")
 STAGED: tuple[SetName, ...] = ("clean", "floor", "alike")
-"""Sets whose held-out pictures have other shapes too: `people` to tune on, `strangers` to report on."""
+"""Sets whose held-out pictures also have other shapes: `people` to tune on, `strangers` to report on."""
 FIRST_HELD_OUT_SEED = 100_000
 
 
@@ -35,16 +35,17 @@ class Sample:
 
 
 def samples(name: SetName, count: int, held_out: bool) -> Iterator[Sample]:
-    """`count` pictures of a set; the same arguments give the same pixels."""
+    """Yield `count` pictures of a set; the same arguments give the same pixels."""
     first = FIRST_HELD_OUT_SEED if held_out else 0
     return (sample(name, first + number) for number in range(count))
 
 
 def sample(name: SetName, seed: int) -> Sample:
-    """plain: gradient, noise. studio: light, floor, shadow, blur. hard: clothes like the paper, JPEG 90.
+    """Make one picture of a set.
 
-    Staged, on paper of any colour: clean: light, grain. floor: also a floor with shadows. alike: also clothes
-    like the paper.
+    plain: gradient, noise. studio: light, floor, shadow, blur. hard: clothes like the paper, JPEG 90.
+    Staged sets, on paper of any colour: clean: light, grain. floor: also a floor with shadows. alike: also
+    clothes like the paper.
     """
     dice = np.random.default_rng([SETS.index(name), seed])
     if name in STAGED:
@@ -79,7 +80,7 @@ def _staged(name: SetName, dice: np.random.Generator, held_out: bool) -> Sample:
 
 
 def _like(dice: np.random.Generator, color: Color) -> Color:
-    """A colour 16 to 36 levels (of RGB distance) from the paper's: seen by the eye, but barely."""
+    """Choose a colour 16 to 36 levels (of RGB distance) from the paper's, which is barely visible."""
     way = dice.normal(size=3)
     moved = np.array(color) + way / np.linalg.norm(way) * dice.uniform(16, 36)
     return tuple(int(c) for c in np.clip(moved, 0, 255))  # type: ignore[return-value]

@@ -1,4 +1,4 @@
-"""A backdrop of any colour with what light does to it: vignette, spots, a floor, shadows, grain, JPEG."""
+"""Draw a lit backdrop of any colour: vignette, spots, a floor, shadows, grain, JPEG."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from tests.support.known_alpha.figure import (
 
 
 def color(dice: np.random.Generator) -> Color:
-    """Half of them pale and nearly gray; else any hue, from dark to light."""
+    """Choose the paper's colour: half of the time pale and nearly gray, else any hue, from dark to light."""
     if dice.random() < 0.5:
         tint = dice.normal(0, 4, 3)
         return tuple(int(c) for c in np.clip(dice.uniform(190, 244) + tint, 20, 250))  # type: ignore[return-value]
@@ -27,7 +27,7 @@ def color(dice: np.random.Generator) -> Color:
 
 
 def alike(dice: np.random.Generator, paper: Color) -> Color:
-    """A colour 12 to 40 levels (of RGB distance) from the paper's."""
+    """Choose a colour 12 to 40 levels (of RGB distance) from the paper's."""
     for _ in range(20):
         way = dice.normal(size=3)
         moved = np.array(paper) + way / np.linalg.norm(way) * dice.uniform(12, 40)
@@ -38,7 +38,7 @@ def alike(dice: np.random.Generator, paper: Color) -> Color:
 
 
 def backdrop(dice: np.random.Generator, paper: Color, figure: Figure, floor: bool) -> Plane:
-    """(h, w, 3) 0..255, lit; with a `floor` that may have a horizon and has the figure's shadow."""
+    """Draw a lit (h, w, 3) 0..255; a `floor` has the figure's shadow, and perhaps a horizon."""
     x, y = np.meshgrid(np.linspace(-1, 1, WIDTH_PX), np.linspace(-1, 1, HEIGHT_PX))
     light = 1 - dice.uniform(0, 0.3) * (x**2 + y**2) / 2
     far = (x - dice.uniform(-0.5, 0.5)) ** 2 + (y - dice.uniform(-0.6, 0.2)) ** 2
@@ -53,7 +53,7 @@ def backdrop(dice: np.random.Generator, paper: Color, figure: Figure, floor: boo
 
 
 def develop(dice: np.random.Generator, mixed: Plane, alpha: Plane) -> tuple[NDArray[np.uint8], Plane]:
-    """Blurred, with grain, and through JPEG two times in three."""
+    """Blur the picture and its alpha, add grain, and compress it as a JPEG two times in three."""
     blur_px = dice.uniform(0.3, 0.9)
     picture, cover = (cv2.GaussianBlur(plane, (0, 0), blur_px) for plane in (mixed, alpha))
     grain = dice.normal(0, dice.uniform(0.3, 4.5), (*picture.shape[:2], 1))
@@ -71,7 +71,7 @@ def develop(dice: np.random.Generator, mixed: Plane, alpha: Plane) -> tuple[NDAr
 def _floor(
     dice: np.random.Generator, y: NDArray[np.float64], feet: tuple[float, float] | None
 ) -> NDArray[np.float64]:
-    """Light (h, w) of the floor against the wall; its horizon lies above the feet and may be a sharp line."""
+    """Return the floor's light (h, w) against the wall; its horizon is above the feet and may be sharp."""
     kind = int(dice.integers(4))
     if kind == 0:
         return np.ones_like(y)
@@ -82,7 +82,7 @@ def _floor(
 
 
 def _shadows(dice: np.random.Generator, figure: Figure) -> Plane:
-    """Light (h, w): a disk under the figure, shadows right under its feet, its shape cast to one side."""
+    """Return light (h, w): a disk under the figure, shadows right under its feet, its shape cast sideways."""
     light = np.ones((HEIGHT_PX, WIDTH_PX), np.float32)
     if figure.feet is None:
         return light

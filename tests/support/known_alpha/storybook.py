@@ -1,4 +1,4 @@
-"""The bundled model's kind of picture with its alpha: the storybook figures it was trained on."""
+"""Pictures like those of the bundled model, with their alpha: the storybook figures it was trained on."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ _FLOOR = (
     '<stop offset="1" stop-color="rgb(70,62,60)" stop-opacity="0"/></radialGradient>'
     '<path d="M54 475a138 22 0 1 1 276 0a138 22 0 1 1 -276 0Z" fill="url(#floor)"/>'
 )
-"""A soft shadow on the floor, as other models paint it: the storybook's own drawings have none."""
+"""A soft shadow on the floor, as other models paint it; the storybook's drawings have none."""
 
 
 def storybook(number: int, held_out: bool, softened: bool, garment: str | None = None) -> Sample:
-    """`softened`: blurred and noisy, as a small diffusion model paints it. `garment`: its colour, else any.
+    """Draw a figure; `softened` adds a small diffusion model's blur and noise, `garment` sets its colour.
 
-    The alpha is had by drawing the figure over white and over black without its floor shadow: alpha is
+    The alpha comes from drawing the figure over white and over black without its floor shadow: alpha is
     1 - (white - black) / 255 (Smith & Blinn, "Blue screen matting", 1996, triangulation).
     """
     seed = number + (FIRST_HELD_OUT_SEED if held_out else 0)

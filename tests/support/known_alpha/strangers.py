@@ -1,4 +1,4 @@
-"""Draw figures to report on, never to tune on: robots, bears, wizards in cones, queens in wide gowns."""
+"""Draw figures to report on, never to tune on: robots, bears, cone-shaped wizards, queens in wide gowns."""
 
 from __future__ import annotations
 
