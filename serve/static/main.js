@@ -36,6 +36,7 @@ let current = null;  // { scene, layers } in the viewer
 let working = null;  // the AbortController of the task that paints
 let inViewer = false;  // whether that task paints in the viewer
 let showing = false;  // whether the viewer shows a story's pages as they finish
+let opened = null;  // the scene that the user opened last
 let merging = null;
 let mergeTimer = 0;
 
@@ -87,6 +88,8 @@ const paintOne = (request, ...kept) => run((signal) => paintInViewer(request, si
 // `page` is the story page that the scene can be put on.
 async function paintInViewer(request, signal, requested, mode, page) {
   inViewer = true;
+  opened = null;
+  $("composition").disabled = false;
   const { scene, layers } = await paintScene(request, signal, requested, mode);
   if (page) await keep(Object.assign(scene, { page, composed: true }));
   present({ scene, layers });
@@ -135,10 +138,15 @@ async function limitScale({ scene, layers }) {
   if (current?.scene === scene) form.limitScale(largest || 1);
 }
 
+// Until the scene and its layers are here, its composition cannot be changed: the form still shows another scene's.
 async function open(chosen) {
   showing = false;
+  opened = chosen;
+  $("composition").disabled = true;
   const scene = (await store.sceneOf(chosen.id).catch(() => undefined)) ?? chosen;
   const layers = (await store.layersOf(scene.id).catch(() => undefined)) ?? (await storyPainting.layersFromService(scene));
+  if (opened !== chosen) return;  // The user opened another scene meanwhile.
+  $("composition").disabled = false;
   form.fill(scene.request);
   updateHints();
   viewer.clearError();

@@ -59,9 +59,7 @@ def test_a_storyboards_picture_is_composed_and_stays_so(page: Page, url: str) ->
     change(page, lambda page: page.get_by_role("radio", name="Right").check())
 
 
-def test_layers_that_this_browser_has_lost_come_from_the_service(page: Page) -> None:
-    enter_story(page, STORY)
-    all_painted(page)
+def lose_layers(page: Page) -> None:
     page.evaluate(
         """() => new Promise((resolve) => {
           indexedDB.open("scenewright").onsuccess = ({ target }) => {
@@ -71,8 +69,31 @@ def test_layers_that_this_browser_has_lost_come_from_the_service(page: Page) -> 
           };
         })"""
     )
+
+
+def test_layers_that_this_browser_has_lost_come_from_the_service(page: Page) -> None:
+    enter_story(page, STORY)
+    all_painted(page)
+    lose_layers(page)
     page.get_by_role("button", name="Open page 1").click()
     change(page, lambda page: page.get_by_role("radio", name="Left").check())
+
+
+def test_the_page_that_was_opened_last_is_shown_even_if_another_comes_later(page: Page) -> None:
+    enter_story(page, STORY)
+    all_painted(page)
+    lose_layers(page)
+    held: list[Route] = []
+    page.route("**/v1/stories/*/pages/0", lambda route: held.append(route))
+    page.get_by_role("button", name="Open page 1").click()
+    expect(page.get_by_role("radio", name="Left")).to_be_disabled()
+    page.get_by_role("button", name="Open page 2").click()
+    picture = page.get_by_role("img", name="a knight, in front of a forest")
+    expect(picture).to_be_visible()
+    with page.expect_response("**/v1/stories/*/pages/0"):
+        held[0].continue_()
+    change(page, lambda page: page.get_by_role("radio", name="Left").check())
+    expect(picture).to_be_visible()
 
 
 def test_a_reload_keeps_the_words_the_tab_and_what_was_removed(page: Page) -> None:
