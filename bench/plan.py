@@ -141,7 +141,7 @@ def config(setup: Setup) -> ServiceConfig:
     arguments = yaml.safe_load((REPOSITORY / "serve/simulated.yaml").read_text())["applications"][0]["args"]
     for kind in BRANCHES:
         arguments[kind]["generator"]["simulated"]["step_s"] = STEP_S
-        # Each load requests the same pictures as the one before: none may be answered from a cache.
+        # Each load requests the same pictures as the one before: none may be served from a cache.
         arguments[kind]["generator"]["generation"] = {"max_rows": 2 * PICTURES, "result_cache_bytes": 0}
         arguments[kind]["replicas"] |= {"num_replicas": getattr(setup, kind), "max_ongoing_requests": 64}
     return ServiceConfig.model_validate(arguments)

@@ -14,7 +14,7 @@ URL = "http://127.0.0.1:8000"
 class Example:
     """One request. `path` may hold ids (`{story}`, `{job}`, `{picture}`) and names (`{member}`, `{result}`).
 
-    `save` is the file to which the answer is written. `by_key` sends a key even to a service that requires
+    `save` is the file to which the response is written. `by_key` sends a key even to a service that requires
     none.
     """
 
@@ -70,9 +70,9 @@ class Example:
         if self.save or self.files:
             lines[1:1] = ["from pathlib import Path"]
         lines += [
-            f"answer = httpx.{self.method.lower()}({', '.join(arguments)})",
-            "answer.raise_for_status()",
-            f'Path("{self.save}").write_bytes(answer.content)' if self.save else "print(answer.text)",
+            f"response = httpx.{self.method.lower()}({', '.join(arguments)})",
+            "response.raise_for_status()",
+            f'Path("{self.save}").write_bytes(response.content)' if self.save else "print(response.text)",
         ]
         return "\n".join(lines)
 

@@ -17,15 +17,15 @@ HEAD = """# The HTTP API
 Made from `/openapi.json` by `python -m docs.api_page > docs/api.md`; a test keeps it true and runs
 every example.
 
-In a request `null` means left out. Every GET answers HEAD. A body may begin with a byte order mark, and
-come with a `Content-Encoding` of gzip or deflate: its limits are those of what it decodes to.
+In a request `null` means left out. Every GET route supports HEAD. A body may begin with a byte order
+mark, and come with a `Content-Encoding` of gzip or deflate: its limits are those of what it decodes to.
 
-Every answer carries `X-Request-ID`, the caller's own or a new one. An error is `{"error": {"type",
+Every response carries `X-Request-ID`, the caller's own or a new one. An error is `{"error": {"type",
 "code", "message", "param", "request_id"}}`; `param` names the field at fault. 429 and 503 carry
 `Retry-After`. Where the service requires keys, send `Authorization: Bearer sw_…` (`scenewright keys
 create NAME`).
 
-An answer is JSON, a picture or a stream of events, by `Accept`: `application/json`, `image/jpeg`,
+A response is JSON, a picture or a stream of events, by `Accept`: `application/json`, `image/jpeg`,
 `image/png`, `image/webp`, `text/event-stream`. The events of a scene:
 
 - `layer.queued` (`layer`, `ahead`) only where a layer waits on its replica: `ahead` layers come before
@@ -33,17 +33,17 @@ An answer is JSON, a picture or a stream of events, by `Accept`: `application/js
 - `layer.progress` (`layer`, `step`, `steps`, and on some of them `preview`, a small JPEG in base64);
 - `scene.preview` (`preview`), all layers together so far;
 - `layer.completed` (`layer`, `seed`, `degraded`);
-- `scene.completed` with the JSON answer; or `error` with the error's body.
+- `scene.completed` with the JSON response; or `error` with the error's body.
 
 Of several characters (`characters`) each event of one has its `index` too. Their seeds, where only the
 scene's own is given, are that seed for the first, one more for the second, and so on.
 
-`usage` says what an answer took: `device_s` is its share of every forward that it was in, of all its
+`usage` says what a response took: `device_s` is its share of every forward that it was in, of all its
 layers and attempts, `megapixel_steps` size times steps. A layer that was kept takes nothing, and equal
-requests at once share. A picture has the same in `X-Usage`; OpenAI's answers have it beside their counts
-of tokens, which are zero.
+requests at once share. A picture has the same in `X-Usage`; OpenAI's responses have it beside their
+counts of tokens, which are zero.
 
-A layer alone has the first two, and ends with `layer.completed` and the JSON answer. Pass over events
+A layer alone has the first two, and ends with `layer.completed` and the JSON response. Pass over events
 that you do not know, and lines that begin with a colon, which only keep the connection alive. The
 events of a job are `scene.ended`, `job.progress` and `job.ended`; `ahead` in the latter two counts the
 scenes of your earlier jobs, which come first. A stream ends after a quarter of an hour at the latest;
@@ -57,7 +57,8 @@ job's scene, and `X-Degraded: picture: repainted` where it is not the same as be
 With `"output": {"as": "url"}`, and `"response_format": "url"` on OpenAI's route, each picture is a signed
 link that needs no key and ends after an hour (`results.link_ttl_s`). An altered link is 403, one that ended
 410. With `Prefer: respond-async` painting goes on as a job: 202 with its `Location`. A scene's request with
-an `Idempotency-Key` is painted once, and answered alike for a day ([behind a proxy](guides/proxies.md)).
+an `Idempotency-Key` is painted once, and returns the same response for a day
+([behind a proxy](guides/proxies.md)).
 A page in a browser paints with a token of `POST /v1/tokens` ([browsers](guides/browsers.md)).
 
 OpenAI's client works against `/v1/images/generations` and `/v1/images/edits`:
@@ -95,7 +96,7 @@ def _route(method: str, path: str, operation: dict[str, Any], api: dict[str, Any
     responses = [(status, response) for status, response in operation["responses"].items() if status < "3"]
     for status, response in responses:
         kinds = ", ".join(f"`{kind}`" for kind in response.get("content", {}))
-        yield f"Answers {status}: {kinds}.\n"
+        yield f"Returns {status}: {kinds}.\n"
         shape = response.get("content", {}).get("application/json", {}).get("schema")
         if shape and "$ref" in shape:
             yield from _fields(shape, api)

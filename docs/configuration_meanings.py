@@ -50,8 +50,8 @@ MEANINGS: dict[str, dict[str, str]] = LAYERS | {
         "state_dir": "The folder of jobs, pictures, keys and logs.",
     },
     "SafetyConfig": {
-        "mode": "Whether pictures are judged, those that are painted or merged and those that are uploaded. `flag`: answers"
-        " say what was found. `refuse`: what is over the threshold is 422 `content_refused`.",
+        "mode": "Whether pictures are judged, those that are painted or merged and those that are uploaded. `flag`:"
+        " responses say what was found. `refuse`: what is over the threshold is 422 `content_refused`.",
         "threshold": "The score from which a picture is flagged.",
         "picture_check": "A callable of your own in place of open_nsfw, `package.module:name`, which takes (h, w, 3) RGB"
         " and returns a score from 0 to 1.",
@@ -163,7 +163,7 @@ MEANINGS: dict[str, dict[str, str]] = LAYERS | {
         "allowed_hosts": "Hosts that webhooks may be sent to, such as `hooks.example.com` or `*.example.com`."
         " Empty: a job with a webhook is refused.",
         "private_network": "Also allow plain http, and hosts of this machine or of a private network.",
-        "timeout_s": "How long a receiver may take to answer.",
+        "timeout_s": "How long a receiver may take to respond.",
     },
     "LogConfig": {
         "encoding": "The form of log lines.",

@@ -91,7 +91,7 @@ LAYERS: dict[str, dict[str, str]] = {
         "stretch": "A request may take so many times as long as alone before it goes first.",
         "max_jobs": "Requests that a replica holds. Beyond it: 429 `overloaded`.",
         "wedged_after_s": "A step that takes longer makes the replica unhealthy.",
-        "result_cache_bytes": "Memory for finished layers, which answer equal requests. 0: none are kept.",
+        "result_cache_bytes": "Memory for finished layers, which serve equal requests. 0: none are kept.",
     },
     "LayerDefaults": {
         "num_inference_steps": "Steps. null: what suits the model.",

@@ -27,7 +27,7 @@ PROXY_VARIABLES = {
     "SCENEWRIGHT_MAX_CONNECTIONS": "Connections that a proxy holds.",
     "SCENEWRIGHT_MAX_CONNECTIONS_PER_ADDRESS": "Connections from one address. Loopback and trusted proxies are exempt.",
     "SCENEWRIGHT_TRUSTED_PROXIES": "Addresses or networks of trusted proxies, separated by commas.",
-    "SCENEWRIGHT_CHECKED_HOSTS": "Names that Ray Serve's own routes answer to, separated by commas (docs/security.md).",
+    "SCENEWRIGHT_CHECKED_HOSTS": "Host names that Ray Serve's own routes accept, separated by commas (docs/security.md).",
     "SCENEWRIGHT_HAPROXY": "Another HAProxy than Ray's: its absolute path (docs/security.md).",
     "RAY_SERVE_ENABLE_HA_PROXY": "1 or 0: overrides `ingress.haproxy`.",
 }

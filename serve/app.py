@@ -41,7 +41,7 @@ GENERATOR_HEALTH = {
     "graceful_shutdown_timeout_s": 20,
 }
 TOO_MANY = {"status_code": 429, "retry_after_s": 1}
-"""Serve's answer when the edge's queue is full. http/serve_answers.py gives it our error format."""
+"""Serve's response when the edge's queue is full. http/serve_answers.py gives it our error format."""
 
 
 def build(config: ServiceConfig) -> Application:
@@ -90,7 +90,7 @@ def build(config: ServiceConfig) -> Application:
         config, *graph, home, generators
     )
     ingress = serve.ingress()(Ingress)
-    # A stopping replica finishes its requests: no other replica can answer on its connections.
+    # A stopping replica finishes its requests: no other replica can respond on its connections.
     drained = {"graceful_shutdown_timeout_s": config.limits.max_deadline_s, "backpressure_config": TOO_MANY}
     edge = config.ingress.model_copy(update={"max_ongoing_requests": slots_of(config)})
     app: Application = deployment("Ingress", ingress, edge, **drained).bind(

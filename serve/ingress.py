@@ -97,7 +97,7 @@ class Ingress:
         for name, names in setting_for(config.allowed_hosts, config.requires_keys).items():
             if name not in os.environ:
                 logger.warning(
-                    "/-/healthz and /-/routes answer to any Host here: set %s=%s before Ray starts, on every"
+                    "/-/healthz and /-/routes accept any Host here: set %s=%s before Ray starts, on every"
                     " node (docs/security.md)",
                     name,
                     names,

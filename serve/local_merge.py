@@ -1,4 +1,4 @@
-"""Merge two picture files on this machine, for Story Agent's classes when no service answers.
+"""Merge two picture files on this machine, for Story Agent's classes when no service responds.
 
 The client finds this module through the entry point `scenewright.local_merge` (pyproject.toml).
 """

@@ -93,7 +93,7 @@ def measured(name: str, arguments: argparse.Namespace) -> page.Figures:
     with running(name) as url:
         saturated = loaded(url, arguments.saturated, "--users", str(arguments.users), "--seed", "1")
         rate = arguments.rate or LOAD * saturated.summary["throughput_rps"]
-        # A different seed, for different pictures: Scenewright would answer the same ones from its cache.
+        # A different seed, for different pictures: Scenewright would serve the same ones from its cache.
         poisson = loaded(url, arguments.poisson, "--rate", str(rate), "--seed", "2")
     return page.figures_of(saturated, poisson)
 

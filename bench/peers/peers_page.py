@@ -22,7 +22,7 @@ class Figures:
     """The figures of one server.
 
     `short` means requests of at most SHORT_STEPS steps. Latencies are those under Poisson arrivals, in
-    seconds, or None if nothing was answered. Steps are those of either layer.
+    seconds, or None if nothing completed. Steps are those of either layer.
     """
 
     saturated_rps: float
@@ -47,7 +47,7 @@ class Run:
     window: Window
 
     def good(self, at: Callable[[Record], float]) -> list[Record]:
-        """Return the correctly answered requests whose time `at` lies in the measured window."""
+        """Return the correctly completed requests whose time `at` lies in the measured window."""
         return [each for each in self.records if each.ok and self.window.holds(at(each))]
 
 
@@ -103,7 +103,7 @@ def write(figures: Mapping[str, Figures], bare: Mapping[str, float] | None, user
         *(f"![{title}](pictures/performance-{name}.svg)" for name, (title, _) in plots.items()),
         "",
         "| server | saturated, scenes/min | steps/s | Poisson, offered/min | mean s | p95 s |"
-        " p95 s of <= 8 steps | answered, of these short | failed | |",
+        " p95 s of <= 8 steps | completed, of these short | failed | |",
         "|---|---|---|---|---|---|---|---|---|---|",
         *(_row(name, each) for name, each in figures.items()),
     ]

@@ -15,7 +15,7 @@ import psutil
 from PIL import Image
 
 SEEDS = count(1)
-"""Never the same seed twice, so that no cache answers."""
+"""Never the same seed twice, so that no cache serves it."""
 
 
 HOPS = {
@@ -52,9 +52,9 @@ class Measured:
 def load(
     url: str, layer: dict[str, int], frame: dict[str, int], callers: int, scenes: int, into: Measured
 ) -> None:
-    """Send `scenes` scenes from `callers` callers that each wait for the answer.
+    """Send `scenes` scenes from `callers` callers that each wait for the response.
 
-    Raises if an answer fails, or if a caller's last one is not a picture of the frame's size.
+    Raises if a response fails, or if a caller's last one is not a picture of the frame's size.
     """
     used_s, begun = service_cpu_s(), time.perf_counter()
     into.latencies_s += asyncio.run(_callers(url, layer, frame, callers, scenes))

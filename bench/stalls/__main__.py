@@ -15,7 +15,7 @@ from bench.stalls.bodies import BODIES, MB
 from bench.stalls.side import REPOSITORY, Seen, request, service
 
 TITLES = (
-    *("side", "body", "answers", "/healthz p50 ms", "max ms"),
+    *("side", "body", "responses", "/healthz p50 ms", "max ms"),
     *("ingress loop late, max ms", "by its own process at most, ms", "over 20 ms"),
     *("proxy loop late, max ms", "by its own process at most, ms"),
     "idle loop late, max ms",
@@ -39,7 +39,7 @@ def main() -> None:
     print(row(["---"] * len(TITLES)))
     for side, checkout in {**sides, "after": REPOSITORY}.items():
         with service(checkout) as (url, reports):
-            request(url, reports, None, WARM_UP_S)  # The first answers import modules and allocate memory.
+            request(url, reports, None, WARM_UP_S)  # The first requests import modules and allocate memory.
             print(row(cells(side, "none", request(url, reports, None))), flush=True)
             for name in arguments.body or BODIES:
                 body = BODIES[name]()
@@ -64,11 +64,11 @@ def commit(checkout: Path) -> str:
 
 def cells(side: str, body: str, seen: Seen) -> list[str]:
     """Return one row of the table."""
-    answers = ", ".join(f"{count} x {status}" for status, count in sorted(seen.statuses.items()))
+    responses = ", ".join(f"{count} x {status}" for status, count in sorted(seen.statuses.items()))
     return [
         side,
         body,
-        answers or "-",
+        responses or "-",
         f"{1e3 * statistics.median(seen.health_s):.0f}",
         f"{1e3 * max(seen.health_s):.0f}",
         longest(delay.late_s for delay in seen.ingress),

@@ -27,8 +27,8 @@ def main() -> None:
             print("Serve", flush=True)
             empty = serve.deployment(Empty, name="Empty", ray_actor_options={"num_cpus": 0})
             serve.run(empty.bind(), name="empty", route_prefix="/")
-            with urllib.request.urlopen(f"http://127.0.0.1:{port}/") as answer:
-                answer.read()
+            with urllib.request.urlopen(f"http://127.0.0.1:{port}/") as response:
+                response.read()
             print("ready", flush=True)
             input()
         except EOFError:

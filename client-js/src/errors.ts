@@ -4,9 +4,9 @@ export class ScenewrightError extends Error {
 
   constructor(
     message: string,
-    /** The HTTP status; 0 if no answer arrived. */
+    /** The HTTP status; 0 if no response arrived. */
     readonly status: number,
-    /** Such as `invalid_request`, `rate_limited`, `unauthenticated`; `not_scenewright` for another server's answer. */
+    /** Such as `invalid_request`, `rate_limited`, `unauthenticated`; `not_scenewright` for another server's response. */
     readonly code: string,
     /** The request's field at fault, if any. */
     readonly param: string | null = null,

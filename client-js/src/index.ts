@@ -152,7 +152,7 @@ export class Scenewright {
       response = await call(this.#base + path, init);
     } catch (error) {
       if (options.signal?.aborted) throw error;
-      const why = "no answer arrived: is the address right, and is this page's origin one of the allowed_origins?";
+      const why = "no response arrived: is the address right, and is this page's origin one of the allowed_origins?";
       throw new ScenewrightError(why, 0, "unreachable");
     }
     if (!response.ok) throw errorOf(await jsonOf(response), response.status, response.headers);
@@ -160,7 +160,7 @@ export class Scenewright {
   }
 }
 
-/** Return the address at which an `<img>` shows an answer's picture: its link, or a data URL. */
+/** Return the address at which an `<img>` shows a response's picture: its link, or a data URL. */
 export function sourceOf(picture: Picture): string {
   return picture.url ?? `data:image/${picture.format};base64,${picture.b64_json ?? ""}`;
 }

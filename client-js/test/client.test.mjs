@@ -80,13 +80,13 @@ for (const [name, make] of [
   ["JSON of another shape", () => json(404, { detail: "none" })],
   ["null", () => json(500, null)],
 ]) {
-  test(`another server's answer is named so: ${name}`, async () => {
+  test(`another server's response is named so: ${name}`, async () => {
     make();
     await assert.rejects(new Scenewright(address).job("a"), { code: "not_scenewright" });
   });
 }
 
-test("no answer, a redirect and an aborted call", async () => {
+test("no response, a redirect and an aborted call", async () => {
   await assert.rejects(new Scenewright("http://127.0.0.1:1").job("a"), { code: "unreachable", status: 0 });
   answer = (_, response) => response.writeHead(307, { Location: "/elsewhere" }).end();
   await assert.rejects(new Scenewright(address, { token: "swt" }).job("a"), { code: "unreachable" });

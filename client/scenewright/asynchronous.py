@@ -36,7 +36,7 @@ class AsyncScenewright(AsyncSession):
 
         `options` are the request's other fields, such as `seed`, `merge` or `layers`. A layer's `image`,
         `mask` and `references`, and the `image` of its `pose`, may be files (a pathlib.Path or bytes), which
-        are uploaded first. For a day, the same `idempotency_key` and request return the same answer.
+        are uploaded first. For a day, the same `idempotency_key` and request return the same response.
         """
         layers = await self._uploaded({"character": character, "background": background})
         return await self._do(calls.scene(**layers, options=options, key=idempotency_key))
@@ -168,7 +168,7 @@ class AsyncScenewright(AsyncSession):
         """Return the usage of the key's tenant, by day and key: GET /v1/usage.
 
         `since` and `until` are days, such as 2026-11-29; the default is this month. `next` is present if
-        there are more rows than fit in one answer.
+        there are more rows than fit in one response.
         """
         return await self._do(calls.usage(since, until, key))
 

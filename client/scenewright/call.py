@@ -1,4 +1,4 @@
-"""Define an API call as a value, check what it sends, and read the fields that every answer has."""
+"""Define an API call as a value, check what it sends, and read the fields that every response has."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ T = TypeVar("T")
 Words = str | Mapping[str, Any]
 CONNECT_TIMEOUT_S = 5.0
 GRACE_S = 30.0
-"""How long the client still waits for an answer after the request's own deadline."""
+"""How long the client still waits for a response after the request's own deadline."""
 LONGEST_S = 86_400.0
-"""The longest wait for any answer: sockets accept no infinite timeout."""
+"""The longest wait for any response: sockets accept no infinite timeout."""
 JSON = {"Content-Type": "application/json"}
 KEY = "Idempotency-Key"
 MAX_NAME = 255
@@ -27,7 +27,7 @@ MAX_NAME = 255
 
 @dataclass(frozen=True)
 class Call(Generic[T]):
-    """An API call. `repeatable` means that resending it after a lost answer does no harm.
+    """An API call. `repeatable` means that resending it after a lost response does no harm.
 
     `timeout_s` None means the client's own timeout, or `at_least_s` if that is longer.
     """
@@ -52,7 +52,7 @@ class Stream(Generic[T]):
 
 
 def picture_of(response: httpx.Response) -> tuple[bytes, str]:
-    """Read a kept picture and its format, also from the JSON answer of a scene with layers."""
+    """Read a kept picture and its format, also from the JSON response of a scene with layers."""
     kind, _, wire_format = response.headers.get("content-type", "").partition("/")
     if (kind, wire_format) == ("application", "json"):
         scene = scene_of(response.json(), response.headers.get("x-backend", ""))
@@ -92,7 +92,7 @@ def checked_query(**values: int | str) -> dict[str, int | str]:
 
 
 def patience_s(options: dict[str, Any]) -> float:
-    """Return the seconds to wait for an answer. The service refuses a deadline that is not a number."""
+    """Return the seconds to wait for a response. The service refuses a deadline that is not a number."""
     deadline_s = options.get("deadline_s")
     # An integer may be larger than any float.
     return (min(deadline_s, LONGEST_S) if isinstance(deadline_s, int | float) else 0.0) + GRACE_S

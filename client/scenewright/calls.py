@@ -1,4 +1,4 @@
-"""Build every API call as a value: what it sends, how long it may take, and how its answer is read."""
+"""Build every API call as a value: what it sends, how long it may take, and how its response is read."""
 
 from __future__ import annotations
 
@@ -153,7 +153,7 @@ def submit_job(
 ) -> Call[dict[str, Any]]:
     """Return the call that submits a job.
 
-    Without a key it makes one, so that the call can be repeated after a lost answer.
+    Without a key it makes one, so that the call can be repeated after a lost response.
     """
     headers = {**JSON, KEY: checked_header("idempotency_key", key or uuid.uuid4().hex)}
     listed = list(scenes) if isinstance(scenes, Sequence) else scenes

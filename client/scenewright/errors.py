@@ -1,7 +1,7 @@
 """All errors that the client raises.
 
-ServerUnreachable      no answer, or an incomplete one
-ScenewrightError       the service answered with an error, or the request was not sent
+ServerUnreachable      no response, or an incomplete one
+ScenewrightError       the service responded with an error, or the request was not sent
 ├─ NotSent             nothing was sent: the address, the key, the proxy, a certificate or a field is wrong
 ├─ InvalidRequest      400, 413, 415, 422: `param` names the field
 │  └─ CutoutFailed
@@ -15,7 +15,7 @@ ScenewrightError       the service answered with an error, or the request was no
 ├─ NotReady            503
 ├─ OutOfMemory         503
 ├─ DeadlineExceeded    504
-└─ NotScenewright      an answer that is not in Scenewright's format
+└─ NotScenewright      a response that is not in Scenewright's format
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from typing import Any
 
 
 class ServerUnreachable(ConnectionError):
-    """No complete answer came from the address. `refused` means that no program listens there."""
+    """No complete response came from the address. `refused` means that no program listens there."""
 
     def __init__(self, message: str, refused: bool = False) -> None:
         super().__init__(message)
@@ -34,8 +34,8 @@ class ServerUnreachable(ConnectionError):
 class ScenewrightError(Exception):
     """The base class. `param` names the field at fault, if there is one.
 
-    `request_id` finds the request in the service's logs. `status` is the answer's, or 0 if there was no
-    answer (NotSent).
+    `request_id` finds the request in the service's logs. `status` is the response's, or 0 if there was no
+    response (NotSent).
     """
 
     def __init__(

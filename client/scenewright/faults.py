@@ -43,7 +43,7 @@ def translated(error: Exception, way: Way) -> ServerUnreachable | ScenewrightErr
         tls = next((each for each in below if isinstance(each, ssl.SSLError)), None)
         return _tls_fault(tls, way) if tls else _unreachable(below, way)
     if isinstance(error, httpx.TimeoutException):
-        return ServerUnreachable(f"{way.url} did not answer in time")
+        return ServerUnreachable(f"{way.url} did not respond in time")
     if isinstance(error, httpx.DecodingError):
         return NotScenewright(200, "not_scenewright", f"the compressed response from {way.url} is damaged")
     if way.url.startswith("http://") and re.match(NO_HTTP, str(error)):
@@ -55,7 +55,9 @@ def translated(error: Exception, way: Way) -> ServerUnreachable | ScenewrightErr
 
 def _unreachable(below: list[BaseException], way: Way) -> ServerUnreachable:
     if way.proxy is not None:
-        return ServerUnreachable(f"{way.url} cannot be reached: the proxy set in {way.proxy} does not answer")
+        return ServerUnreachable(
+            f"{way.url} cannot be reached: the proxy set in {way.proxy} does not respond"
+        )
     if any(isinstance(each, socket.gaierror) for each in below):
         return ServerUnreachable(f"no Scenewright at {way.url}: the host name cannot be resolved")
     if any(isinstance(each, ConnectionRefusedError) for each in below):

@@ -25,7 +25,7 @@ class Retries:
     def wait_s(self, failure: Exception, tries: int, repeatable: bool, dice: float) -> float | None:
         """Return the seconds to wait for the next try after `tries` tries, or None to raise `failure`.
 
-        `repeatable` work may be sent again even if its answer was lost. `dice` in 0..1 spreads many clients
+        `repeatable` work may be sent again even if its response was lost. `dice` in 0..1 spreads many clients
         over the second half of the wait (AWS's "equal jitter").
         """
         if tries > self.most:
@@ -49,10 +49,10 @@ def _never_arrived(failure: Exception) -> bool:
 
 
 def _lost_on_the_way(failure: Exception) -> bool:
-    """Return True if no answer came, or if a proxy answered in place of a replica that it had lost."""
+    """Return True if no response came, or if a proxy responded in place of a replica that it had lost."""
     if isinstance(failure, NotScenewright):
         return failure.status >= 500
-    if isinstance(failure, ScenewrightError):  # The service's own answers have an id; HAProxy's have none.
+    if isinstance(failure, ScenewrightError):  # The service's own responses have an id; HAProxy's have none.
         lost = failure.request_id is None or failure.message.endswith(SERVE_LOG_HINT)
         return failure.status == 500 and lost
     return isinstance(failure, ServerUnreachable)

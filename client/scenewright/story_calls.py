@@ -42,7 +42,7 @@ class Story(dict[str, Any]):
 def create(story: Mapping[str, Any], key: str | None) -> Call[Story]:
     """Return the call that submits a story.
 
-    Without a key it makes one, so that the call can be repeated after a lost answer.
+    Without a key it makes one, so that the call can be repeated after a lost response.
     """
     headers = {**JSON, "Idempotency-Key": checked_header("idempotency_key", key or uuid.uuid4().hex)}
     return Call("POST", "/v1/stories", _summary, {"content": encoded(story)}, headers, repeatable=True)

@@ -114,7 +114,7 @@ class LoadTracker:
                 self._fastest.append((self._clock() - task.arrived_at) / task.units)
             elif task.steps_left == task.steps:
                 with suppress(ValueError):  # Already forgotten if the job took long enough.
-                    self._arrivals.remove(task)  # Answered from a cache: it was no work.
+                    self._arrivals.remove(task)  # Served from a cache: it was no work.
         finally:
             self._pass_time()
             self._tasks.discard(task)

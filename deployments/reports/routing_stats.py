@@ -17,7 +17,7 @@ class RoutingStats:
     yet. `least_megapixel_step_s`: a lower bound on it. `interactive`: work under way or waiting here, without
     batch work. `cached`: cache keys of the layers that are painted or kept here. `loaded`: whether the model
     is loaded already. `unready`: why the replica should get no work; empty if it should. `unanswered`: layers
-    that ended without an answer lately. `loras`: hashes of the LoRAs that are held here.
+    that ended without a response lately. `loras`: hashes of the LoRAs that are held here.
     """
 
     megapixel_step_s: float

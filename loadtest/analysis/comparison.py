@@ -16,7 +16,7 @@ from .validity import P95_NEEDS, P99_NEEDS
 Verdict = Literal["worse", "better", "same", "undecided"]
 OK_TOLERANCE = 0.005
 PERCENTILES = {"p50": (50.0, 2), "p95": (95.0, P95_NEEDS), "p99": (99.0, P99_NEEDS)}
-"""Each percentile, and how many answers both runs must have before it is judged."""
+"""Each percentile, and how many responses both runs must have before it is judged."""
 SAME_TEST = ("arrival", "rate", "users", "duration", "warmup", "mix", "variation", "trace")
 
 

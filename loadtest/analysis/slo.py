@@ -58,7 +58,7 @@ class Slo:
 
     @property
     def latency_bound_s(self) -> float | None:
-        """Return the latency within which an answer counts as goodput: the largest upper bound on latency."""
+        """Return the latency within which a response counts as goodput: the largest bound on latency."""
         return max(
             (t.bound for t in self.terms if t.metric in LATENCIES and "<" in t.comparison), default=None
         )

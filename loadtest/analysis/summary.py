@@ -33,10 +33,10 @@ def summarise(
 ) -> dict[str, Any]:
     """Summarise a run.
 
-    Latencies are those of good answers, from the intended send time. A cancelled request is neither good nor
-    failed.
+    Latencies are those of good responses, from the intended send time. A cancelled request is neither good
+    nor failed.
 
-    Throughput counts the good answers that ended inside the window, whenever they were sent. Goodput counts
+    Throughput counts the good responses that ended inside the window, whenever they were sent. Goodput counts
     those of them within the SLO's latency bound, or all of them if it has none.
     """
     everything = sorted(records, key=lambda record: record.intended_s)

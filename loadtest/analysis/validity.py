@@ -38,12 +38,14 @@ def warnings(measured: Sequence[Record], ok: int, closed_loop: bool) -> list[str
         )
     for name, needed in (("p95", P95_NEEDS), ("p99", P99_NEEDS)):
         if ok < needed:
-            warnings.append(f"{ok} answers are too few for a {name}: {needed} are needed for 99% confidence")
+            warnings.append(
+                f"{ok} responses are too few for a {name}: {needed} are needed for 99% confidence"
+            )
             break
     if any(record.backend == "simulated" for record in measured):
         warnings.append(
-            "simulated generators answered: no figure here measures how fast pictures are painted"
+            "the generators were simulated: no figure here measures how fast pictures are painted"
         )
     if degraded := sum(record.degraded for record in measured):
-        warnings.append(f"{degraded} answers were degraded: not painted as requested")
+        warnings.append(f"{degraded} responses were degraded: not painted as requested")
     return warnings

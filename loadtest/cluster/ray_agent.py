@@ -3,8 +3,8 @@
 It is a separate process, so that Ray's threads never make the generator late. No other file of loadtest
 imports Ray, and this one uses only Ray's public interface. Each second it writes a line of JSON to stdout:
 {"replicas": {deployment: running}, "starting": {deployment: not yet running}}. A line `end DEPLOYMENT` on
-stdin ends one replica of that deployment (`end any`: of any deployment), and is answered by {"ended": the
-actor's name, or null if there is none}.
+stdin ends one replica of that deployment (`end any`: of any deployment), and writes {"ended": the actor's
+name, or null if there is none}.
 """
 
 from __future__ import annotations

@@ -26,7 +26,7 @@ class Replicas:
         self._ended: asyncio.Queue[str | None] = asyncio.Queue()
 
     async def __aenter__(self) -> Self:
-        """Start watching. Raises ClusterError if the cluster does not answer."""
+        """Start watching. Raises ClusterError if the cluster does not respond."""
         self._process = await asyncio.create_subprocess_exec(
             *(sys.executable, "-m", "loadtest.cluster.ray_agent", self._address),
             stdin=asyncio.subprocess.PIPE,
@@ -67,7 +67,7 @@ class Replicas:
                 self._ended.put_nowait(message["ended"])
             else:
                 self.seen.append({"at_s": round(self._now(), 2), **message})
-        self._ended.put_nowait(None)  # The agent is gone: end the wait for its answer.
+        self._ended.put_nowait(None)  # The agent is gone: end the wait for its response.
 
     async def _line(self) -> bytes:
         assert self._process.stdout is not None  # noqa: S101 (for mypy: it was requested)

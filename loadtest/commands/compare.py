@@ -46,7 +46,7 @@ def compare(first: Path, second: Path, tolerance: float, out: Path | None) -> No
     figures = compared(summaries[0], summaries[1], tolerance)
     save({"figures": [figure.as_json() for figure in figures], "differing": differing}, out)
     if not figures:
-        raise click.UsageError("these runs have too few answers to be compared")
+        raise click.UsageError("these runs have too few responses to be compared")
     for figure in figures:
         click.echo(_line(figure))
     sys.exit(MISSED if any(figure.verdict == "worse" for figure in figures) else MET)

@@ -124,7 +124,7 @@ TARGET = (
         type=POSITIVE,
         default=150.0,
         show_default=True,
-        help="Seconds to wait for an answer.",
+        help="Seconds to wait for a response.",
     ),
     click.option(
         "--api-key",

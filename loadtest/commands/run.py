@@ -41,17 +41,17 @@ ARRIVALS = (
 @click.option(
     "--users",
     type=click.IntRange(1, 100_000),
-    help="Run a closed loop: each user sends when its last request is answered.",
+    help="Run a closed loop: each user sends when its last response arrives.",
 )
 @options(TIME, OUTPUT)
 def run(**given: Any) -> None:
-    """Send a load, measure and check every answer.
+    """Send a load, measure and check every response.
 
     \b
       python -m loadtest run --url http://127.0.0.1:8000 --rate 0.5 --duration 60 --html report.html
       python -m loadtest run --url … --arrival gamma --rate 4 --slo 'p95<8s,ok>=99%' --out r.json
 
-    Requests are sent at times drawn before the run, however slow the answers are, and latency counts from
+    Requests are sent at times drawn before the run, however slow the responses are, and latency counts from
     those times. A service that stalls gets no fewer requests, and its latencies include the stall. Exits 0 if
     the objective is met or none is set, 1 if it is missed or every request failed, 2 for wrong usage, 3 if
     the run is INVALID because the generator itself was late.

@@ -60,7 +60,7 @@ def report(summary: Mapping[str, Any]) -> None:
         f"requests    {summary['requests']}, ok {summary['ok']}{share}, cancelled {summary['cancelled']}"
     )
     click.echo(
-        f"per second  offered {summary['offered_rps']:.3g}, answered {summary['throughput_rps']:.3g}, "
+        f"per second  offered {summary['offered_rps']:.3g}, completed {summary['throughput_rps']:.3g}, "
         f"goodput {summary['goodput_rps']:.3g}"
     )
     if latency := summary["latency_s"]:
@@ -74,7 +74,7 @@ def report(summary: Mapping[str, Any]) -> None:
     for term in summary.get("slo", {}).get("terms", []):
         click.echo(f"objective   {term['term']}: {'met' if term['met'] else 'MISSED'}")
     if _all_failed(summary):
-        click.echo("FAILED      no request got a good answer")
+        click.echo("FAILED      no request got a good response")
     for warning in summary["warnings"]:
         click.echo(f"note        {warning}")
     for why in summary["invalid_because"]:

@@ -22,7 +22,7 @@ BINS = 40
 
 
 def latency_over_time(series: Series, faults: Sequence[Mapping[str, Any]]) -> str | None:
-    """Plot each request at its intended time; logarithmic if one slow answer would flatten all others."""
+    """Plot each request at its intended time; logarithmic if one slow response would flatten all others."""
     good, cancelled, failed = _points(series)
     everything = [*good, *cancelled, *failed]
     if not everything:
@@ -44,7 +44,7 @@ def latency_over_time(series: Series, faults: Sequence[Mapping[str, Any]]) -> st
 
 
 def distribution(series: Series) -> str | None:
-    """Plot the number of answers by latency."""
+    """Plot the number of responses by latency."""
     latencies = _measured_latencies(series)
     if len(latencies) < 2:
         return None
@@ -52,7 +52,7 @@ def distribution(series: Series) -> str | None:
     edges = np.linspace(low, high if high > low else low + LEAST_S, BINS + 1)
     counts, _ = np.histogram(latencies, edges)
     frame = Frame(
-        (float(edges[0]), float(edges[-1])), (0, upto(float(counts.max()))), "latency, s", "answers"
+        (float(edges[0]), float(edges[-1])), (0, upto(float(counts.max()))), "latency, s", "responses"
     )
     for count, left, right in zip(counts, edges[:-1], edges[1:], strict=True):
         frame.bar(float(left), float(right), float(count), "one", f"{left:.2f} to {right:.2f} s: {count}")
@@ -68,7 +68,7 @@ def percentiles(series: Series) -> str | None:
     shares = 1 - np.logspace(0, -nines, 200)
     points = [(-math.log10(1 - share), float(np.quantile(latencies, share))) for share in shares]
     names = {0.0: "0", math.log10(2): "50%", 1.0: "90%", 2.0: "99%", 3.0: "99.9%", 4.0: "99.99%"}
-    frame = Frame((0, nines), (0, upto(latencies[-1])), "percentile of answers", "latency, s")
+    frame = Frame((0, nines), (0, upto(latencies[-1])), "percentile of responses", "latency, s")
     frame.line(points, "one", "latency")
     return frame.svg("Latency by percentile", {at: name for at, name in names.items() if at <= nines + 0.01})
 

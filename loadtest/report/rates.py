@@ -1,4 +1,4 @@
-"""Plot the answered against the offered rate: over time, and over the probes of a search."""
+"""Plot throughput against the offered rate: over time, and over the probes of a search."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ Series = Mapping[str, Sequence[Any]]
 
 
 def throughput(series: Series) -> str | None:
-    """Plot the offered and answered rates, in slices wide enough to hold some requests each."""
+    """Plot the offered rate and the throughput, in slices wide enough to hold some requests each."""
     if not series["intended_s"]:
         return None
     sent = np.array(series["intended_s"])
@@ -27,7 +27,7 @@ def throughput(series: Series) -> str | None:
     middles = (edges[:-1] + edges[1:]) / 2
     rates = {
         ("two", "offered"): np.histogram(sent, edges)[0] / width_s,
-        ("one", "good answers"): np.histogram(ended[good], edges)[0] / width_s,
+        ("one", "good responses"): np.histogram(ended[good], edges)[0] / width_s,
         ("bad", "failed"): np.histogram(
             ended[[code not in (OK, CANCELLED) for code in series["code"]]], edges
         )[0]
@@ -42,12 +42,14 @@ def throughput(series: Series) -> str | None:
 
 
 def load_curve(probes: Sequence[Mapping[str, Any]]) -> str | None:
-    """Plot the answered against the offered rate, over the probes of a search."""
+    """Plot throughput against the offered rate, over the probes of a search."""
     if not probes:
         return None
     ordered = sorted(probes, key=lambda probe: float(probe["offered_rps"]))
     most = max(probe["offered_rps"] for probe in ordered)
-    frame = Frame((0, upto(most)), (0, upto(most)), "offered, requests per second", "good answers per second")
+    frame = Frame(
+        (0, upto(most)), (0, upto(most)), "offered, requests per second", "good responses per second"
+    )
     frame.line([(0, 0), (most, most)], "quiet", "all offered requests")
     frame.line([(p["offered_rps"], p["goodput_rps"]) for p in ordered], "one", "goodput")
     frame.dots([(p["offered_rps"], p["goodput_rps"]) for p in ordered if p["met"]], "one", "objective met")

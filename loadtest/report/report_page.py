@@ -22,8 +22,8 @@ def run_page(summary: Mapping[str, Any]) -> str:
             latencies.latency_over_time(series, faults),
             "Each request at its intended send time, from which its latency counts.",
         ),
-        (rates.throughput(series), "Offered load and answers over time."),
-        (latencies.distribution(series), "Good answers in the measured time."),
+        (rates.throughput(series), "Offered load and responses over time."),
+        (latencies.distribution(series), "Good responses in the measured time."),
         (latencies.percentiles(series), "The tail: each step to the right is a tenth of the requests."),
         (
             service_plots.stages(summary["stages_s"]),

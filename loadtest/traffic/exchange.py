@@ -1,4 +1,4 @@
-"""Exchange one request and its answer over HTTP, in four forms: picture, JSON, stream of events, job."""
+"""Exchange one request and its response over HTTP, in four forms: picture, JSON, stream of events, job."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ TIMING = re.compile(r"([\w-]+);(?:[^,]*;)?\s*dur=([0-9.]+)")
 
 
 class Refused(Exception):
-    """The answer was not a picture. `code` is the HTTP status and the documented error's code."""
+    """The response was not a picture. `code` is the HTTP status and the documented error's code."""
 
     def __init__(self, code: str) -> None:
         super().__init__(code)
@@ -33,7 +33,7 @@ class Refused(Exception):
 
 @dataclass
 class Received:
-    """The answer so far. It is filled in as data arrives, so that a failure keeps what came before it."""
+    """The response so far. It is filled in as data arrives, so that a failure keeps what came before it."""
 
     status: int | None = None
     pictures: list[bytes] = field(default_factory=list)
@@ -47,7 +47,7 @@ class Received:
 async def exchange(
     http: aiohttp.ClientSession, request: PlannedRequest, received: Received, now: Callable[[], float]
 ) -> None:
-    """Fill `received`. Raises Refused, ValueError for a malformed answer, and aiohttp's errors."""
+    """Fill `received`. Raises Refused, ValueError for a malformed response, and aiohttp's errors."""
     if request.route == "jobs":
         return await _job(http, request, received, now)
     headers = {"Accept": ACCEPT[request.answer], "Content-Type": "application/json"}

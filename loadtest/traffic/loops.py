@@ -1,4 +1,4 @@
-"""Send requests: in an open loop at the intended times, however slow the answers, or in a closed loop."""
+"""Send requests: in an open loop at the intended times, however slow the responses, or in a closed loop."""
 
 from __future__ import annotations
 
@@ -58,14 +58,14 @@ class Traffic:
         return asyncio.get_running_loop().time() - self._start
 
     async def open_loop(self, requests: Iterable[PlannedRequest]) -> None:
-        """Send each at its `at_s`, never waiting for an answer. Return when the last answer has arrived."""
+        """Send each at its `at_s`, never waiting for a response. Return when the last one has arrived."""
         async with asyncio.TaskGroup() as group:
             for request in requests:
                 await asyncio.sleep(max(0.0, (request.at_s or 0.0) - self.now()))
                 group.create_task(self.send(request, request.at_s or 0.0))
 
     async def closed_loop(self, requests: Iterator[PlannedRequest], users: int, until_s: float) -> None:
-        """Run `users` that each send their next request when the last is answered, until `until_s`."""
+        """Run `users` that each send their next request when the last response arrives, until `until_s`."""
         await asyncio.sleep(max(0.0, -self.now()))
         async with asyncio.TaskGroup() as group:
             for _ in range(users):
@@ -76,7 +76,7 @@ class Traffic:
             await self.send(next(requests), at_s)
 
     async def send(self, request: PlannedRequest, intended_s: float) -> None:
-        """Send a request, check the answer, and give its record to the sink."""
+        """Send a request, check the response, and give its record to the sink."""
         self._sink(await self.checked(request, *await self.attempt(request, intended_s)))
 
     async def attempt(self, request: PlannedRequest, intended_s: float) -> tuple[Record, list[bytes]]:
@@ -139,5 +139,5 @@ class Traffic:
         except aiohttp.ClientError:
             return "connection lost"
         except (ValueError, LookupError, TypeError, AttributeError, RecursionError):
-            return "malformed answer"
+            return "malformed response"
         return OK

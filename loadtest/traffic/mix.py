@@ -76,7 +76,8 @@ class Entry(Strict):
 class Mix(Strict):
     """Weighted requests.
 
-    `seeds` is how many different seeds are sent. With None every request has its own, so no cache can answer.
+    `seeds` is how many different seeds are sent. With None every request has its own, so no cache can
+    serve it.
     """
 
     characters: list[Annotated[str, Field(min_length=1)]] = Field(min_length=1)

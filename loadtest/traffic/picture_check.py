@@ -1,4 +1,4 @@
-"""Check that an answer is the requested picture. A 200 with a bad picture is a failure."""
+"""Check that a response is the requested picture. A 200 with a bad picture is a failure."""
 
 from __future__ import annotations
 

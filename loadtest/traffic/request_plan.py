@@ -17,7 +17,7 @@ MAX_SEED = 2**53 - 1
 
 @dataclass(frozen=True)
 class PlannedRequest:
-    """One request: what is sent, and what its answer must be. `at_s` is None in a closed loop."""
+    """One request: what is sent, and what its response must be. `at_s` is None in a closed loop."""
 
     index: int
     at_s: float | None
@@ -44,7 +44,7 @@ def plan(mix: Mix, arrivals: Iterable[float], seed: int) -> list[PlannedRequest]
 
 
 def endless(mix: Mix, seed: int) -> Iterator[PlannedRequest]:
-    """Yield requests for a closed loop, where an answer's arrival decides when the next is sent."""
+    """Yield requests for a closed loop, where a response's arrival decides when the next is sent."""
     dice = random.Random(seed)  # noqa: S311 (these dice guard no secret)
     return (_draw(mix, dice, index, None) for index in count())
 

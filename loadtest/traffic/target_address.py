@@ -55,7 +55,7 @@ def check_listening(url: str) -> None:
     except (ssl.SSLError, ConnectionResetError) as error:
         raise AddressError(f"TLS with {url} failed; if it uses plain HTTP, begin with http://") from error
     except OSError as error:
-        raise AddressError(f"nothing answers at {url}: {error.strerror or error}") from error
+        raise AddressError(f"nothing responds at {url}: {error.strerror or error}") from error
 
 
 def _parsed(address: str) -> SplitResult | None:

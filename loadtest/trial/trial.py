@@ -23,7 +23,7 @@ from .progress import Progress
 
 Clock = Callable[[], float]
 Beside = Callable[[Clock, Replicas | None], Awaitable[Any]]
-"""A coroutine function that runs during the load, and is cancelled after the load's last answer."""
+"""A coroutine function that runs during the load, and is cancelled after the load's last response."""
 
 
 @dataclass(frozen=True)

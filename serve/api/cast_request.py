@@ -41,7 +41,7 @@ class CastChange(CastBody):
     version: int | None = Field(
         None,
         ge=1,
-        description="the version to replace; the answer is 412 if the member has another one by now",
+        description="the version to replace; the response is 412 if the member has another one by now",
     )
 
 

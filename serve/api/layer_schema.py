@@ -47,7 +47,7 @@ class Output(Wire):
     sent_as: Literal["b64_json", "url"] | None = Field(
         None,
         alias="as",
-        description="with `url` the answer is JSON with signed links to the pictures, kept for a while",
+        description="with `url` the response is JSON with signed links to the pictures, kept for a while",
     )
 
 

@@ -167,7 +167,7 @@ def _options(requested: Any) -> MergesOptions:
 
 
 def merges_response(request: Request, merged: MergeResult, links: Links = NO_LINKS) -> Response:
-    """Answer as for a scene, but without the headers that only painting has, such as X-Seed and X-Backend."""
+    """Respond as for a scene, without the headers that only painting has, such as X-Seed and X-Backend."""
     timings = {"merge": merged.merge_ms, "output": merged.output_ms}
     headers = {
         "X-Merge": responses.merge_header(merged),

@@ -40,7 +40,7 @@ class ImagesUsage(UsageBody):
 
 
 class ImagesResponse(Wire):
-    """The JSON answer, with one picture for each one requested."""
+    """The JSON response, with one picture for each one requested."""
 
     created: int = Field(description="seconds since 1970")
     data: list[ImageData]

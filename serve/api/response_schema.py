@@ -1,4 +1,4 @@
-"""Define the wire format of the answers to requests for a scene and for a single layer."""
+"""Define the wire format of the responses for a scene and for a single layer."""
 
 from __future__ import annotations
 
@@ -107,7 +107,7 @@ class SceneCast(Wire):
 
 
 class UsageBody(Wire):
-    """Device time and work that the answer took; zero for layers that were cached from an equal request."""
+    """Device time and work that the response took; zero for layers that were cached from an equal request."""
 
     device_s: float = Field(0.0, description="seconds of device time: its share of each forward it was in")
     megapixel_steps: float = Field(0.0, description="megapixels times steps, over all attempts")

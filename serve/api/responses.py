@@ -55,7 +55,7 @@ def _serves(kind: str) -> bool:
 
 
 def scene_response(request: Request, result: SceneResult, links: Links = NO_LINKS) -> Response:
-    """Answer with the picture or JSON, by Accept; always with JSON if its pictures are links."""
+    """Respond with the picture or JSON, by Accept; always with JSON if its pictures are links."""
     merged, headers = result.merged, scene_headers(result)
     if links or wants_json(request):
         request_id, size = request.state.request_id, size_of(*pictures_of(result))
@@ -110,7 +110,7 @@ def _cast_header(layer: LayerResult) -> str:
 def layer_response(
     request: Request, layer: LayerResult, picture: Picture, links: Links = NO_LINKS
 ) -> Response:
-    """Answer with one layer: the picture or JSON, by Accept; always with JSON if the picture is a link."""
+    """Respond with one layer: the picture or JSON, by Accept; always with JSON if the picture is a link."""
     headers = layer_headers(layer) | picture_headers(picture)
     if links or wants_json(request):
         request_id, size = request.state.request_id, size_of(picture)

@@ -215,7 +215,7 @@ def sheet_json(member: Member, sheet: SheetResult, painted: Sequence[LayerResult
 def sheet_body(
     described: Mapping[str, Any], sheet: SheetResult, painted: Sequence[LayerResult]
 ) -> dict[str, Any]:
-    """Return the whole JSON answer: the engine's JSON, with the atlas beside it."""
+    """Return the whole JSON response: the engine's JSON, with the atlas beside it."""
     atlas = sheet.atlas
     body = {"format": "png", "width": atlas.width_px, "height": atlas.height_px}
     judged = safety_body(atlas)

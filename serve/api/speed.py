@@ -12,7 +12,7 @@ from .wire import Wire
 
 
 class Speed(Wire):
-    """The accuracy that a picture gives up for speed; the answer declares it in `degraded`."""
+    """The accuracy that a picture gives up for speed; the response declares it in `degraded`."""
 
     cache: int | None = Field(
         None,

@@ -28,7 +28,7 @@ App = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 
 class _Live:
-    """One request: how much of its answer was sent, and how its key or token ended."""
+    """One request: how much of its response was sent, and how its key or token ended."""
 
     def __init__(self, key: Key, token_ends: float, task: asyncio.Task[Any], send: Send) -> None:
         self.key, self.token_ends, self.task, self._send = key, token_ends, task, send
@@ -45,7 +45,7 @@ class _Live:
         await self._send(message)
 
     def stop(self, end: str) -> None:
-        """End the request, unless an answer that is no stream is already being sent, which is soon done."""
+        """End the request, unless a response other than a stream is being sent, which ends soon."""
         if self.end is None and not self.over and (self.streams or not self.started):
             self.end = end
             self.task.cancel()
@@ -68,7 +68,7 @@ class LiveRequests:
         send: Send,
         token_ends: float = math.inf,
     ) -> None:
-        """Call the application for a request with this key. If the key ends first, answer 401.
+        """Call the application for a request with this key. If the key ends first, respond with 401.
 
         `token_ends` is when the request's token expires, by the keys' clock.
         """
@@ -105,7 +105,7 @@ class LiveRequests:
 
 
 async def _watch(live: _Live, scope: Scope, receive: Receive, send: Send) -> None:
-    """Send the reason why the request ended, as its answer or as a stream's last event."""
+    """Send the reason why the request ended, as its response or as a stream's last event."""
     refusal = Refusal(401, "unauthenticated", live.end or "")
     if not live.started:
         await refuse(refusal, scope, receive, send)

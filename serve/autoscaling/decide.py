@@ -61,7 +61,7 @@ class BranchLoad:
 
     `offered`: seconds of replica work that arrive each second, which is the number of replicas kept busy.
     `backlog_s`: seconds of replica work under way or waiting. `service_s`: the time of one request alone.
-    `replicas`: the present target. `least` and `most` bound the answer. `layer`: the layer that this branch
+    `replicas`: the present target. `least` and `most` bound the result. `layer`: the layer that this branch
     paints, if several branches paint it with different models; a scene waits for one of them.
     """
 

@@ -15,18 +15,19 @@ SUFFIXES = {"jpeg": "jpg", "png": "png", "webp": "webp"}
 
 
 def write_zip(
-    request: Mapping[str, Any], answers: Iterable[bytes], inputs: Iterable[tuple[str, bytes]], file: Path
+    request: Mapping[str, Any], responses: Iterable[bytes], inputs: Iterable[tuple[str, bytes]], file: Path
 ) -> None:
     """Write a story into a file. The same story gives the same bytes.
 
-    `answers` are each page's picture, or its whole answer as JSON. `inputs` are the pictures that the request
-    names, with their ids. Each is dropped once it is written. Raises OSError, and what the iterables raise.
+    `responses` are each page's picture, or its whole response as JSON. `inputs` are the pictures that the
+    request names, with their ids. Each is dropped once it is written. Raises OSError, and what the iterables
+    raise.
     """
     with zipfile.ZipFile(file, "w") as archive:
         _add(archive, "story.json", json.dumps(request, ensure_ascii=False, indent=2).encode(), True)
         for name, data in inputs:
             _add(archive, f"pictures/{name}.png", data)
-        for number, kept in enumerate(answers):
+        for number, kept in enumerate(responses):
             for name, data in _files(f"page-{number:03}", kept):
                 _add(archive, name, data)
 
@@ -40,13 +41,13 @@ def _add(archive: zipfile.ZipFile, name: str, data: bytes, packed: bool = False)
 
 
 def _files(name: str, kept: bytes) -> Iterator[tuple[str, bytes]]:
-    """Yield a page's files: the picture, and each layer if the whole answer was kept."""
+    """Yield a page's files: the picture, and each layer if the whole response was kept."""
     if not kept.startswith(b"{"):
         yield f"{name}.{_suffix(kept)}", kept
         return
-    answer = json.loads(kept)
-    yield f"{name}.{SUFFIXES[answer['image']['format']]}", _data(answer["image"])
-    for layer, found in answer.get("layers", {}).items():
+    response = json.loads(kept)
+    yield f"{name}.{SUFFIXES[response['image']['format']]}", _data(response["image"])
+    for layer, found in response.get("layers", {}).items():
         if not isinstance(found, list):
             yield f"{name}/{layer}.png", _data(found)
             continue

@@ -18,8 +18,8 @@ class Figure:
     depth: float = 0.0
 
 
-def write_psd(answer: Mapping[str, Any], figures: Sequence[Figure], file: Path) -> None:
-    """Write the layers of a kept answer that has them. Raises OSError.
+def write_psd(response: Mapping[str, Any], figures: Sequence[Figure], file: Path) -> None:
+    """Write the layers of a kept response that has them. Raises OSError.
 
     The layers are clean, so only the picture on top has light and shadow. They have the same size as in the
     picture, even if that was upscaled.
@@ -27,11 +27,11 @@ def write_psd(answer: Mapping[str, Any], figures: Sequence[Figure], file: Path) 
     from PIL import ImageOps
     from psd_tools import PSDImage
 
-    picture = _opened(answer["image"]).convert("RGB")
+    picture = _opened(response["image"]).convert("RGB")
     psd = PSDImage.new("RGB", picture.size)
-    place = ImageOps.fit(_opened(answer["layers"]["background"]).convert("RGB"), picture.size)
+    place = ImageOps.fit(_opened(response["layers"]["background"]).convert("RGB"), picture.size)
     psd.create_pixel_layer(place, name="background")
-    for name, layer, (left, top) in _placed(answer, figures):
+    for name, layer, (left, top) in _placed(response, figures):
         # The name is set afterwards: only the setter can write names outside Mac Roman.
         psd.create_pixel_layer(layer, top=top, left=left).name = name
     psd.create_pixel_layer(picture, name="picture")
@@ -40,15 +40,15 @@ def write_psd(answer: Mapping[str, Any], figures: Sequence[Figure], file: Path) 
 
 
 def _placed(
-    answer: Mapping[str, Any], figures: Sequence[Figure]
+    response: Mapping[str, Any], figures: Sequence[Figure]
 ) -> Iterator[tuple[str, Any, tuple[int, int]]]:
     """Yield each figure at its size in the picture, the farthest first."""
-    where = answer["merge"]["figures"]
-    factor = answer["image"].get("upscaled", {}).get("factor", 1.0)
+    where = response["merge"]["figures"]
+    factor = response["image"].get("upscaled", {}).get("factor", 1.0)
     figures = figures[: len(where)]
     farthest_first = sorted(range(len(figures)), key=lambda index: -figures[index].depth)
     for index in farthest_first:
-        layer = _opened(answer["layers"]["characters"][index]).convert("RGBA")
+        layer = _opened(response["layers"]["characters"][index]).convert("RGBA")
         left, top, width, height = (round(factor * side) for side in where[index]["box"])
         if where[index]["mode"] == "cutout":
             layer = layer.crop(layer.getchannel("A").getbbox() or (0, 0, *layer.size))

@@ -23,7 +23,7 @@ class Limits(Settings):
     to parse it depends. `max_inline_bytes` is for all picture files in one JSON body together, which may be
     longer by that much, though no longer than an upload. `max_streams` is how many event streams of jobs one
     edge replica holds open, beside its requests. `max_bytes_in_flight` is for all request bodies that one
-    edge replica holds until they are answered, at most half of it for one tenant. null: 128 MiB, or four of
+    edge replica holds until it has responded, at most half of it for one tenant. null: 128 MiB, or four of
     the largest body if that is more.
     """
 

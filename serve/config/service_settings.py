@@ -38,7 +38,7 @@ class ServiceSettings(Settings):
     are required unless `scenewright serve` itself listens on loopback. `allowed_hosts` are the names and
     addresses, besides loopback's, at which a service without keys may be reached. With keys required they are
     the only ones, if there are any (http/hosts.py). `allowed_origins` are those of the pages that may read
-    answers from another address (http/cors.py).
+    responses from another address (http/cors.py).
     """
 
     character: LayerSettings = LayerSettings(generator=GeneratorConfig(ModelConfig("storybook-character")))

@@ -126,7 +126,7 @@ def _application(deploy: ServeDeploySchema, config: ServiceConfig) -> Iterator[s
         if deployment.name not in names:
             yield f"{path}.name must be one of {', '.join(names)}"
         if "backpressure_config" in deployment.model_fields_set and deployment.name != "Ingress":
-            yield f"{path}.backpressure_config does nothing here, since only Ingress answers over HTTP"
+            yield f"{path}.backpressure_config does nothing here, since only Ingress serves HTTP"
     replicas = [model.replicas for model in config.generators.values()]
     scaled = any(options.autoscaling for options in (*replicas, config.merger, config.ingress, config.worker))
     scaled |= any(deployment.is_autoscaling_configured() for deployment in application.deployments)

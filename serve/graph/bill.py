@@ -1,4 +1,4 @@
-"""Keep a bill of what one request had painted: its usage, and the layers that ended without an answer.
+"""Keep a bill of what one request had painted: its usage, and the layers that ended without a response.
 
 A bill belongs to the context in which it was opened, so tasks created in that context add to it too.
 """
@@ -26,7 +26,7 @@ class Used:
 
 @dataclass
 class Bill:
-    """`open`: the layers without an answer, each as (request id, path)."""
+    """`open`: the layers without a response, each as (request id, path)."""
 
     usage: Usage = field(default_factory=Usage)
     pictures: int = 0

@@ -100,8 +100,8 @@ def _merger_call(
     graph: Graph, method: str, job: LayerJob, output: OutputOptions, response: Any
 ) -> Callable[[], Response]:
     """Return the call of the merger that writes a single layer as a file."""
-    answer_px = upscaled_px(job.width_px * job.height_px, output)
-    call = merger_call(graph.merger, method, [response], answer_px, graph.sends_values)
+    returned_px = upscaled_px(job.width_px * job.height_px, output)
+    call = merger_call(graph.merger, method, [response], returned_px, graph.sends_values)
     return partial(call, output, response, job.tenant)
 
 

@@ -4,7 +4,7 @@ A generator is ready if one of its replicas is: the others get no work until the
 replica's report arrives here every second (deployments/reports/routing_stats.py), so the result does not
 depend on how busy the replicas are. A replica is called only while the reports do not decide. A replica runs
 only once it has loaded its model or knows why it cannot, and one that cannot paint gets no work, so it
-answers at once. So if replicas run and none has time to answer, they are painting: busy counts as ready.
+responds at once. So if replicas run and none has time to respond, they are painting: busy counts as ready.
 
 A layer with several models can be painted as long as one model works. The service is then degraded, and the
 replicas of the other models refuse requests for them.
@@ -45,7 +45,7 @@ class ServiceState:
 
 
 class DiskCheck:
-    """Check the disk that holds the jobs, without waiting long for one that does not answer."""
+    """Check the disk that holds the jobs, without waiting long for one that does not respond."""
 
     def __init__(self, disk: DiskSpace) -> None:
         self._disk = disk
@@ -135,7 +135,7 @@ def _judge_reports(name: str, stats: Sequence[RoutingStats | None]) -> ServiceSt
 
 
 def _busy(name: str, stats: Sequence[RoutingStats | None]) -> ServiceState:
-    """Judge replicas too busy to answer a probe. Some may have reported by now that they cannot paint."""
+    """Judge replicas too busy to respond to a probe. Some may have reported by now that they cannot paint."""
     reported = _judge_reports(name, stats)
     if reported is not None:
         return reported
@@ -156,7 +156,7 @@ def _commonest(reasons: Counter[str]) -> str:
 async def _probe(graph: Graph, name: str, timeout_s: float) -> str:
     """Return why a replica, whichever is called, cannot paint; empty if it can.
 
-    Raises TimeoutError if none answers in time.
+    Raises TimeoutError if none responds in time.
     """
     handle = graph.generators[name]
     response: Response = None

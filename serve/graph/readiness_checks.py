@@ -1,4 +1,4 @@
-"""Answer any number of simultaneous readiness checks with one probe of the replicas.
+"""Serve any number of simultaneous readiness checks with one probe of the replicas.
 
 A check waits for replicas only until they have reported (readiness.py). A caller that sends many checks
 before that could hold all of the edge's slots, and `/healthz` would wait behind them.

@@ -43,18 +43,18 @@ FREES_IN_S = 2.0
 MAX_LOSSES = 3
 """How often a branch may lose its replica before the request is given up."""
 MAX_REFUSALS = 16
-"""How many replicas may answer that they are not ready. The router then avoids each of them."""
+"""How many replicas may respond that they are not ready. The router then avoids each of them."""
 LOST = (RayActorError, DeploymentUnavailableError, ReplicaUnavailableError)
 BROKEN = (StatusCode.UNAVAILABLE, StatusCode.CANCELLED, StatusCode.INTERNAL)
 """A connection that breaks counts as a lost replica too: the caller cannot tell them apart."""
 GRPC_SWITCH = "RAY_SERVE_PROXY_USE_GRPC"
 """Ray's own setting that makes its proxies call the edge over gRPC, at a port that Ray chooses."""
 GRPC_SETTINGS = {GRPC_SWITCH: "1", "RAY_SERVE_REPLICA_GRPC_MAX_MESSAGE_LENGTH": str(2**31 - 1)}
-"""The proxy too gets answers over gRPC, and an answer with its layers exceeds Ray's own limit of 4 MB."""
+"""The proxy too gets responses over gRPC, and one with its layers exceeds Ray's own limit of 4 MB."""
 SMALL_BYTES = 256 << 10
 """At 0.2 MB, passing a picture by value costs half as much as by reference, and at 0.6 MB it costs more."""
-ANSWER_BYTES = 3 << 20
-"""The most that the merger answers by value: less than Ray's default limit."""
+RETURNED_BYTES = 3 << 20
+"""The most that the merger returns by value: less than Ray's default limit."""
 BYTES_A_PX = 4
 
 
@@ -66,7 +66,7 @@ def grpc_is_on(environment: Mapping[str, str] = os.environ) -> bool:
 def layer_call(
     painter: Handle, job: LayerJob, files: Iterable[Any], on_event: OnEvent | None, sends_values: bool
 ) -> tuple[Call, Receive]:
-    """Return the call that paints a layer, and the function that receives its answer.
+    """Return the call that paints a layer, and the function that receives its response.
 
     `files`: the arguments after the job. With `on_event`, which gets each event, the call is a stream.
     """
@@ -75,20 +75,20 @@ def layer_call(
         stream = _over_grpc(painter, "stream").remote if small else painter.options(stream=True).stream.remote
         return partial(stream, job, *files), partial(follow, on_event=on_event)
     if small:
-        # Use a stream: a single answer over gRPC does not show until its end that the replica accepted.
+        # Use a stream: a single response over gRPC does not show until its end that the replica accepted.
         return partial(_over_grpc(painter, "painted").remote, job, *files), only_item
     return partial(painter.paint.remote, job, *files), whole
 
 
 def merger_call(
-    merger: Handle, method: str, layers: Iterable[Any], answer_px: float, sends_values: bool
+    merger: Handle, method: str, layers: Iterable[Any], returned_px: float, sends_values: bool
 ) -> Call:
     """Return the call of a merger's method that suits these layers, each a response or a value.
 
-    `answer_px`: the pixels of all pictures in its answer.
+    `returned_px`: the pixels of all pictures that it returns.
     """
     values = sends_values and all(isinstance(layer, LayerResult) for layer in layers)
-    if values and answer_px * BYTES_A_PX <= ANSWER_BYTES:
+    if values and returned_px * BYTES_A_PX <= RETURNED_BYTES:
         return _over_grpc(merger, method, stream=False).remote
     call: Call = getattr(merger, method).remote
     return call
@@ -149,14 +149,14 @@ async def call_until_kept(
 
 
 def _check_connection_broke(error: Exception) -> None:
-    """Raise GenerationFailed if gRPC cannot send an answer.
+    """Raise GenerationFailed if gRPC cannot send a response.
 
-    A retry would not help if the answer is too large or cannot be pickled. The details are not logged: an
+    A retry would not help if the response is too large or cannot be pickled. The details are not logged: an
     error's text may contain a prompt.
     """
     if isinstance(error, AioRpcError) and error.code() not in BROKEN:
-        logger.error("a replica's answer could not be sent: gRPC reports %s", error.code().name)
-        raise GenerationFailed("a replica's answer could not be sent") from error
+        logger.error("a replica's response could not be sent: gRPC reports %s", error.code().name)
+        raise GenerationFailed("a replica's response could not be sent") from error
 
 
 async def all_or_none(work: Iterable[Coroutine[Any, Any, Result]]) -> list[Result]:

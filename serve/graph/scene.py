@@ -130,13 +130,13 @@ def _of_layer(job: LayerJob, on_event: OnSceneEvent | None) -> OnEvent | None:
 def _merging(graph: Graph, job: SceneJob, figures: list[Any], place: Any) -> Callable[[], Response]:
     """Return the call of the merger. Each response is a separate argument: Serve resolves no others."""
     method = "merge" if job.character is not None else "merge_group"
-    answer_px, layers = scene_megapixels(job) * MEGA, (*figures, place)
-    merge = merger_call(graph.merger, method, layers, answer_px, graph.sends_values)
+    returned_px, layers = scene_megapixels(job) * MEGA, (*figures, place)
+    merge = merger_call(graph.merger, method, layers, returned_px, graph.sends_values)
     return partial(merge, job.merge, *(layers if job.character is not None else (place, *figures)))
 
 
 def unanswered(graph: Graph) -> list[Unanswered]:
-    """Return the replicas' reports of layers that recently ended without an answer."""
+    """Return the replicas' reports of layers that recently ended without a response."""
     groups = [replicas for name in graph.generators if (replicas := graph.replicas(name)) is not None]
     reports = [stats for replicas in groups for stats in replicas.routing_stats() if stats is not None]
     return [entry for stats in reports for entry in stats.unanswered]

@@ -83,7 +83,7 @@ class ShortestQueueRouter(PowerOfTwoChoicesRequestRouter):
     async def _probe_unknown(self) -> None:
         """Probe the replicas whose queue lengths are not known. Requests that come together probe once.
 
-        Wait for the answers only if no queue length is known, so that a slow replica delays nobody.
+        Wait for the responses only if no queue length is known, so that a slow replica delays nobody.
         """
         async with self._probing:
             serving = self._serving()

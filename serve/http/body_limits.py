@@ -3,7 +3,7 @@
 Ray Serve keeps reading a body whether or not the application does, so a sender cannot be slowed down.
 Instead a request is refused by the length in its header, before its body is read. A body without a length,
 or a compressed one, is counted as it grows. For methods that take no body, a large one is refused: it would
-stay in memory for as long as the answer takes, and a stream of events lasts for hours.
+stay in memory for as long as the response takes, and a stream of events lasts for hours.
 """
 
 from __future__ import annotations
@@ -116,7 +116,7 @@ class BodyShare:
 
 
 class BoundedBodies:
-    """Middleware that refuses bodies that do not fit, with 429, and counts the rest until they are answered.
+    """Middleware that refuses bodies that do not fit, with 429, and counts the rest until the responses end.
 
     `largest_bytes`: a body announced as longer is passed on, since its route refuses it at once.
     """

@@ -17,13 +17,13 @@ from .connection_table import Connection
 from .error_responses import Refusal
 from .lingering import HeldFlow, LingeringProtocol
 from .one_zero import OneZeroProtocol, head_has_ended, is_one_zero
-from .raw_refusals import answering, bytes_of
+from .raw_refusals import bytes_of, refusing
 from .request_bounds import PIECE_BYTES, RequestBounds
 from .stalled_writes import StalledWrites
 from .tls_handshake import shake_hands
 
 MOST_PIPELINED = 16
-"""Requests of one connection that may wait for an earlier one's answer. Later ones are not parsed yet."""
+"""Requests of one connection that may wait for an earlier one's response. Later ones are not parsed yet."""
 PROBES = (b"/healthz", b"/readyz", b"/-/healthz", b"/-/routes")
 BUSY = Refusal(429, "overloaded", "all connections of this service are in use", retry_after_s=1)
 TOO_LATE = Refusal(408, "request_timeout", "the request's header did not arrive in time")
@@ -131,7 +131,7 @@ class BoundedProtocol(LingeringProtocol):
         protocol.keep_place(self.table, self._connection, self._writes)
         method, target, *_ = bytes(self._unread).lstrip(b"\r\n").split(b" ", 2)
         if not self._may_begin(method, target):
-            protocol.app = answering(BUSY)
+            protocol.app = refusing(BUSY)
         protocol.connection_made(transport)
         transport.set_protocol(protocol)
         protocol.data_received(bytes(self._unread))
@@ -147,7 +147,7 @@ class BoundedProtocol(LingeringProtocol):
             try:
                 self.parser.feed_data(piece)
             except httptools.HttpParserUpgrade:
-                pass  # The request is answered as if it had no Upgrade, which HTTP allows.
+                pass  # The request is handled as if it had no Upgrade, which HTTP allows.
             except httptools.HttpParserError:
                 self._refuse(self._bounds.refusal())
                 return
@@ -175,7 +175,7 @@ class BoundedProtocol(LingeringProtocol):
         self._bounds.end_header()
         self._clear_deadline()
         may_begin = self._may_begin(self.parser.get_method(), self.url)
-        self.app = self._usual_app if may_begin else answering(BUSY)
+        self.app = self._usual_app if may_begin else refusing(BUSY)
         super().on_headers_complete()
 
     def on_body(self, body: bytes) -> None:
@@ -195,7 +195,7 @@ class BoundedProtocol(LingeringProtocol):
         if self.transport.is_closing():
             self._writes.watch()
         elif self._discarded_responded() and not self.pipeline:
-            self._linger()  # Its body is still arriving after the answer.
+            self._linger()  # Its body is still arriving after the response.
         else:
             if self.cycle.response_complete:
                 self._rest()
@@ -232,11 +232,11 @@ class BoundedProtocol(LingeringProtocol):
         return self.table.begin(self._connection) or probes
 
     def _discarded_responded(self) -> bool:
-        """Return whether the arriving body belongs to a request that has been answered."""
+        """Return whether the arriving body belongs to a request whose response is complete."""
         return not self._bounds.in_head and self.cycle is not None and self.cycle.response_complete
 
     def _late(self) -> None:
-        """Refuse a late request. Close a connection without an answer if it sent no part of a request."""
+        """Refuse a late request. Close a connection without a response if it sent no part of a request."""
         if self._bounds.is_request or self._unread.strip(b"\r\n"):
             self._refuse(TOO_LATE)
         else:

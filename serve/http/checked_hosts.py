@@ -1,4 +1,4 @@
-"""Pass the host names that Ray Serve's own routes answer to in the environment of listening processes.
+"""Pass the host names that Ray Serve's own routes accept, in the environment of listening processes.
 
 These processes read no configuration, so `scenewright serve` sets their environment. Without that these
 routes check no Host: a cluster has its own names, and requires keys.
@@ -31,7 +31,7 @@ def checked_hosts(environment: Mapping[str, str]) -> tuple[str, ...] | None:
 
 
 def are_allowed(host: str, allowed: Iterable[str]) -> bool:
-    """Return whether Serve's routes answer to a normalised host.
+    """Return whether Serve's routes accept a normalised host.
 
     An IP address is always allowed: no name server can rebind it, and a kubelet uses the pod's.
     """

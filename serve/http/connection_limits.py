@@ -27,7 +27,7 @@ def _networks(text: str) -> tuple[str, ...]:
 
 @dataclass(frozen=True, kw_only=True)
 class ConnectionLimits:
-    """`connections` may work at once; `health_connections` more are answered if they request health checks.
+    """`connections` may work at once; `health_connections` more are served if they request health checks.
 
     `connections_per_address` counts an IPv6 /64 as one address, and does not count loopback or
     `trusted_proxies` (networks); 0 switches it off.

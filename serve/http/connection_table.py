@@ -15,7 +15,7 @@ from itertools import islice
 from .connection_limits import ConnectionLimits
 
 LOOKED_AT = 64
-"""How many of the longest-waiting connections are checked for an answer or a request in transit."""
+"""How many of the longest-waiting connections are checked for a response or a request in transit."""
 
 
 @dataclass(eq=False)

@@ -1,4 +1,4 @@
-"""Let pages of allowed origins read the answers (CORS, the Fetch standard).
+"""Let pages of allowed origins read the responses (CORS, the Fetch standard).
 
 Cookies are never accepted, so a page can use only a token that its script sends
 (serve/auth/browser_tokens.py).

@@ -15,7 +15,7 @@ RETRY_S = 0.2
 
 
 class Unbounded(Exception):
-    """The header was not refused. The message gives the answer that came instead of 431."""
+    """The header was not refused. The message gives the response that came instead of 431."""
 
 
 def wait_until_bounded(
@@ -23,7 +23,7 @@ def wait_until_bounded(
 ) -> None:
     """Send the long header to `url`, retrying for `longest_s` while the listener dies and is replaced.
 
-    `check` is called before each try. Raises Unbounded, OSError if no try was answered, and what `check`
+    `check` is called before each try. Raises Unbounded, OSError if no try got a response, and what `check`
     raises.
     """
     deadline = time.monotonic() + longest_s
@@ -41,7 +41,7 @@ def wait_until_bounded(
 def refuses_long_headers(url: str, tls: ssl.SSLContext | None) -> None:
     """Send one header over the limit to `url`.
 
-    Raises Unbounded, ConnectionError if nothing listens or answers, and other OSErrors.
+    Raises Unbounded, ConnectionError if nothing listens or responds, and other OSErrors.
     """
     where = urlsplit(url)
     host, port = where.hostname or "", where.port or (443 if tls else 80)
@@ -49,13 +49,13 @@ def refuses_long_headers(url: str, tls: ssl.SSLContext | None) -> None:
     with socket.create_connection((host, port), LONGEST_S) as plain:
         connection = tls.wrap_socket(plain, server_hostname=host) if tls else plain
         with connection:
-            with suppress(ConnectionError):  # If it is refused before its end, the answer may still come.
+            with suppress(ConnectionError):  # If it is refused before its end, the response may still come.
                 connection.sendall(probe.encode())
             response = _first_line(connection)
     if not response:
-        raise ConnectionResetError("the connection was closed without an answer")
+        raise ConnectionResetError("the connection was closed without a response")
     if response.split(" ")[1:2] != ["431"]:
-        raise Unbounded(f"a header of {TOO_MANY_BYTES} bytes got the answer {response!r} instead of 431")
+        raise Unbounded(f"a header of {TOO_MANY_BYTES} bytes got the response {response!r} instead of 431")
 
 
 def _first_line(connection: socket.socket) -> str:

@@ -68,11 +68,11 @@ class Refusal(Exception):
 
 
 class ClientGone(Exception):
-    """The client is gone, so nobody is left to read an answer."""
+    """The client is gone, so nobody is left to read a response."""
 
 
 def error_response(request: Request, error: Exception) -> JSONResponse:
-    """Return the answer to any exception.
+    """Return the response to any exception.
 
     An exception that is not in the table becomes a 500 that does not reveal its cause.
     """
@@ -92,7 +92,7 @@ def error_response(request: Request, error: Exception) -> JSONResponse:
 
 
 async def refuse(error: Exception, scope: Scope, receive: Receive, send: Send) -> None:
-    """Answer a request with an error, or close a WebSocket before it is opened (which is a 403)."""
+    """Respond to a request with an error, or close a WebSocket before it is opened (which is a 403)."""
     if scope["type"] == "websocket":
         await WebSocketClose(1008)(scope, receive, send)
         return
@@ -165,5 +165,5 @@ def allowed_methods(request: Request) -> str:
         if any(route.matches(scope)[0] is Match.FULL for route in routes)
     }
     if "GET" in found:
-        found.add("HEAD")  # serve/http/paths.py answers it, unknown to the routes.
+        found.add("HEAD")  # serve/http/paths.py serves it, unknown to the routes.
     return ", ".join(sorted(found))

@@ -1,9 +1,9 @@
-"""Answer with an open file, a piece at a time, and close it however the answer ends.
+"""Respond with an open file, a piece at a time, and close it however the response ends.
 
 A client that reads nothing for a minute, or too little overall, is disconnected. Otherwise it could hold the
 file for as long as it likes.
 
-Ray Serve's own proxy takes all pieces at once, and buffers what its client has not read. So the answer ends
+Ray Serve's own proxy takes all pieces at once, and buffers what its client has not read. So the response ends
 only when the proxy reports that nothing is left (http.disconnect). Until then the file counts as being sent.
 """
 

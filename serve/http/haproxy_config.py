@@ -32,7 +32,7 @@ class UnknownConfiguration(Exception):
 def bounded(text: str, limits: ConnectionLimits, folder: Path, hosts: tuple[str, ...] | None = None) -> str:
     """Return Ray's configuration with our limits and errors; `folder` holds files of `early_errors`.
 
-    `hosts` are the names that Serve's own routes answer to, or None for all (checked_hosts.py).
+    `hosts` are the names that Serve's own routes accept, or None for all (checked_hosts.py).
 
     Raises UnknownConfiguration. A configuration that already has the limits is returned unchanged.
     """
@@ -66,7 +66,7 @@ def bounded(text: str, limits: ConnectionLimits, folder: Path, hosts: tuple[str,
 
 
 def early_errors() -> dict[str, str]:
-    """Return the files, by name, of answers that HAProxy gives before it knows a request: they have no id.
+    """Return the files, by name, of responses that HAProxy sends before it knows a request: they have no id.
 
     HAProxy 2.8, which Ray bundles, has its own pages for these, and reads the files only since 3.2
     (haproxy/haproxy#3032). The last is sent if a replica dies with a request; our client then retries.
@@ -119,7 +119,7 @@ def _defaults(limits: ConnectionLimits, folder: Path) -> str:
         f"errorfile 502 {folder}/502.http",
         f"http-error status 503 {_error_reply(503, 'not_ready', 'no replica can be reached', 2)}",
         "http-error status 504"
-        f" {_error_reply(504, 'deadline_exceeded', 'the replica did not answer in time')}",
+        f" {_error_reply(504, 'deadline_exceeded', 'the replica did not respond in time')}",
         f"log-format {_quoted(_LOG)}",
     ]
     newer = [f"errorfile {status} {folder}/431.http" for status in (414, 431)]
@@ -149,7 +149,7 @@ def _frontend(limits: ConnectionLimits, connections: int, hosts: tuple[str, ...]
         f"http-request return status 431 {too_large} if {{ url_len gt {limits.header_bytes} }}",
     ]
     if hosts is not None:
-        message = "this service does not answer to that Host"
+        message = "this service does not accept that Host"
         lines += [
             "acl scenewright_own path -i /-/healthz /-/routes",
             f"acl scenewright_host req.hdr(host),host_only,lower -m reg {_quoted(pattern_of(hosts))}",
@@ -175,9 +175,9 @@ def _frontend(limits: ConnectionLimits, connections: int, hosts: tuple[str, ...]
 
 
 def _no_route(text: str) -> str:
-    """Return the answer for paths that Ray's configuration `text` has no route for.
+    """Return the response for paths that Ray's configuration `text` has no route for.
 
-    Ray starts HAProxy before it knows any route. Until there is one, the answer is 503 instead of 404.
+    Ray starts HAProxy before it knows any route. Until there is one, the response is 503 instead of 404.
     """
     over_http = text.partition("\nfrontend grpc_frontend")[0]
     if re.search(r"^    use_backend ", over_http, flags=re.MULTILINE):

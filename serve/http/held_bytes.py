@@ -20,14 +20,14 @@ def hold_more(scope: Scope, more_bytes: int) -> None:
         share.grow_by(more_bytes)
 
 
-def hold_answer(scope: Scope, answer_bytes: int) -> None:
-    """Count the bytes of a kept file until it is sent as the answer. A large one is sent alone.
+def hold_response(scope: Scope, response_bytes: int) -> None:
+    """Count the bytes of a kept file until it is sent as the response. A large one is sent alone.
 
     Raises Overloaded.
     """
     share: BodyShare | None = scope.get("state", {}).get(STATE)
     if share is not None:
-        share.grow_as_far(answer_bytes)
+        share.grow_as_far(response_bytes)
 
 
 @contextmanager

@@ -2,7 +2,8 @@
 
 Another site can point its own name at 127.0.0.1 (DNS rebinding): the browser then treats this service as a
 part of that site, and sends that name as `Host`. Or its page sends requests here without being able to read
-the answers (CSRF): the browser then says so in `Sec-Fetch-Site` or `Origin`. No page can forge these headers.
+the responses (CSRF): the browser then says so in `Sec-Fetch-Site` or `Origin`. No page can forge these
+headers.
 """
 
 from __future__ import annotations

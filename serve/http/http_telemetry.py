@@ -1,4 +1,4 @@
-"""Record each answer as metrics, and each request as a span in the trace that its `traceparent` names.
+"""Record each response as metrics, and each request as a span in the trace that its `traceparent` names.
 
 The metrics come from the status, Server-Timing and X-Degraded that callers get, so they depend on no route.
 """
@@ -42,7 +42,7 @@ class HttpMetrics:
             await self._app(scope, receive, send)
             return
         began_at = time.monotonic()
-        status, headers = 499, Headers()  # nginx's status for a client that left before the answer.
+        status, headers = 499, Headers()  # nginx's status for a client that left before the response.
 
         async def passing(message: Message) -> None:
             nonlocal status, headers
@@ -70,7 +70,7 @@ class HttpMetrics:
             return
         self._recorder.observe(metrics.LATENCY, took_s, route=route)
         declared = filter(None, headers.get("x-degraded", "").split(", "))
-        if not all(how.endswith(CACHED_GUIDANCE) for how in declared):  # Such an answer is as requested.
+        if not all(how.endswith(CACHED_GUIDANCE) for how in declared):  # Such a response is as requested.
             self._recorder.add(metrics.DEGRADED, route=route)
         timings = {name: float(ms) / 1e3 for name, ms in TIMING.findall(headers.get("server-timing", ""))}
         self._recorder.observe_stages(
@@ -104,7 +104,7 @@ class HttpTracing:
         if scope["type"] != "http" or route_path(scope) in UNCOUNTED:
             await self._app(scope, receive, send)
             return
-        status = 499  # nginx's status for a client that left before the answer.
+        status = 499  # nginx's status for a client that left before the response.
 
         async def passing(message: Message) -> None:
             nonlocal status

@@ -1,4 +1,4 @@
-"""End connections so that their answers arrive: refuse, read on for a moment, and only then close.
+"""End connections so that their responses arrive: refuse, read on for a moment, and only then close.
 
 A connection that is closed with bytes unread loses what was written to it (RFC 9112, 9.6).
 """
@@ -20,7 +20,7 @@ from .raw_refusals import bytes_of
 from .stalled_writes import WatchedWrites
 
 LINGER_BYTES = 1 << 20
-"""The most bytes that may still come after an answer that did not wait for the body."""
+"""The most bytes that may still come after a response that did not wait for the body."""
 
 
 class HeldFlow(FlowControl):
@@ -53,7 +53,7 @@ class LingeringProtocol(WatchedWrites, HttpToolsProtocol):
         self._deadline: asyncio.TimerHandle | None = None
 
     def _refuse(self, refusal: Refusal) -> None:
-        """Answer, and read on for a moment."""
+        """Respond, and read on for a moment."""
         self._unread.clear()
         cycle = self.cycle
         if cycle is not None and not cycle.response_complete:
@@ -71,7 +71,7 @@ class LingeringProtocol(WatchedWrites, HttpToolsProtocol):
         self.flow.resume_reading()
 
     def _linger(self) -> None:
-        """Receive the rest of an answered request, within limits, while there is room."""
+        """Receive the rest of a request after its response, within limits, while there is room."""
         self._discarded_bytes = 0
         self.table.wait(self._connection)
         self._unset_keepalive_if_required()
@@ -89,7 +89,7 @@ class LingeringProtocol(WatchedWrites, HttpToolsProtocol):
         self.transport.abort()
 
     def _is_busy(self) -> bool:
-        """Return whether an answer is still being sent, or received bytes are still unread."""
+        """Return whether a response is still being sent, or received bytes are still unread."""
         if self.transport.get_write_buffer_size():
             return True
         found = self.transport.get_extra_info("socket")

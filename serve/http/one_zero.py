@@ -1,6 +1,6 @@
-"""Serve HTTP/1.0 as its clients expect: an answer of unknown length ends with its connection.
+"""Serve HTTP/1.0 as its clients expect: a response of unknown length ends with its connection.
 
-uvicorn's faster protocol, over httptools, sends every such answer in chunks, which HTTP/1.0 does not have
+uvicorn's faster protocol, over httptools, sends every such response in chunks, which HTTP/1.0 does not have
 (RFC 9112, 7.1). Its other one, over h11, does not. So h11 serves a connection that begins with HTTP/1.0.
 """
 

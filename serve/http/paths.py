@@ -1,4 +1,4 @@
-"""Translate paths between routes and callers, whatever prefix precedes them, and answer HEAD as GET.
+"""Translate paths between routes and callers, whatever prefix precedes them, and serve HEAD as GET.
 
 Two prefixes can precede the routes: `http_options.root_path` and an application's `route_prefix`. Both are in
 `scope["path"]`, and in `scope["root_path"]` too. A reverse proxy may strip another one before we see it.
@@ -28,7 +28,7 @@ def route_path(scope: Scope) -> str:
 
 
 def is_head(request: Request) -> bool:
-    """Return whether a GET was sent as HEAD, for a route whose answer is expensive to make."""
+    """Return whether a GET was sent as HEAD, for a route whose response is expensive to make."""
     return WAS_HEAD in request.scope
 
 
@@ -82,9 +82,9 @@ class SlashAfterPrefix:
 
 
 class HeadAsGet:
-    """Calls the application as for GET, passes on the headers of its answer, and stops it there.
+    """Calls the application as for GET, passes on the headers of its response, and stops it there.
 
-    A stream of events ends with its headers too. Routes need no code for it: a new GET route answers HEAD.
+    A stream of events ends with its headers too. Routes need no code for it: a new GET route supports HEAD.
     """
 
     def __init__(self, app: ASGIApp) -> None:

@@ -1,9 +1,9 @@
 """Refuse headers that Ray Serve would fail on, or obey, before the application sees them.
 
-Serve's proxy, and the edge's replicas behind HAProxy, decode some headers as UTF-8 and answer a plain 500
+Serve's proxy, and the edge's replicas behind HAProxy, decode some headers as UTF-8 and return a plain 500
 if they cannot. HTTP allows other bytes in a value (RFC 9110, 5.5), so this middleware runs before Serve's own
 code: the hook of proxy_hook.py puts it there. With two other headers a client could set Serve's own time
-limit, whose answer is not in our format, or keep its work running after it disconnects.
+limit, whose response is not in our format, or keep its work running after it disconnects.
 """
 
 from __future__ import annotations
@@ -74,7 +74,7 @@ def _refusal(scope: Scope) -> Refusal | None:
 
 
 def _is_broken(name: bytes, value: bytes) -> bool:
-    """Return whether Serve must not see the header. It would copy an empty request id to the answer."""
+    """Return whether Serve must not see the header. It would copy an empty request id to the response."""
     if name.lower() == SERVE_HTTP_REQUEST_ID_HEADER.encode():
         return not value.strip()
     return name.lower() in TRACING and not value.isascii()

@@ -31,7 +31,7 @@ def parts_of(refusal: Refusal) -> tuple[list[Header], bytes]:
 
 
 def bytes_of(refusal: Refusal) -> bytes:
-    """Return the whole answer as it goes over the wire."""
+    """Return the whole response as it goes over the wire."""
     headers, body = parts_of(refusal)
     status = HTTPStatus(refusal.status)
     lines = [f"HTTP/1.1 {status.value} {status.phrase}".encode()]
@@ -39,8 +39,8 @@ def bytes_of(refusal: Refusal) -> bytes:
     return b"\r\n".join(lines) + b"\r\n\r\n" + body
 
 
-def answering(refusal: Refusal) -> ASGIApp:
-    """Return an application that answers every request with this refusal."""
+def refusing(refusal: Refusal) -> ASGIApp:
+    """Return an application that refuses every request with this refusal."""
 
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
         headers, body = parts_of(refusal)

@@ -21,7 +21,7 @@ Body = Callable[[], dict[str, Any]]
 
 
 class JsonResponse(Response):
-    """A JSON answer. If its pictures are large, it is rendered when it is sent, off the event loop."""
+    """A JSON response. If its pictures are large, it is rendered when it is sent, off the event loop."""
 
     media_type = "application/json"
 

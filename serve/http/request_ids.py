@@ -19,7 +19,7 @@ SERVE_CONTROL_HEADERS = ("x-request-timeout-seconds", "x-request-disconnect-disa
 class RequestIds:
     """Use the request's X-Request-ID: the caller's, or the one that Serve's proxy made.
 
-    The proxy copies it to the answer too, unchecked, so an id with other characters has to be refused.
+    The proxy copies it to the response too, unchecked, so an id with other characters has to be refused.
     """
 
     def __init__(self, app: ASGIApp) -> None:
@@ -39,7 +39,7 @@ class RequestIds:
         if refusal:
             await error_response(Request(scope), refusal)(scope, receive, send)
             return
-        # After answering with our 500, Starlette raises the error again for the server to log. We did log it.
+        # After sending our 500, Starlette raises the error again for the server to log. We did log it.
         with contextlib.suppress(Exception):
             await self._app(scope, receive, send)
 

@@ -34,7 +34,7 @@ HELD = "held"
 
 
 class RequestSlots:
-    """Middleware that counts requests. If `most` are under way, the answer to any more is 429 at once.
+    """Middleware that counts requests. If `most` are under way, any more get 429 at once.
 
     Health checks are not counted. If a request has a tenant, that tenant's share is bounded too. Public
     requests, such as those for the page, count as one tenant's.

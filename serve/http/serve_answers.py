@@ -1,8 +1,9 @@
-"""Translate the errors that Ray Serve answers by itself, without the application, to the documented format.
+"""Translate the errors that Ray Serve returns by itself, without the application, to the documented format.
 
-Serve answers in plain text if a request takes longer than `http_options.request_timeout_s` (408), if its
-queue is full (429 or 503), if nothing is at a path (404), and if a replica fails (500). These answers have no
-Content-Length. Those of applications do, and another application of the same Serve may answer in plain text.
+Serve responds in plain text if a request takes longer than `http_options.request_timeout_s` (408), if its
+queue is full (429 or 503), if nothing is at a path (404), and if a replica fails (500). These responses have
+no Content-Length. Those of applications do, and another application of the same Serve may respond in plain
+text.
 """
 
 from __future__ import annotations
@@ -17,11 +18,11 @@ from .raw_refusals import refuse_before_the_application
 from .serve_routes import is_serves_own
 
 READ_BYTES = 4 << 10
-"""The bytes of Serve's own answer that are read."""
+"""The bytes of Serve's own response that are read."""
 PLAIN = (404, 408, 429, 503)
 """The statuses that Serve writes itself. A plain-text 500 is never a documented error."""
 ROUTELESS = b"Route table is not populated yet."
-"""The answer of Serve's health check until its proxy first knows a route."""
+"""The response of Serve's health check until its proxy first knows a route."""
 NO_ROUTES = Refusal(
     503,
     "not_ready",
@@ -49,12 +50,12 @@ class DocumentedErrors:
         try:
             await self._app(scope, receive, response.send)
         finally:
-            # Serve sends no answer for a failed replica, and uvicorn would then send its own.
+            # Serve sends no response for a failed replica, and uvicorn would then send its own.
             await response.end()
 
 
 class _Response:
-    """One answer: passed on unchanged, or held back until it is complete and can be translated."""
+    """One response: passed on unchanged, or held back until it is complete and can be translated."""
 
     def __init__(self, app: ASGIApp, scope: Scope, receive: Receive, send: Send) -> None:
         self._app, self._scope, self._receive, self._send = app, scope, receive, send
@@ -82,7 +83,7 @@ class _Response:
         return plain and (written_by_serve or self._status == 500)
 
     async def end(self) -> None:
-        """Answer in place of Serve, unless its answer was passed on unchanged."""
+        """Respond in place of Serve, unless its response was passed on unchanged."""
         if self._begun:
             return
         self._begun = True

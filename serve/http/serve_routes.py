@@ -17,13 +17,13 @@ ROUTES = ("/-/healthz", "/-/routes")
 OTHER_HOST = Refusal(
     400,
     "invalid_host",
-    "this service does not answer to that Host; its operator can add it to allowed_hosts",
+    "this service does not accept that Host; its operator can add it to allowed_hosts",
     "host",
 )
 
 
 def is_serves_own(scope: Scope) -> bool:
-    """Return whether Serve answers this path by itself, whatever the application is."""
+    """Return whether Serve handles this path by itself, whatever the application is."""
     return route_path(scope).lower() in ROUTES
 
 

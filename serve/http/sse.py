@@ -1,4 +1,4 @@
-"""Server-Sent Events: an answer written while the work goes on. The work ends if the client leaves."""
+"""Server-Sent Events: a response written while the work goes on. The work ends if the client leaves."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ EventProducer = Callable[[Callable[[Event], None]], Coroutine[Any, Any, None]]
 
 
 class EventStream(Response):
-    """Answer an error before anything is written with its own status; a later one becomes an event.
+    """Give an error its own status if nothing is written yet; a later one becomes an event.
 
     `place` counts a stream that waits more than it works, instead of the slot that its request holds. If the
     place is recalled, the stream ends as if its time were over.

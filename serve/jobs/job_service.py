@@ -40,7 +40,7 @@ from .states import ENDED, JobState, NewScene, SceneState
 
 @dataclass(frozen=True)
 class Alone:
-    """The work of one request as a job, which is answered before it is painted."""
+    """The work of one request as a job. The response is sent before anything is painted."""
 
     scenes: Sequence[SceneRequest | SingleLayerRequest]
     webhook: None = None

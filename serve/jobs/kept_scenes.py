@@ -1,6 +1,6 @@
-"""Write and read the kept file of a job's scene: its picture, or its whole answer if it has layers.
+"""Write and read the kept file of a job's scene: its picture, or its whole response if it has layers.
 
-Either way there is one file. An answer is JSON, which begins with a brace; no picture does.
+Either way there is one file. A response is JSON, which begins with a brace; no picture does.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ def kept_file(scene: Painted, request_id: str, degraded: Sequence[str] = ()) -> 
 
 
 def painted(scene: Painted) -> str:
-    """Return a hash that is equal for equal pictures. Whole answers are never equal: they have timings."""
+    """Return a hash that is equal for equal pictures. Whole responses never are: they contain timings."""
     if not scene.layers:
         return hashlib.sha256(scene.picture.data).hexdigest()
     digest = hashlib.sha256()
@@ -78,7 +78,7 @@ class KeptScenes:
     ) -> tuple[SceneState, bytes, PictureFormat | None]:
         """Return a scene with its picture and format.
 
-        If `whole`, return its answer as JSON instead, and None as the format, if the answer was kept.
+        If `whole`, return its response as JSON instead, and None as the format, if the response was kept.
 
         Raises Refusal 404 if there is no picture, or none yet. If the picture is damaged, raises NotReady
         while it is painted again, or Refusal 410 if it cannot be.

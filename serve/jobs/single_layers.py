@@ -51,7 +51,7 @@ class SingleLayer:
 
 @dataclass(frozen=True)
 class Painted:
-    """The result of painting: the picture, the headers of its answer, and the answer's whole JSON.
+    """The result of painting: the picture, the headers of its response, and the response's whole JSON.
 
     `body` makes that JSON for a request id. `layers` is filled only if the scene's request wants them.
     """

@@ -1,4 +1,4 @@
-"""Complete the OpenAPI page: each route's errors, the headers of every answer, and this service's limits.
+"""Complete the OpenAPI page: each route's errors, the headers of every response, and this service's limits.
 
 The wire format's own bounds (serve/api/wire.py) hold for any service. This service's limits are narrower, so
 the page states those.
@@ -38,7 +38,7 @@ FROM_PICTURES = {
 """Routes whose layers may start from an uploaded picture, whose file may turn out to be damaged."""
 KEPT_FILES = ("/v1/jobs/{job_id}/scenes/{index}", "/v1/pictures/{picture_id}", PAGE, f"{SIGNED}{{name}}")
 KEEPING = FROM_PICTURES | {"/v1/merges", "/v1/pictures", "/v1/cast", STORIES, REPAINT}
-"""Routes that keep what they receive, or the pictures of their answer if links to them are requested."""
+"""Routes that keep what they receive, or the pictures of their response if links to them are requested."""
 MEMBER = "/v1/cast/{name}"
 SHEET = "/v1/cast/{name}/sheet"
 

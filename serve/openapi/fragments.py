@@ -13,7 +13,7 @@ from ..api.wire import ErrorResponse
 from ..http.sse import EVENTS
 
 REFUSALS = {
-    400: "the body is not JSON, a header is not accepted, or the service does not answer to this Host",
+    400: "the body is not JSON, or the service does not accept a header or the Host",
     401: "no key or token was sent, or it is not known here",
     403: "the key may not do this, a link was altered, or a page of another site sent the request where no "
     "key is needed",
@@ -29,7 +29,7 @@ REFUSALS = {
     500: "a fault of the service",
     502: "no attempt gave a usable picture",
     503: "not ready, or out of memory",
-    504: "the request's deadline passed, or the operator's time limit for an answer",
+    504: "the request's deadline passed, or the operator's time limit for a response",
     507: "there is no room to keep it: remove jobs that have ended, or uploaded pictures",
 }
 COMPONENTS = "#/components/schemas/{model}"
@@ -62,7 +62,7 @@ HEADERS = {
     "characters `character-0-denoise`",
     "Location": "the address of the job, the story or the member of the cast",
     "Preference-Applied": "`respond-async`, if the request preferred it",
-    "Idempotent-Replayed": "`true` if the answer was made for an earlier request with the same key",
+    "Idempotent-Replayed": "`true` if the response was made for an earlier request with the same key",
     "ETag": "the version of the picture or of the member; a picture has another one only if it was painted "
     "again and is not the same",
     "Cache-Control": "`private, immutable` for a picture; `private, no-cache` for a story's page, which may "

@@ -1,7 +1,7 @@
 """Serve kept results to their callers: keep, sign, read. Blocking work runs in threads.
 
 A link is signed with a secret that all replicas share (HMAC-SHA-256 over the id, the format and the expiry),
-so any of them can answer it, and an altered link costs no query.
+so any of them can serve it, and an altered link costs no query.
 """
 
 from __future__ import annotations

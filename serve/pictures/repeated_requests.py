@@ -1,7 +1,7 @@
-"""Store requests that may be repeated: who makes the answer to each, and which result it was.
+"""Store requests that may be repeated: who makes the response to each, and which result it was.
 
-A request with a key is answered once. The first to arrive has a lease while it paints. The same request waits
-for it meanwhile, and gets the same answer again later. Every method is one transaction and raises
+A request with a key is carried out once. The first to arrive has a lease while it paints. The same request
+waits for it meanwhile, and gets the same response again later. Every method is one transaction and raises
 SQLAlchemyError.
 """
 
@@ -22,14 +22,14 @@ KEPT_S = 86_400.0
 
 @dataclass(frozen=True)
 class Mine:
-    """The caller makes the answer."""
+    """The caller makes the response."""
 
     lease: str
 
 
 @dataclass(frozen=True)
 class Answered:
-    """The answer has already been made."""
+    """The response has already been made."""
 
     result_id: str
     headers: dict[str, str]
@@ -37,7 +37,7 @@ class Answered:
 
 @dataclass(frozen=True)
 class UnderWay:
-    """Another request is making the answer."""
+    """Another request is making the response."""
 
 
 class OtherBody(Exception):
@@ -53,7 +53,7 @@ class RepeatedRequests:
     def claim(
         self, owner: str, key: str, body_hash: str, lease_s: float, now: float | None = None
     ) -> Mine | Answered | UnderWay:
-        """Return who makes the answer: this request, if nobody else does. Raises OtherBody."""
+        """Return who makes the response: this request, if nobody else does. Raises OtherBody."""
         try:
             return self._claim(owner, key, body_hash, lease_s, now)
         except IntegrityError:  # Claimed by another process since we looked (PostgreSQL).
@@ -82,20 +82,20 @@ class RepeatedRequests:
             return Mine(lease)
 
     def is_under_way(self, owner: str, key: str) -> bool:
-        """Return whether another request is making the answer, so that this one would only wait for it."""
+        """Return whether another request is making the response, so that this one would only wait for it."""
         mine = select(rows.c.result_id, rows.c.lease_until).where(_of(owner, key))
         with reading(self._engine) as connection:
             row = connection.execute(mine).one_or_none()
             return row is not None and row.result_id is None and row.lease_until > now_of(connection)
 
     def answer(self, owner: str, key: str, lease: str, result_id: str, headers: dict[str, str]) -> None:
-        """Record which result the answer was. Nothing is recorded if the lease was lost."""
+        """Record which result the response was. Nothing is recorded if the lease was lost."""
         with self._engine.begin() as connection:
             mine = update(rows).where(_of(owner, key), rows.c.lease == lease)
             connection.execute(mine.values(result_id=result_id, headers=json.dumps(headers)))
 
     def abandon(self, owner: str, key: str, lease: str) -> None:
-        """Let the next request with the key make the answer, since this one made none."""
+        """Let the next request with the key make the response, since this one made none."""
         with self._engine.begin() as connection:
             unanswered = rows.c.lease == lease, rows.c.result_id.is_(None)
             connection.execute(delete(rows).where(_of(owner, key), *unanswered))

@@ -36,7 +36,7 @@ def book_routes(config: ServiceConfig, jobs: JobService, service: StoryService) 
     async def made(
         request: Request, megapixels: float, media_type: str, making: Coroutine[Any, Any, BookFile]
     ) -> Response:
-        """Make a file, charge for it, and answer with it. For HEAD no file is made."""
+        """Make a file, charge for it, and respond with it. For HEAD no file is made."""
         if is_head(request):
             making.close()
             response = Response(media_type=media_type, headers=PRIVATE)

@@ -66,7 +66,7 @@ def cast_routes(
         async with keeping_references(request, body) as known:
             member = await cast.add(tenant, body.name, body, known)
         address = link(request, f"/v1/cast/{member.name}")
-        return _answer(member, 201, {"Location": address})
+        return _response(member, 201, {"Location": address})
 
     @router.get("/v1/cast", response_model=CastList, openapi_extra=describe_query(CastListQuery))
     async def list_cast(request: Request) -> Response:
@@ -79,7 +79,7 @@ def cast_routes(
         "/v1/cast/{name}", response_model=CastAnswer, responses=responses_of("the member", headers=("ETag",))
     )
     async def look_at_member(request: Request, name: str) -> Response:
-        return _answer(await cast.find(tenant_of(request), name))
+        return _response(await cast.find(tenant_of(request), name))
 
     @router.put(
         "/v1/cast/{name}",
@@ -99,7 +99,7 @@ def cast_routes(
         tags = _expected(request)
         await cast.would_replace(tenant, name, body.version, tags)
         async with keeping_references(request, body) as known:
-            return _answer(await cast.replace(tenant, name, body, known, body.version, tags))
+            return _response(await cast.replace(tenant, name, body, known, body.version, tags))
 
     @router.delete(
         "/v1/cast/{name}",
@@ -110,7 +110,7 @@ def cast_routes(
     )
     async def remove_member(request: Request, name: str) -> Response:
         """Remove a member, and its pictures if nothing else holds them."""
-        return _answer(await cast.remove(tenant_of(request), name, _expected(request)))
+        return _response(await cast.remove(tenant_of(request), name, _expected(request)))
 
     return router
 
@@ -126,12 +126,12 @@ def _expected(request: Request) -> list[str] | None:
     return [tag for weak, tag in TAG.findall(header) if not weak]
 
 
-def _answer(member: KeptMember, status: int = 200, headers: dict[str, str] | None = None) -> Response:
+def _response(member: KeptMember, status: int = 200, headers: dict[str, str] | None = None) -> Response:
     return JSONResponse(_reported(member), status, {**(headers or {}), "ETag": f'"{member.tag}"'})
 
 
 def _reported(member: KeptMember) -> dict[str, object]:
-    answer = CastAnswer(
+    response = CastAnswer(
         name=member.name,
         version=member.version,
         description=member.description,
@@ -142,4 +142,4 @@ def _reported(member: KeptMember) -> dict[str, object]:
         created=int(member.created_at),
         updated=int(member.updated_at),
     )
-    return answer.model_dump()
+    return response.model_dump()

@@ -41,7 +41,7 @@ class JobStreams:
         events: Callable[[JobFeed, JobState, str, int], EventProducer],
         address: str,
     ) -> Response:
-        """Answer with the events of the job that `find` returns. `address` is its path, or its story's.
+        """Respond with the events of the job that `find` returns. `address` is its path, or its story's.
 
         Raises Refusal 429, and what `find` raises.
         """

@@ -1,7 +1,7 @@
 """Submit jobs: those of POST /v1/jobs, and single requests whose callers prefer not to wait.
 
 A proxy may cut off a request that is silent for a minute. With `Prefer: respond-async` (RFC 7240) the request
-is kept as a job: the answer is 202 with the job's address at once, and the painting goes on.
+is kept as a job: the response is 202 with the job's address at once, and the painting goes on.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ LATER: dict[int | str, dict[str, Any]] = responses_of(
     status=202,
 )
 LATER[202]["model"] = JobAccepted
-"""The 202 answer of a route that may also answer with the picture."""
+"""The 202 response of a route that may also return the picture."""
 Requested = TypeVar("Requested", SceneRequest, LayerRequest)
 KEY = re.compile(r"[\x21-\x7e]{1,255}")
 KEY_HEADER, PREFER, ASYNC = "Idempotency-Key", "Prefer", "respond-async"
@@ -52,9 +52,9 @@ DESCRIBED = {
         f"^{KEY.pattern}$",
         "with `respond-async`: repeating the key and the body within a day returns the same job",
     ),
-    PREFER: (".*", "`respond-async` answers 202 with a job's address at once; needs the scope `jobs`"),
+    PREFER: (".*", "`respond-async` returns 202 with a job's address at once; needs the scope `jobs`"),
 }
-"""The headers of a route that may answer with a job."""
+"""The headers of a route that may respond with a job."""
 
 
 def idempotency_key(request: Request) -> str | None:
@@ -142,10 +142,10 @@ class JobSubmission:
     ) -> Response | None:
         """Refuse what `respond` would refuse whatever the pictures show, before any of them is read.
 
-        Return the answer to the same request with the same key, if it was sent before.
+        Return the response to the same request with the same key, if it was sent before.
         """
         job = await self._would_submit(request, Alone(parts), _own(request, digest), pictures)
-        return None if job is None else _answer(request, job)
+        return None if job is None else _response(request, job)
 
     async def _would_submit(
         self,
@@ -166,7 +166,7 @@ class JobSubmission:
         named: Sequence[tuple[str, PictureInput]],
         check: Callable[[Known], object],
     ) -> Response:
-        """Answer 202 with the job that paints what is requested.
+        """Respond with 202 and the job that paints what is requested.
 
         `check` refuses what cannot be painted, naming the request's own fields, before anything is kept.
         """
@@ -177,15 +177,15 @@ class JobSubmission:
             for layer in layers_in(part.requested if isinstance(part, SingleLayerRequest) else part)
         ]
         await admit(lambda: check(unknown), layers)
-        return _answer(request, await self.submit(request, Alone(parts), _own(request, digest), named))
+        return _response(request, await self.submit(request, Alone(parts), _own(request, digest), named))
 
     async def earlier(self, request: Request, digest: str) -> Response | None:
-        """Return the answer to the same request with the same key, if it was sent before.
+        """Return the response to the same request with the same key, if it was sent before.
 
         This works even if what it names, such as a member of the cast, has been removed since.
         """
         job = await self.earlier_job(request, _own(request, digest))
-        return None if job is None else _answer(request, job)
+        return None if job is None else _response(request, job)
 
     async def earlier_job(self, request: Request, digest: str) -> JobState | None:
         """Return the job that was submitted with the same key and body, if there is one."""
@@ -198,6 +198,6 @@ def _own(request: Request, digest: str) -> str:
     return digest_of([request.url.path.rpartition("/")[2], digest])
 
 
-def _answer(request: Request, job: JobState) -> Response:
+def _response(request: Request, job: JobState) -> Response:
     headers = {"Location": address_of(request, job), "Preference-Applied": ASYNC}
     return JSONResponse(accepted(job).model_dump(), 202, headers)

@@ -1,4 +1,4 @@
-"""Answer with the kept picture of a job's scene, which may be a story's page."""
+"""Respond with the kept picture of a job's scene, which may be a story's page."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from deployments.messages import PictureFormat
 
 from ..api.responses import wants_json
 from ..http.conditional import has_tag
-from ..http.held_bytes import hold_answer
+from ..http.held_bytes import hold_response
 from ..jobs.states import SceneState
 
 Find = Callable[[int, bool, Callable[[str], None]], Awaitable[tuple[SceneState, bytes, PictureFormat | None]]]
@@ -33,7 +33,7 @@ async def kept_scene(request: Request, index: str, find: Find, may_change: bool 
         request.state.damaged_picture = outcome  # HttpMetrics counts it.
 
     scene, data, kind = await find(number_of(index), wants_json(request), on_damage)
-    hold_answer(request.scope, len(data))
+    hold_response(request.scope, len(data))
     tag = scene.picture if kind else f"{scene.picture}-json"
     cached = "private, no-cache" if may_change else "private, immutable"
     own = {"ETag": f'"{tag}"', "Cache-Control": cached, "Vary": "Accept"}

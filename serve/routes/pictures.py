@@ -21,7 +21,7 @@ from ..graph.scene import Graph
 from ..http.body import abandon_with_client
 from ..http.error_responses import Refusal
 from ..http.forms import read_form
-from ..http.held_bytes import hold_answer
+from ..http.held_bytes import hold_response
 from ..http.off_loop import off_loop
 from ..openapi.fragments import describe_form, responses_of
 from ..pictures.picture_service import PictureService, id_of
@@ -72,7 +72,7 @@ def picture_routes(config: ServiceConfig, graph: Graph, service: PictureService)
             return JSONResponse(_reported(await service.find(tenant, picture_id)), headers={"Vary": "Accept"})
         try:
             kept = await service.find(tenant, picture_id)
-            hold_answer(request.scope, kept.bytes)
+            hold_response(request.scope, kept.bytes)
             kept, data = await service.read(tenant, picture_id)
         except Refusal as refusal:
             if refusal.status == 410:

@@ -1,4 +1,4 @@
-"""Answer a scene's request that is repeated with its Idempotency-Key as the first one was answered."""
+"""Repeat the first response to a scene's request that is sent again with its Idempotency-Key."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from ..api.responses import scene_headers, wants_events, wants_json
 from ..auth.middleware import tenant_of
 from ..graph.scene_job import SceneResult
 from ..http.error_responses import Refusal
-from ..http.held_bytes import hold_answer
+from ..http.held_bytes import hold_response
 from ..http.inline_pictures import decode_base64, without_pictures
 from ..http.off_loop import off_loop
 from ..http.paths import address
@@ -38,7 +38,7 @@ REPLAYED = {"Idempotent-Replayed": "true"}
 
 
 class Once:
-    """One request's turn to make the answer."""
+    """One request's turn to make the response."""
 
     def __init__(self, request: Request, results: ResultService, key: str, lease: str) -> None:
         self._request, self._results = request, results
@@ -47,7 +47,7 @@ class Once:
         self._kept = False
 
     async def keep(self, scene: SceneResult) -> None:
-        """Keep the painted answer for a day. Raises Refusal 507, and NotReady."""
+        """Keep the painted response for a day. Raises Refusal 507, and NotReady."""
         note_done(self._request)
         request_id, headers = self._request.state.request_id, scene_headers(scene)
         body = await off_loop(lambda: render(scene_body(request_id, scene)))
@@ -58,7 +58,7 @@ class Once:
         self._kept = True
 
     async def end(self) -> None:
-        """Give the turn to the next request with the key, if this one made no answer."""
+        """Give the turn to the next request with the key, if this one made no response."""
         if not self._kept:
             abandoning = in_thread(lambda: self._rows.abandon(self._owner, self._key, self._lease), "results")
             with suppress(NotReady, Refusal):  # If this fails, the lease ends by itself.
@@ -68,7 +68,7 @@ class Once:
 async def begin(
     request: Request, results: ResultService, key: str, digest: str, deadline_at: float
 ) -> Once | Answered:
-    """Return this request's turn, or wait for the answer to an earlier request and return that.
+    """Return this request's turn, or wait for the response to an earlier request and return that.
 
     If cancelled, it leaves no turn behind. Raises InvalidRequest if the key was used for another body, and
     DeadlineExceeded.
@@ -78,7 +78,7 @@ async def begin(
     while True:
         left_s = deadline_at - time.monotonic()
         if left_s <= 0:
-            raise DeadlineExceeded("the same request is still being answered")
+            raise DeadlineExceeded("the same request is still being processed")
         claim = await _claim(rows, owner, key, digest, left_s + GRACE_S)
         if isinstance(claim, Mine):
             return Once(request, results, key, claim.lease)
@@ -110,9 +110,9 @@ async def _claim(
 
 
 async def replay(request: Request, results: ResultService, answered: Answered, links: bool) -> Response:
-    """Repeat the first answer, as JSON, the picture or a stream's last event. Raises Refusal 410."""
+    """Repeat the first response, as JSON, the picture or a stream's last event. Raises Refusal 410."""
     kept = await results.find(answered.result_id)
-    hold_answer(request.scope, kept.bytes)
+    hold_response(request.scope, kept.bytes)
     data = await results.read(kept)
     body = await off_loop(lambda: _parsed(data))
     headers = answered.headers | REPLAYED
@@ -135,7 +135,7 @@ async def replay(request: Request, results: ResultService, answered: Answered, l
 
 
 def _parsed(data: bytes) -> dict[str, Any]:
-    """Parse a kept answer. Its pictures are cut out first: parsing them all in one call takes too long."""
+    """Parse a kept response. Its pictures are cut out first: parsing them all in one call takes too long."""
     text, pictures = without_pictures(data)
     body: dict[str, Any] = json.loads(text)
     for picture in _pictures_in(body):
@@ -144,7 +144,7 @@ def _parsed(data: bytes) -> dict[str, Any]:
 
 
 def _pictures_in(part: Any) -> Iterator[dict[str, Any]]:
-    """Yield each picture of an answer's body."""
+    """Yield each picture of a response's body."""
     if isinstance(part, dict):
         if "b64_json" in part:
             yield part

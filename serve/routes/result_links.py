@@ -1,4 +1,4 @@
-"""Keep the pictures of an answer for a while, and link to them."""
+"""Keep the pictures of a response for a while, and link to them."""
 
 from __future__ import annotations
 
@@ -23,19 +23,19 @@ async def check_room(
     results: ResultService,
     jobs: Iterable[SceneJob | LayerJob | UploadJob],
     links: bool = True,
-    answer: bool = False,
+    response: bool = False,
 ) -> None:
-    """Refuse with 507, before anything is painted, an answer that could not be kept.
+    """Refuse with 507, before anything is painted, a response that could not be kept.
 
-    `links` says whether its pictures are to be kept, and `answer` whether the whole answer is.
+    `links` says whether its pictures are to be kept, and `response` whether the whole response is.
     """
     counts, sizes = zip(*map(_expected, jobs), strict=True)
-    count, size = sum(counts) * links + answer, sum(sizes) * (links + answer)
+    count, size = sum(counts) * links + response, sum(sizes) * (links + response)
     await results.check_room(tenant_of(request), count, size)
 
 
 def _expected(job: SceneJob | LayerJob | UploadJob) -> tuple[int, int]:
-    """Return the most pictures that an answer can have, and their expected bytes."""
+    """Return the most pictures that a response can have, and their expected bytes."""
     if isinstance(job, LayerJob):
         return 1, PNG_BYTES_A_PX * job.width_px * job.height_px
     merge, figures = job.merge, len(job.layers) - 1 if isinstance(job, SceneJob) else len(job.characters)

@@ -6,7 +6,7 @@ from fastapi import APIRouter, Request, Response
 
 from ..api.responses import FORMATS
 from ..http.error_responses import Refusal
-from ..http.held_bytes import hold_answer
+from ..http.held_bytes import hold_response
 from ..openapi.fragments import responses_of
 from ..pictures.kept_results import ALTERED, ResultService
 
@@ -35,7 +35,7 @@ def result_routes(service: ResultService) -> APIRouter:
             raise Refusal(403, "forbidden", ALTERED)
         query = dict(given)
         kept = await service.linked(name, query["expires"], query["signature"])
-        hold_answer(request.scope, kept.bytes)
+        hold_response(request.scope, kept.bytes)
         data = await service.read(kept)
         headers = {"ETag": f'"{kept.name}"', "Cache-Control": "private, immutable"}
         headers["X-Content-Type-Options"] = "nosniff"

@@ -27,7 +27,7 @@ async def _no_links(painted: Iterable[Picture] | SceneResult) -> Links:
 
 
 def scene_events(graph: Graph, job: SceneJob, previews: int, finish: Finish = _no_links) -> EventProducer:
-    """Stream the events of a scene, which end with `scene.completed` and the JSON answer.
+    """Stream the events of a scene, which end with `scene.completed` and the JSON response.
 
     `layer.queued` comes if a layer waits, and when its place changes; `layer.progress` for each step;
     `layer.completed` for each layer. With several characters, theirs have an `index`. `scene.preview` comes

@@ -48,7 +48,7 @@ from .result_links import check_room, linked
 from .scene_events import scene_events
 
 REPEATABLE = {
-    KEY_HEADER: (f"^{KEY.pattern}$", "repeating the key and the body within a day returns the same answer")
+    KEY_HEADER: (f"^{KEY.pattern}$", "repeating the key and the body within a day returns the same response")
 }
 
 

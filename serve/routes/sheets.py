@@ -39,7 +39,7 @@ from ..pictures.picture_service import PictureService
 from .charges import charged, layer_cost, sent
 from .input_pictures import read_inputs
 
-ANSWERS = responses_of(
+RESPONSES = responses_of(
     "JSON in TexturePacker's hash format with the atlas beside it, the atlas alone, or a ZIP of both and of"
     " every pose, depending on `Accept`",
     (PNG, ZIP),
@@ -55,7 +55,7 @@ def sheet_routes(
     @router.get(
         "/v1/cast/{name}/sheet",
         response_model=SheetAnswer,
-        responses=ANSWERS,
+        responses=RESPONSES,
         openapi_extra={"parameters": [_pose_parameter()]},
     )
     async def paint_usual_sheet(request: Request, name: str) -> Response:
@@ -70,7 +70,7 @@ def sheet_routes(
     @router.post(
         "/v1/cast/{name}/sheet",
         response_model=SheetAnswer,
-        responses=ANSWERS,
+        responses=RESPONSES,
         openapi_extra=describe_body(SheetRequest),
     )
     async def paint_sheet(request: Request, name: str) -> Response:

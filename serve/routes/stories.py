@@ -165,7 +165,7 @@ def story_routes(
     async def picture_of_page(request: Request, story_id: str, index: str) -> Response:
         """Return the picture of a page. The first page has the index 0.
 
-        With its `ETag` in `If-None-Match` the answer is 304 until the page is painted again.
+        With its `ETag` in `If-None-Match` the response is 304 until the page is painted again.
         """
         tenant = tenant_of(request)
         return await kept_scene(
@@ -187,8 +187,8 @@ def story_routes(
         number = number_of(index)
         state = await service.change_words(tenant_of(request), story_id, number, change)
         address, scene = address_of(request, story_id), state.job.scenes[number]
-        answer = page_state(state.story, scene, state.headers.get(number, {}), address)
-        return JsonResponse(lambda: answer.model_dump(exclude_none=True), state.kept.bytes)
+        response = page_state(state.story, scene, state.headers.get(number, {}), address)
+        return JsonResponse(lambda: response.model_dump(exclude_none=True), state.kept.bytes)
 
     @router.post(
         "/v1/stories/{story_id}/pages/{index}/repaint",

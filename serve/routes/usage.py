@@ -32,7 +32,7 @@ def usage_routes(config: ServiceConfig, recorder: UsageRecorder) -> APIRouter:
     async def look_at_usage(request: Request) -> Response:
         """Return pictures, device seconds, megapixel-steps and cost, by day and key.
 
-        A request counts at most a second after its answer, and a job's scene together with its picture.
+        A request counts at most a second after its response, and a job's scene together with its picture.
         """
         asked = parse(dict(request.query_params), UsageQuery)
         owner, after = _whose(request, asked.tenant), _place(asked.after)
@@ -51,8 +51,8 @@ def usage_routes(config: ServiceConfig, recorder: UsageRecorder) -> APIRouter:
             whole = UsedBody(**_body(usage_store.total(engine, owner, since, until, asked.key), price))
             return UsageAnswer(since=since, until=until, data=data, total=whole, next=following)
 
-        answer = await recorder.read(read)
-        return JSONResponse(answer.model_dump(mode="json", exclude_none=True))
+        response = await recorder.read(read)
+        return JSONResponse(response.model_dump(mode="json", exclude_none=True))
 
     return router
 

@@ -175,7 +175,7 @@ def _check_edge(url: str, http: HTTPOptionsSchema, notify: Notify) -> None:
     """
     trusting = tls.trusting(http.ssl_certfile) if http.ssl_certfile else None
     try:
-        with reporting_progress(notify, lambda: f"an answer at {url}"):
+        with reporting_progress(notify, lambda: f"a response from {url}"):
             edge_check.wait_until_bounded(url, trusting, private_ray.LONGEST_START_S, ray_processes.check)
     except (OSError, edge_check.Unbounded) as error:
         raise CannotStart(f"{url} does not limit what callers may send: {error}") from error
@@ -194,7 +194,7 @@ def _check_resources(requested: dict[str, float]) -> None:
 def _stop(folder: str) -> None:
     started = ray_processes.started()
     if ray_processes.ended():
-        # Serve and Ray would call the dead processes, and wait for an answer.
+        # Serve and Ray would call the dead processes, and wait for a response.
         orphan_reaper.end_what_is_left(folder)
         ray_processes.reap(started)
         return

@@ -39,7 +39,7 @@ def wait(
 
 
 def why_not(service: Scenewright) -> str:
-    """Return the reason that /readyz gives, or the error that prevented an answer."""
+    """Return the reason that /readyz gives, or the error that prevented a response."""
     try:
         return service.unready_reason()
     except (ScenewrightError, ServerUnreachable) as error:

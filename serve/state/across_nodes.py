@@ -41,7 +41,7 @@ def check_here(config: ServiceConfig, home: Marks | None) -> None:
 
 
 def _seen_elsewhere(config: ServiceConfig) -> list[Marks]:
-    """Return the marks that each other node sees. A node that does not answer is left to check_here."""
+    """Return the marks that each other node sees. A node that does not respond is left to check_here."""
     mine = ray.get_runtime_context().get_node_id()
     glance = ray.remote(num_cpus=0, max_retries=0)(look)
     others = [NodeAffinitySchedulingStrategy(node, soft=False) for node in _nodes() if node != mine]

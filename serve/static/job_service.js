@@ -47,7 +47,7 @@ export async function cancel(path) {
 
 export const jobScene = ({ id, index }, signal) => keptScene(`${address(id)}/scenes/${index}`, signal);
 
-// Returns a kept scene in the form of a direct answer; from an older service, only the picture and its seeds.
+// Returns a kept scene in the form of a direct response; from an older service, only the picture and its seeds.
 export async function keptScene(path, signal) {
   const response = await send(path, { headers: { Accept: "application/json" }, signal });
   if (response.headers.get("Content-Type")?.startsWith("application/json")) return response.json();

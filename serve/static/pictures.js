@@ -1,4 +1,4 @@
-// Turn an answer's pictures into blobs, and blobs into object URLs.
+// Turn a response's pictures into blobs, and blobs into object URLs.
 
 export function blobOf({ format, b64_json }) {
   const bytes = Uint8Array.from(atob(b64_json), (character) => character.charCodeAt(0));

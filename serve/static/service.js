@@ -56,10 +56,10 @@ async function refusal(response) {
   const requestId = response.headers.get("X-Request-ID");
   try {
     const { error } = await response.json();
-    if (!error.message) throw new TypeError("not the service's own answer");
+    if (!error.message) throw new TypeError("not the service's own response");
     return new ServiceError(response.status, { request_id: requestId, ...error }, wait);
   } catch {
-    const message = `The service answered with HTTP ${response.status}.`;
+    const message = `The service responded with HTTP ${response.status}.`;
     return new ServiceError(response.status, { code: "unknown", message, request_id: requestId }, wait);
   }
 }

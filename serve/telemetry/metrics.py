@@ -89,7 +89,7 @@ REQUESTS = Metric(
     "scenewright_requests", "counter", "HTTP requests by route and status.", ("route", "status")
 )
 LATENCY = Metric(
-    "scenewright_request_seconds", "histogram", "Time from a request to the end of its answer.", ("route",)
+    "scenewright_request_seconds", "histogram", "Time from a request to the end of its response.", ("route",)
 )
 BRANCH_SKEW = Metric(
     "scenewright_branch_skew_seconds",

@@ -1,6 +1,6 @@
 """Collect the usage of requests, and write it to the database once a second, in the background.
 
-If the process is killed, usage not yet written is lost, as are the answers it had in progress. A job's
+If the process is killed, usage not yet written is lost, as are the responses in progress. A job's
 usage is written together with its picture instead (serve/jobs/leases.py).
 """
 
@@ -27,7 +27,7 @@ from .usage_store import Who
 WRITE_EVERY_S = 1.0
 LONGEST_REST_S = 60.0
 LATE_S = 10.0
-"""How long to wait for the replicas' report of a layer that ended without an answer."""
+"""How long to wait for the replicas' report of a layer that ended without a response."""
 MOST_LATE = 10_000
 FAULTS = (SQLAlchemyError, OSError, ValueError)
 Layer = tuple[str, str]
@@ -37,7 +37,7 @@ Result = TypeVar("Result")
 class UsageRecorder:
     """Record the usage of one process. `open_engine` is called in a thread, on the first read or write.
 
-    `unanswered` returns the replicas' reports of layers that ended without an answer.
+    `unanswered` returns the replicas' reports of layers that ended without a response.
     """
 
     def __init__(
@@ -115,7 +115,7 @@ class UsageRecorder:
             logger.warning("usage could not be saved and will be tried again: %s", type(error).__name__)
 
     def _collect(self) -> None:
-        """Add what replicas have reported of layers without an answer. Give up after LATE_S."""
+        """Add what replicas have reported of layers without a response. Give up after LATE_S."""
         if not self._late:
             return
         seen = set(self._seen)

@@ -88,12 +88,12 @@ class WebhookSender:
         except Forbidden as refused:
             error, final = f"the address {refused}", True
         except (TimeoutError, httpx.TimeoutException):
-            error = f"no answer within {self._config.timeout_s:g} s"
+            error = f"no response within {self._config.timeout_s:g} s"
         except Exception as fault:  # Any error counts as an attempt, or it would be retried forever.
             error = f"{type(fault).__name__}: {fault}" if str(fault) else type(fault).__name__
         else:
             if not 200 <= status < 300:
-                error, final = f"answered {status}", status == GONE
+                error, final = f"responded with {status}", status == GONE
         await self._note(delivery, error, final)
 
     async def _note(self, delivery: Delivery, error: str | None, final: bool) -> None:
@@ -126,7 +126,7 @@ class WebhookSender:
         request = self._http.build_request(
             "POST", target, content=data, headers=headers, extensions=extensions
         )
-        response = await self._http.send(request, stream=True)  # The body of the answer is not read.
+        response = await self._http.send(request, stream=True)  # The body of the response is not read.
         await response.aclose()
         return response.status_code
 

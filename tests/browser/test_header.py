@@ -39,7 +39,7 @@ def test_a_failed_request_is_seen_at_the_top_at_once(page: Page) -> None:
             {"error": {"code": "not_ready", "message": "a replica restarts"}},
             "Not ready: a replica restarts",
         ),
-        (502, "<html>Bad gateway</html>", "Not ready: The service answered with HTTP 502."),
+        (502, "<html>Bad gateway</html>", "Not ready: The service responded with HTTP 502."),
         (200, {"status": "degraded", "backend": "diffusers"}, "Ready, but degraded"),
         (200, {"status": "ready"}, "Ready · storybook-character · storybook-background"),
     ],

@@ -164,7 +164,7 @@ def test_a_proxy_that_cannot_be(send: Send, name: str, proxy: str, monkeypatch: 
 @pytest.mark.parametrize("proxy", [f"http://u:{SECRET}@127.0.0.1:9", "127.0.0.1:9", " https://127.0.0.1:9 "])
 def test_a_proxy_where_nobody_is(send: Send, proxy: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HTTP_PROXY", proxy)
-    assert "the proxy set in HTTP_PROXY does not answer" in str(raised(send, "http://scenes.example"))
+    assert "the proxy set in HTTP_PROXY does not respond" in str(raised(send, "http://scenes.example"))
 
 
 @BOTH

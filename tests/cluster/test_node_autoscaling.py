@@ -125,6 +125,6 @@ def test_from_no_gpu_node_to_some_and_back_without_a_failed_request(service: Ser
     until(lambda: gpu_nodes() == 0, timeout_s=300)
     stated = f"60 s, {POLICY['policy_kwargs']['idle_s']:g} s and {60 * IDLE_MINUTES:g} s"
     row.saw(
-        f"{load.responded} of {load.responded} answered 200; of {stated}: the replicas were gone after"
+        f"{load.responded} of {load.responded} returned 200; of {stated}: the replicas were gone after"
         f" {unneeded_s:.1f} s, the nodes after {time.monotonic() - ended_at:.1f} s"
     )

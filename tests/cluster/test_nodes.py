@@ -65,7 +65,7 @@ def test_a_killed_node_costs_no_request(nodes: tuple[Any, list[Any]], service: S
         started.append(cluster.add_node(**GPU_NODE, include_dashboard=False))
         until(lambda: service.running("Character") == service.running("Background") == 2)
     assert load.failed == {}
-    row.saw(f"{load.responded} of {load.responded} answered 200; full strength once there was a node again")
+    row.saw(f"{load.responded} of {load.responded} returned 200; full strength once there was a node again")
 
 
 def test_an_upgrade_under_load_costs_no_request_and_a_bad_model_replaces_nothing(
@@ -96,7 +96,7 @@ def test_an_upgrade_under_load_costs_no_request_and_a_bad_model_replaces_nothing
         until(lambda: load.responded >= responded + 3)
         assert service.replicas("Character").keys() & good
     assert load.failed == {}
-    row.saw(f"DEPLOY_FAILED, and {load.responded} of {load.responded} answered 200")
+    row.saw(f"DEPLOY_FAILED, and {load.responded} of {load.responded} returned 200")
 
 
 def test_both_branches_follow_the_load_up_and_down(service: Service) -> None:

@@ -54,5 +54,5 @@ def test_upgrades_and_downscales_cost_no_request(service: Service, row: Row) -> 
     assert load.failed == {}
     assert upgrades >= 3
     row.saw(
-        f"{upgrades} upgrades and as many downscales: {load.responded:,} of {load.responded:,} answered 200"
+        f"{upgrades} upgrades and as many downscales: {load.responded:,} of {load.responded:,} returned 200"
     )

@@ -101,13 +101,13 @@ def test_headers_that_never_end(http: httpx.Client, url: str, row: Row) -> None:
         assert http.post("/v1/scenes", json=scene()).status_code == 200
         took_s = time.monotonic() - begun
         assert painting() == 0
-    row.saw(f"a scene beside them answered 200 in {took_s:.1f} s")
+    row.saw(f"a scene beside them returned 200 in {took_s:.1f} s")
 
 
 def test_idle_streams(http: httpx.Client, drilled: ServiceConfig, row: Row) -> None:
     row.promises(
         "more event streams of a waiting job than there are places for",
-        "429 with Retry-After for what is too many; health and others' scenes are answered",
+        "429 with Retry-After for what is too many; health and others' scenes are served",
     )
     places = drilled.limits.max_streams * 2  # of two edge replicas
     job = http.post("/v1/jobs", json={"scenes": [scene(140, seed=7)] * 200}).json()["id"]
@@ -173,7 +173,7 @@ def test_more_than_it_can_queue(http: httpx.Client, row: Row) -> None:
     for refused in (response for response in responses if response.status_code == 429):
         assert refused.json()["error"]["code"] == "overloaded"
         assert int(refused.headers["retry-after"]) >= 1
-    row.saw(f"of 24 at once {counts[200]} answered 200 and {counts[429]} 429, nothing else")
+    row.saw(f"of 24 at once {counts[200]} returned 200 and {counts[429]} 429, nothing else")
 
 
 def test_no_time(http: httpx.Client, row: Row) -> None:

@@ -60,4 +60,4 @@ def test_no_caller_notices(
     if replicas == 1:
         deploy(drilled, 2, step_s)
     assert set(statuses) == {200}
-    row.saw(f"{statuses[200]} of {statuses.total()} answered 200")
+    row.saw(f"{statuses[200]} of {statuses.total()} returned 200")

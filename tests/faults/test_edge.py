@@ -68,7 +68,7 @@ def test_a_header_without_end(http: httpx.Client, url: str, row: Row, piece: byt
 def test_silent_connections(http: httpx.Client, url: str, row: Row) -> None:
     row.promises(
         "3,000 connections that say nothing, and more each second",
-        "every other caller is answered; they are closed",
+        "every other caller is served; they are closed",
     )
     with ExitStack() as stack:
         for _ in range(3_000):

@@ -53,7 +53,7 @@ def test_one_replica_of_two_cannot_load_its_model(http: httpx.Client, row: Row) 
     change(bad, lambda character: vars(character._engine._painter).pop("load"))
     until(lambda: http.get("/readyz").json()["status"] == "ready")
     row.saw(
-        f"{statuses[200]} of 40 answered 200, 20 of 20 times `degraded`;"
+        f"{statuses[200]} of 40 returned 200, 20 of 20 times `degraded`;"
         f" ready {time.monotonic() - begun:.0f} s after the cause was gone"
     )
 
@@ -154,4 +154,4 @@ def test_a_step_loop_ends(http: httpx.Client, row: Row) -> None:
     until(lambda: victim not in replicas("Character"))
     replaced_s = time.monotonic() - begun
     until(full_strength)
-    row.saw(f"12 of 12 answered 200; replaced after {replaced_s:.0f} s")
+    row.saw(f"12 of 12 returned 200; replaced after {replaced_s:.0f} s")

@@ -25,7 +25,7 @@ __all__ = ["make_job", "one_thread", "tiny_sd1"]
 
 async def test_not_a_number(tiny_sd1: Path, make_job: Callable[..., LayerJob], row: Row) -> None:
     row.promises(
-        "a UNet that answers NaN", "caught before any merge, tried again, then 502; never a silent 200"
+        "a UNet that returns NaN", "caught before any merge, tried again, then 502; never a silent 200"
     )
     denoiser = Denoiser(ModelConfig(str(tiny_sd1), device="cpu"))
     engine = Engine(denoiser, flaw, lambda job: np.zeros((1, 1, 3), np.uint8), GenerationConfig(max_rows=2))

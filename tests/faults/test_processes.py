@@ -75,7 +75,7 @@ def test_the_controller_dies(http: httpx.Client, row: Row) -> None:
         response = http.post("/v1/scenes", json=scene())
         took.append(time.monotonic() - begun)
         assert response.status_code == 200, response.text
-    row.saw(f"8 of 8 answered 200, the slowest in {max(took):.1f} s")
+    row.saw(f"8 of 8 returned 200, the slowest in {max(took):.1f} s")
 
 
 def test_an_idle_ingress_replica_dies(http: httpx.Client, row: Row) -> None:
@@ -83,7 +83,7 @@ def test_an_idle_ingress_replica_dies(http: httpx.Client, row: Row) -> None:
     ray.kill(actor(replicas("Ingress")[0]), no_restart=True)
     responses = [http.post("/v1/scenes", json=scene()).status_code for _ in range(6)]
     assert responses == [200] * 6
-    row.saw("6 of 6 answered 200")
+    row.saw("6 of 6 returned 200")
 
 
 def test_an_ingress_replica_dies_under_its_requests(http: httpx.Client, url: str, row: Row) -> None:

@@ -105,7 +105,7 @@ def test_the_service_itself_is_killed(tmp_path: Path, row: Row, mode: str) -> No
 def test_haproxy_is_killed(tmp_path: Path, row: Row) -> None:
     row.promises(
         "HAProxy killed",
-        f"the port is listened on again within {LONGEST_DEAF_S:.0f} s; a scene answered, and 503 until then",
+        f"the port is listened on again within {LONGEST_DEAF_S:.0f} s; a scene returned, and 503 until then",
     )
     with served(tmp_path, CONFIG, settings=haproxy_settings()) as service:
         wait_until_ready(service)  # its last start-up checks may still run, and tolerate the kill

@@ -1,6 +1,6 @@
 """Connect commands to a running service, and turn failures into exit codes.
 
-1: the service refused. 2: nothing could be sent. 3: nothing answered.
+1: the service refused. 2: nothing could be sent. 3: nothing responded.
 """
 
 from __future__ import annotations

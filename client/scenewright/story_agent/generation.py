@@ -64,7 +64,7 @@ class ImageGenerationService:
     ) -> str:
         """Paint as requested, else with fewer steps or at a smaller size, else draw a placeholder.
 
-        It also draws a placeholder if no service answers.
+        It also draws a placeholder if no service responds.
         """
         seed = SEEDS[kind] if seed is None else seed
         try:

@@ -1,4 +1,4 @@
-"""Merge two picture files into one: by the service, or on this machine if it does not answer."""
+"""Merge two picture files into one: by the service, or on this machine if it does not respond."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ class ImageMergeService:
     ) -> str:
         """Merge two files, and return the path written.
 
-        If no service answers, the files are merged on this machine: by the service's own merger if it is
+        If no service responds, the files are merged on this machine: by the service's own merger if it is
         installed, else by a plain paste. If `blend_mode` is `cutout`, there is no plain paste: the error is
         raised. Raises OSError for a file that is not a picture, and ScenewrightError.
         """

@@ -17,7 +17,7 @@ from deployments.diffusion.engine.work_item import Listener, WorkItem
 from deployments.messages import LayerJob, Unanswered, Usage
 
 UNANSWERED_S = 30.0
-"""How long the usage of a request without an answer is reported: every reader has seen it by then."""
+"""How long the usage of a request without a response is reported: every reader has seen it by then."""
 MOST_UNANSWERED = 1_024
 """The most such requests. Beyond it those that took least are dropped, since most ended in the queue."""
 MOST_TENANTS = 1_000

@@ -17,7 +17,7 @@ SHOWN = 50
 
 @require_http_methods(["GET", "POST"])
 def books(request: HttpRequest) -> HttpResponse:
-    """List the books on GET. On POST begin one, and answer before anything is painted."""
+    """List the books on GET. On POST begin one, and respond before anything is painted."""
     if request.method == "POST":
         book = Book.objects.create(title=TITLE)
         advance_later(book.key)
@@ -46,7 +46,7 @@ def book_file(request: HttpRequest, key: uuid.UUID) -> HttpResponseBase:
 @csrf_exempt  # The service sends this request: its signature is checked instead.
 @require_POST
 def book_ended(request: HttpRequest, key: uuid.UUID) -> HttpResponse:
-    """Receive the service's webhook that a book has ended. The file is fetched after the answer."""
+    """Receive the service's webhook that a book has ended. The file is fetched after the response."""
     if not settings.SCENEWRIGHT_WEBHOOK_SECRET:
         raise Http404
     try:

@@ -48,7 +48,7 @@ def test_a_run_of_failures_exits_1_without_an_objective(
     load = ("--arrival", "constant", "--rate", 4, "--duration", 1, "--warmup", 0, "--mix", mix_file)
     result = reported("run", "--url", url, *load, "--quiet")
     assert result.exit_code in (1, 3), result.output
-    assert "no request got a good answer" in result.output
+    assert "no request got a good response" in result.output
 
 
 def test_a_run_that_is_stopped_reports_what_it_saw(url: str, mix_file: str, tmp_path: Path) -> None:
@@ -95,7 +95,7 @@ def test_what_is_no_address_is_refused(address: str) -> None:
 
 def test_an_address_where_nothing_listens_is_reported_before_the_run() -> None:
     result = reported("run", "--url", "http://127.0.0.1:9", "--rate", 1)
-    assert result.exit_code == 2 and "nothing answers" in result.output
+    assert result.exit_code == 2 and "nothing responds" in result.output
 
 
 def test_a_cluster_that_does_not_answer_is_reported(url: str) -> None:

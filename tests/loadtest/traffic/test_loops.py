@@ -141,8 +141,8 @@ def test_cancelled_requests_leave_and_count_as_neither(fake_service: FakeService
     [
         ({"status": "failed", "error": {"code": "generation_failed"}}, "job generation_failed"),
         ({"status": "failed", "error": None}, "job failed"),
-        ({"status": "failed", "error": "words"}, "malformed answer"),
-        ({"url": None}, "malformed answer"),
+        ({"status": "failed", "error": "words"}, "malformed response"),
+        ({"url": None}, "malformed response"),
     ],
 )
 def test_a_job_with_a_failed_scene_has_failed(

@@ -80,8 +80,8 @@ def test_what_cannot_be_connected_to_is_reported(plain: int, monkeypatch: pytest
     check_listening(f"http://127.0.0.1:{plain}")
     for url, why in (
         (f"https://127.0.0.1:{plain}", "if it uses plain HTTP, begin with http://"),
-        ("http://127.0.0.1:9", "nothing answers at http://127.0.0.1:9: Connection refused"),
-        ("http://nobody.invalid", "nothing answers at http://nobody.invalid"),
+        ("http://127.0.0.1:9", "nothing responds at http://127.0.0.1:9: Connection refused"),
+        ("http://nobody.invalid", "nothing responds at http://nobody.invalid"),
     ):
         with pytest.raises(AddressError, match=why):
             check_listening(url)

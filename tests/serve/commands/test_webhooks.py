@@ -36,8 +36,10 @@ def test_deliveries_are_listed_and_sent_again(tmp_path: Path) -> None:
     assert f"pending  0  {job_id}  {URL}" in run(tmp_path, "list").output
     store.cancel("acme", job_id)
     (delivery,) = outbox.claim(engine, 9)
-    outbox.failed(engine, delivery, "answered 410", final=True)
-    assert f"failed  1  {job_id}  {URL}  answered 410" in run(tmp_path, "list", "--tenant", "acme").output
+    outbox.failed(engine, delivery, "responded with 410", final=True)
+    assert (
+        f"failed  1  {job_id}  {URL}  responded with 410" in run(tmp_path, "list", "--tenant", "acme").output
+    )
     assert run(tmp_path, "list", "--tenant", "other").output == ""
     assert run(tmp_path, "replay", delivery.id).output == f"{delivery.id} will be sent again\n"
     assert f"due  0  {job_id}" in run(tmp_path, "list").output

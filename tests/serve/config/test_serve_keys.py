@@ -311,7 +311,7 @@ def test_a_key_that_would_do_nothing_is_refused(path: str, tmp_path: Path) -> No
         (
             "applications[].deployments[].backpressure_config",
             {"status_code": 429},
-            "since only Ingress answers",
+            "since only Ingress serves",
         ),
         (
             "tracing_config",

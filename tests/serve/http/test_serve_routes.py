@@ -130,7 +130,7 @@ def test_the_edge_says_where_nobody_checks(
             nobody,
             nobody,
         )
-    assert ("answer to any Host here" in caplog.text) is warns
+    assert ("accept any Host here" in caplog.text) is warns
 
 
 HOSTS = some.sampled_from(["a", "example", "localhost", "paint", "b-c", "127", "0", "lan", ""])

@@ -221,7 +221,7 @@ async def test_a_kept_answer_is_counted_while_it_is_sent(
 ) -> None:
     first = await edges.send("a", Accept="application/json")
     held: list[int] = []
-    monkeypatch.setattr("serve.routes.repeats.hold_answer", lambda _, size: held.append(size))
+    monkeypatch.setattr("serve.routes.repeats.hold_response", lambda _, size: held.append(size))
     again = await edges.send("a", Accept="application/json")
     assert again.status_code == 200
     assert held == [len(first.content)]

@@ -119,7 +119,7 @@ def test_a_kept_picture_counts_among_the_bytes_that_are_held(
     url_with_worker: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     held: list[int] = []
-    monkeypatch.setattr("serve.routes.kept_scene.hold_answer", lambda _, size: held.append(size))
+    monkeypatch.setattr("serve.routes.kept_scene.hold_response", lambda _, size: held.append(size))
     location = later(url_with_worker, "/v1/backgrounds", SMALL)
     ended(url_with_worker, location)
     found = httpx.get(f"{url_with_worker}{location}/scenes/0")

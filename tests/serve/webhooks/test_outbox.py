@@ -85,13 +85,13 @@ def test_it_is_tried_for_a_day(engine: Engine, leases: Leases, submit: Callable[
     while claimed := outbox.claim(engine, 9, now=now):
         (delivery,) = claimed
         tried += 1
-        if not outbox.failed(engine, delivery, "answered 500", now=now):
+        if not outbox.failed(engine, delivery, "responded with 500", now=now):
             break
         assert outbox.claim(engine, 9, now=now + 1) == []
         now = outbox.listed(engine)[0].due_at
     assert tried == len(RETRY_AFTER_S) + 1 and 23 * 3_600 < now <= 24 * 3_600
     (given_up,) = outbox.listed(engine)
-    assert (given_up.status, given_up.last_error) == ("failed", "answered 500")
+    assert (given_up.status, given_up.last_error) == ("failed", "responded with 500")
     assert outbox.claim(engine, 9, now=1e9) == []
 
 
@@ -111,7 +111,7 @@ def test_one_that_was_given_up_is_sent_again_on_demand(
     submit()
     succeed_all(leases, 0)
     (delivery,) = outbox.claim(engine, 9, now=1)
-    outbox.failed(engine, delivery, "answered 410", final=True, now=1)
+    outbox.failed(engine, delivery, "responded with 410", final=True, now=1)
     assert outbox.claim(engine, 9, now=1e6) == []
     assert outbox.replay(engine, delivery.id, now=1e6)
     assert [each.id for each in outbox.claim(engine, 9, now=1e6)] == [delivery.id]
@@ -151,11 +151,11 @@ def test_a_job_stays_until_its_delivery_has_ended(
         if delivery.job_id == told:
             outbox.delivered(engine, delivery, now=101)
         else:
-            assert outbox.failed(engine, delivery, "answered 500", now=101)
+            assert outbox.failed(engine, delivery, "responded with 500", now=101)
     assert leases.forget(5, now=102) == 1
     assert store.job("me", told) is None and store.job("me", given_up)
     (delivery,) = outbox.claim(engine, 9, now=200)
-    outbox.failed(engine, delivery, "answered 410", final=True, now=200)
+    outbox.failed(engine, delivery, "responded with 410", final=True, now=200)
     assert leases.forget(5, now=201) == 1
 
 

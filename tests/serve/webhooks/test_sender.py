@@ -94,7 +94,7 @@ async def test_what_each_answer_means(
     ended(receiver.url)
     found = await send(engine, noted)
     assert found.status == left and len(receiver.got) == 1, "redirects are not followed"
-    assert found.last_error == (None if status == 200 else f"answered {status}")
+    assert found.last_error == (None if status == 200 else f"responded with {status}")
     assert noted.tags(metrics.WEBHOOKS) == [("retried" if left == "due" else left,)]
 
 

@@ -1,4 +1,4 @@
-"""Results that are kept for a while: linked pictures, and the answers to repeated requests."""
+"""Results that are kept for a while: linked pictures, and the responses to repeated requests."""
 
 from __future__ import annotations
 
