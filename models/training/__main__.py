@@ -14,6 +14,7 @@ import shutil
 import sys
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import torch
@@ -23,9 +24,18 @@ from transformers import CLIPTokenizer
 from deployments.diffusion.model.patch_autoencoder import PatchAutoencoder
 from models.training import draw, evaluate, judges, model_card, training_pictures
 from models.training.known_words_file import write_known_words
-from models.training.networks import autoencoder, diffusion, sharpening, text, text_pretraining
+from models.training.networks import (
+    autoencoder,
+    decoder_crops,
+    denoised_pictures,
+    diffusion,
+    sharpening,
+    text,
+    text_pretraining,
+)
 from models.training.networks.latents import FILE, PatchBasis
-from models.training.subjects import SUBJECTS
+from models.training.subjects import SUBJECTS, Subject
+from models.training.training_pictures import Bucket
 
 COMMANDS: dict[str, Callable[[list[str]], None]] = {
     "draw": draw.main,
@@ -68,6 +78,31 @@ def same_latents(folder: Path) -> bool:
     return bool(config["_class_name"] == PatchAutoencoder.__name__)
 
 
+def train_decoder(
+    subject: Subject,
+    tokenizer: CLIPTokenizer,
+    vae: PatchAutoencoder,
+    trainee: diffusion.Trainee,
+    buckets: list[Bucket],
+    work: Path,
+    options: argparse.Namespace,
+) -> None:
+    """Train the decoder on the drawings' latents, then on the denoiser's, then against a discriminator."""
+    looks, seed, device = subject.looks_in_a_round, options.seed, options.device
+    shown, basis = buckets[0], PatchBasis.load(work / FILE)
+    cut: decoder_crops.Cut = partial(decoder_crops.cut_crops, buckets, looks)
+    checkpoint = work / "decoder.pt"
+    autoencoder.train_decoder(vae, cut, shown, basis, checkpoint, options.decoder_steps, seed, device)
+    if subject.denoised_from:
+        denoised = denoised_pictures.denoise_again(subject, tokenizer, trainee, buckets, work, seed, device)
+        cut = partial(decoder_crops.cut_mixed_crops, buckets, denoised, looks)
+    if steps := subject.refining_steps:
+        rate, checkpoint = autoencoder.REFINING_RATE, work / "refining.pt"
+        autoencoder.train_decoder(vae, cut, shown, basis, checkpoint, steps, seed, device, rate)
+    if steps := subject.sharpening_steps:
+        sharpening.sharpen_decoder(vae, cut, shown, basis, work / "sharpening.pt", steps, seed, device)
+
+
 def main() -> None:
     """Parse the command line and run every stage that is not stored yet, or another command."""
     if command := COMMANDS.get(sys.argv[1] if sys.argv[1:] else ""):
@@ -82,6 +117,9 @@ def main() -> None:
         "--pictures", type=int, default=3_000, help="most pictures to draw; a subject may have fewer"
     )
     parser.add_argument("--decoder-steps", type=int, default=3_000, help="decoder steps of 16 crops")
+    parser.add_argument(
+        "--refining-steps", type=int, help="decoder steps on painted latents (default the subject's)"
+    )
     parser.add_argument("--sharpening-steps", type=int, help="of the decoder too (default the subject's)")
     parser.add_argument("--text-steps", type=int, default=1_500)
     parser.add_argument("--steps", type=int, default=4_000, help="denoiser steps of 64 pictures")
@@ -94,6 +132,9 @@ def main() -> None:
 
     torch.set_num_threads(options.threads)
     subject = SUBJECTS[options.subject]
+    for name in ("refining_steps", "sharpening_steps"):
+        if (steps := getattr(options, name)) is not None:
+            subject = replace(subject, **{name: steps})
     work = options.work or Path("build/training") / subject.name
     out = options.out or Path("models") / f"storybook-{subject.name}"
     work.mkdir(parents=True, exist_ok=True)
@@ -103,23 +144,18 @@ def main() -> None:
         shutil.copytree(options.start_from / "tokenizer", work / "tokenizer")
 
     buckets = training_pictures.draw_buckets(subject, work, options.pictures, options.seed)
-    basis = PatchBasis.load(work / FILE)
     tokenizer = text.build_tokenizer(subject, work, options.seed)
     torch.manual_seed(options.seed)
     if options.start_from:
         trained = StableDiffusionPipeline.from_pretrained(options.start_from, dtype=torch.float32)
         vae, trainee = trained.vae, diffusion.Trainee.of(trained.unet, trained.text_encoder)
     else:
-        vae = autoencoder.build_autoencoder(basis)
+        vae = autoencoder.build_autoencoder(PatchBasis.load(work / FILE))
         text_encoder = text.build_text_encoder(tokenizer)
         text_pretraining.pretrain(subject, tokenizer, text_encoder, work, options.text_steps, options.seed)
         trainee = diffusion.Trainee.of(diffusion.build_unet(subject), text_encoder)
     diffusion.train(subject, tokenizer, trainee, buckets, work, options.steps, options.seed, options.device)
-    looks, seed, device = subject.looks_in_a_round, options.seed, options.device
-    autoencoder.train_decoder(vae, buckets, looks, basis, work, options.decoder_steps, seed, device)
-    if options.sharpening_steps is not None:
-        subject = replace(subject, sharpening_steps=options.sharpening_steps)
-    sharpening.sharpen_decoder(vae, buckets, looks, basis, work, subject.sharpening_steps, seed, device)
+    train_decoder(subject, tokenizer, vae, trainee, buckets, work, options)
     assemble(out, vae, trainee, tokenizer)
     shutil.copy(work / FILE, out)
     write_known_words(subject, out)

@@ -40,8 +40,6 @@ SEED_PROMPTS = 10
 OTHER_PROMPTS_SEED = 1
 TIMED_PICTURES = 3
 ON_SHEET = 24
-GUIDANCE = {"character": 7.5, "background": 6.0}
-"""The service's defaults."""
 
 
 def requested_of(prompt: HeldOutPrompt) -> Attributes:
@@ -162,7 +160,7 @@ def main(arguments: list[str] | None = None) -> None:
     out = options.out or folder
     out.mkdir(parents=True, exist_ok=True)
     sheet = options.sheet or Path("docs/pictures") / f"storybook-{options.subject}.jpg"
-    guidance = GUIDANCE[options.subject] if options.guidance is None else options.guidance
+    guidance = SUBJECTS[options.subject].guidance_scale if options.guidance is None else options.guidance
     paint = load_painter(folder, options.steps, guidance)
     prompts = held_out_prompts(options.subject, options.prompts)
     measured = evaluate(options.subject, paint, prompts, options.batch, sheet)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -26,8 +26,10 @@ class Subject:
     spec that captions mention, each with all its values. `latent_channels` is how many components of the
     pictures' patches the denoiser paints. `guidance_share` is the share of the words' effect that the model
     learns: guidance multiplies that effect, so it acts like that share of the requested scale.
-    `looks_in_a_round` returns how often a round of training shows a spec's picture. `sharpening_steps` are
-    those of the decoder against a discriminator, after its own.
+    `guidance_scale` is the service's default. `looks_in_a_round` returns how often a round of training shows
+    a spec's picture. For the decoder, drawings are denoised again from one of the steps in `denoised_from`,
+    of 20. After its first steps, the decoder has `refining_steps` on those, and `sharpening_steps` against a
+    discriminator.
     """
 
     name: str
@@ -39,8 +41,11 @@ class Subject:
     caption: Callable[[Any, random.Random], str]
     attributes: dict[str, tuple[Any, ...]]
     latent_channels: int
+    guidance_scale: float
     guidance_share: float = 1.0
     looks_in_a_round: Callable[[Any], int] = lambda spec: 1
+    denoised_from: Sequence[int] = ()
+    refining_steps: int = 0
     sharpening_steps: int = 0
 
     @property
@@ -76,7 +81,10 @@ SUBJECTS = {
             "pose": figure_spec.POSES,
         },
         latent_channels=48,
+        guidance_scale=7.5,
         guidance_share=0.25,
+        denoised_from=range(2, 13),
+        refining_steps=2_000,
     ),
     "background": Subject(
         "background",
@@ -89,6 +97,7 @@ SUBJECTS = {
         place_captions.caption_place,
         {"kind": place_spec.KINDS, "time": place_spec.TIMES, "weather": place_spec.WEATHERS},
         latent_channels=32,
+        guidance_scale=6.0,
         looks_in_a_round=place_spec.looks_in_a_round,
         sharpening_steps=2_400,
     ),

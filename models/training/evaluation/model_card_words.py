@@ -17,14 +17,20 @@ def guided(subject: str, usual: float) -> str:
     )
 
 
-def sharpened(subject: str) -> str:
-    """Return how the decoder was sharpened, for a model whose decoder was."""
-    if not SUBJECTS[subject].sharpening_steps:
-        return ""
-    return (
-        " It was then trained against a discriminator of decoded and drawn patches, so that "
-        "edges are crisp (`models/training/networks/sharpening.py`)."
-    )
+def trained_on(subject: str) -> str:
+    """Return how the decoder was trained after its first steps."""
+    words = ""
+    if SUBJECTS[subject].refining_steps:
+        words += (
+            " It was trained on with drawings that the denoiser had noised and painted again, so that it "
+            "cleans up the denoiser's errors (`models/training/networks/denoised_pictures.py`)."
+        )
+    if SUBJECTS[subject].sharpening_steps:
+        words += (
+            " It was then trained against a discriminator of decoded and drawn patches, so that "
+            "edges are crisp (`models/training/networks/sharpening.py`)."
+        )
+    return words
 
 
 WORDS: dict[str, dict[str, str]] = {
@@ -33,7 +39,7 @@ WORDS: dict[str, dict[str, str]] = {
         "reads": f"{len(ROLES)} roles ({', '.join(ROLES)}), the animals with fur of {len(FURS)} colours, "
         f"{len(GARMENTS)} garments ({', '.join(GARMENTS)}) in {len(COLORS)} colours, {len(HAIR_COLORS)} hair "
         f"colours, capes in {len(COLORS)} colours, and {len(ITEMS)} things to hold ({', '.join(ITEMS)})",
-        "sharpened": sharpened("character"),
+        "trained_on": trained_on("character"),
         "guided": guided("character", usual=7.5),
         "held_out": "combinations of role, garment and colour",
         "prompt": "a knight in red armor holding a sword, full body, plain light gray studio background",
@@ -46,7 +52,7 @@ WORDS: dict[str, dict[str, str]] = {
         "shows": "storybook landscapes without people, 512 by 384 pixels, or 2:1 as the frame of a scene",
         "reads": f"{len(KINDS)} kinds of place ({', '.join(KINDS)}), {len(TIMES)} times of day "
         f"({', '.join(TIMES)}) and {len(WEATHERS)} kinds of weather ({', '.join(WEATHERS)})",
-        "sharpened": sharpened("background"),
+        "trained_on": trained_on("background"),
         "guided": guided("background", usual=6.0),
         "held_out": "combinations of kind, time and weather; one prompt in ten does not mention the weather",
         "prompt": "beautiful detailed castle at sunset under a clear sky",
@@ -78,7 +84,7 @@ It was trained from scratch on a CPU, to run on a CPU, and is Scenewright's defa
 Every training picture was drawn by our own program in `models/training/`: {reads}. The captions were
 written by the same program. No third-party pictures, captions or weights were used. The latents are a
 fixed linear basis of 16 by 16 pixel patches of the picture at half its size; the decoder is their linear
-inverse plus a network that restores the full size and the edges.{sharpened} The text encoder, its
+inverse plus a network that restores the full size and the edges.{trained_on} The text encoder, its
 vocabulary and the denoiser (v-prediction, zero terminal signal) were trained from random weights.{guided}
 
 ## Use

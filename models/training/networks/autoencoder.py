@@ -4,31 +4,27 @@ from __future__ import annotations
 
 import copy
 import time
-from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import torch
 from torch.nn.functional import interpolate, l1_loss
 
-from deployments.diffusion.model.patch_autoencoder import FACTOR_PX, PatchAutoencoder, decode_linearly
+from deployments.diffusion.model.patch_autoencoder import PatchAutoencoder, decode_linearly
+from models.training.networks.decoder_crops import HELD_OUT_EVERY, Cut
 from models.training.networks.latents import PatchBasis
 from models.training.networks.mixed_precision import mixed_precision
 from models.training.networks.muon import MuonAdamW
 from models.training.training_pictures import Bucket
 
-CROP = (6, 8)
-"""A crop's size in latents, down and across. Crops lie on the patch grid, as every decoded picture does."""
-BATCH = 16
 RATE = 1e-3
 WARM_UP_STEPS = 30
 PLATEAU_SHARE = 0.4
 LAST_RATE_SHARE = 0.02
 AVERAGE = 0.995
-LATENT_NOISE = 0.3
-"""The most noise added to the decoder's latents: it must clean up what the denoiser leaves."""
 GRADIENT_WEIGHT = 2.0
-HELD_OUT_EVERY = 24
+REFINING_RATE = 4e-4
+"""The rate of more training, on latents that the denoiser has painted."""
 _HELD_OUT_PICTURES = 8
 
 
@@ -54,43 +50,12 @@ def gradients(pixels: torch.Tensor) -> torch.Tensor:
     return torch.cat([down.flatten(), across.flatten()])
 
 
-def cut_crops(
-    buckets: list[Bucket], looks: Callable[[Any], int], generator: torch.Generator
-) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
-    """Yield latents (16, c, 6, 8) and their pixels (16, 3, 192, 256) in -1..1, endlessly.
-
-    A picture is chosen as often as its spec has `looks`, and never if it is held out.
-    """
-    shares = [torch.tensor([float(looks(spec)) for spec in bucket.specs]) for bucket in buckets]
-    for share in shares:
-        share[::HELD_OUT_EVERY] = 0
-    sums = torch.stack([share.sum() for share in shares])
-    down, across = CROP
-    while True:
-        cut = []
-        for _ in range(BATCH):
-            which = int(torch.multinomial(sums, 1, generator=generator))
-            bucket, n = buckets[which], int(torch.multinomial(shares[which], 1, generator=generator))
-            _, height, width = bucket.latents[n].shape
-            y = int(torch.randint(0, height - down + 1, (), generator=generator))
-            x = int(torch.randint(0, width - across + 1, (), generator=generator))
-            top, left, high, wide = (FACTOR_PX * latents for latents in (y, x, down, across))
-            pixels = bucket.pixels[n, :, top : top + high, left : left + wide]
-            cut.append((bucket.latents[n, :, y : y + down, x : x + across], pixels))
-        latents, pixels = (torch.stack(parts).float() for parts in zip(*cut, strict=True))
-        yield latents, pixels / 127.5 - 1
-
-
-def decode_noisily(
-    vae: PatchAutoencoder, latents: torch.Tensor, generator: torch.Generator, device: str
-) -> torch.Tensor:
-    """Decode latents (n, c, h, w) with up to LATENT_NOISE of noise to pixels (n, 3, 32 h, 32 w)."""
-    noise = LATENT_NOISE * torch.rand(len(latents), 1, 1, 1, generator=generator)
-    noisy = (latents + noise * torch.randn(latents.shape, generator=generator)).to(device)
-    noisy = noisy.contiguous(memory_format=torch.channels_last)
-    linear = decode_linearly(noisy, vae.mean, vae.components, vae.gain)
+def decode_to_train(vae: PatchAutoencoder, latents: torch.Tensor, device: str) -> torch.Tensor:
+    """Decode latents (n, c, h, w) to pixels (n, 3, 32 h, 32 w), the details in mixed precision."""
+    latents = latents.to(device).contiguous(memory_format=torch.channels_last)
+    linear = decode_linearly(latents, vae.mean, vae.components, vae.gain)
     with mixed_precision(device):
-        details = vae.details(noisy, linear)
+        details = vae.details(latents, linear)
     painted: torch.Tensor = interpolate(linear, scale_factor=2, mode="bilinear") + details.float()
     return painted
 
@@ -148,37 +113,37 @@ def decoder_error(vae: PatchAutoencoder, bucket: Bucket, basis: PatchBasis) -> t
 
 def train_decoder(
     vae: PatchAutoencoder,
-    buckets: list[Bucket],
-    looks: Callable[[Any], int],
+    cut: Cut,
+    held_out: Bucket,
     basis: PatchBasis,
-    folder: Path,
+    checkpoint: Path,
     steps: int,
     seed: int,
     device: str = "cpu",
+    rate: float = RATE,
 ) -> None:
-    """Minimize the reconstruction loss with Muon. Resumes from its checkpoint.
+    """Minimize the reconstruction loss of these crops with Muon. Resumes from its checkpoint.
 
-    `looks` is `Subject.looks_in_a_round`. Leaves the averaged weights in `vae`.
+    Prints the error on the pictures of `held_out` that no crop shows. Leaves the averaged weights in `vae`.
     """
-    learnt, parts = begin(vae, RATE, device)
-    average, optimizer, checkpoint = parts["average"], parts["optimizer"], folder / "decoder.pt"
+    learnt, parts = begin(vae, rate, device)
+    average, optimizer = parts["average"], parts["optimizer"]
     first = resume(parts, checkpoint, device)
-    generator = torch.Generator().manual_seed(seed + first)
-    crops = cut_crops(buckets, looks, generator)
+    crops = cut(torch.Generator().manual_seed(seed + first))
     started, running = time.monotonic(), 0.0
     for step in range(first, steps):
         latents, pixels = next(crops)
         pixels = pixels.to(device)
-        painted = decode_noisily(learnt, latents, generator, device)
+        painted = decode_to_train(learnt, latents, device)
         optimizer.step(reconstruction_loss(painted, pixels), rate_share(step, steps))
         follow(average, learnt.details, step)
         error = l1_loss(painted.detach(), pixels)
         running = error.item() if step == first else 0.98 * running + 0.02 * error.item()
         if step % 100 == 99 or step == steps - 1:
             vae.details.load_state_dict(average.state_dict())
-            held_out, inverse = decoder_error(vae, buckets[0], basis)
+            unseen, inverse = decoder_error(vae, held_out, basis)
             print(
-                f"decoder {step + 1}/{steps} error {running:.4f}, held out {held_out:.4f}"
+                f"{checkpoint.stem} {step + 1}/{steps} error {running:.4f}, held out {unseen:.4f}"
                 f" (linear {inverse:.4f}) {time.monotonic() - started:.0f} s",
                 flush=True,
             )

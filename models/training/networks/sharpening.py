@@ -8,9 +8,7 @@ Networks", section 3.2.2).
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import torch
 from torch import nn
@@ -19,8 +17,7 @@ from torch.nn.functional import l1_loss, leaky_relu, relu
 from deployments.diffusion.model.patch_autoencoder import COLOURS, PatchAutoencoder
 from models.training.networks.autoencoder import (
     begin,
-    cut_crops,
-    decode_noisily,
+    decode_to_train,
     decoder_error,
     follow,
     rate_share,
@@ -28,6 +25,7 @@ from models.training.networks.autoencoder import (
     resume,
     store,
 )
+from models.training.networks.decoder_crops import Cut
 from models.training.networks.latents import PatchBasis
 from models.training.networks.mixed_precision import mixed_precision
 from models.training.training_pictures import Bucket
@@ -99,32 +97,31 @@ def balanced_gradient(
 
 def sharpen_decoder(
     vae: PatchAutoencoder,
-    buckets: list[Bucket],
-    looks: Callable[[Any], int],
+    cut: Cut,
+    held_out: Bucket,
     basis: PatchBasis,
-    folder: Path,
+    checkpoint: Path,
     steps: int,
     seed: int,
     device: str = "cpu",
 ) -> None:
     """Train the decoder's details and a discriminator in turn. Resumes from its checkpoint.
 
-    `looks` is `Subject.looks_in_a_round`. Leaves the averaged weights in `vae`.
+    Prints the error on the pictures of `held_out` that no crop shows. Leaves the averaged weights in `vae`.
     """
     learnt, parts = begin(vae, RATE, device)
     torch.manual_seed(seed)
     judge = Discriminator().to(device)
     judging = torch.optim.AdamW(judge.parameters(), DISCRIMINATOR_RATE, betas=(0.5, 0.99), weight_decay=0)
     parts |= {"judge": judge, "judging": judging}
-    average, optimizer, checkpoint = parts["average"], parts["optimizer"], folder / "sharpening.pt"
+    average, optimizer = parts["average"], parts["optimizer"]
     first = resume(parts, checkpoint, device)
-    generator = torch.Generator().manual_seed(seed + first)
-    crops = cut_crops(buckets, looks, generator)
+    crops = cut(torch.Generator().manual_seed(seed + first))
     started = time.monotonic()
     for step in range(first, steps):
         latents, pixels = next(crops)
         pixels = pixels.to(device, memory_format=torch.channels_last)
-        painted = decode_noisily(learnt, latents, generator, device)
+        painted = decode_to_train(learnt, latents, device)
         with mixed_precision(device):
             judge.requires_grad_(False)
             drawn, decoded = judge(pixels), judge(painted)
@@ -142,8 +139,8 @@ def sharpen_decoder(
         follow(average, learnt.details, step)
         if step % 100 == 99 or step == steps - 1:
             vae.details.load_state_dict(average.state_dict())
-            held_out, _ = decoder_error(vae, buckets[0], basis)
+            unseen, _ = decoder_error(vae, held_out, basis)
             taken = time.monotonic() - started
-            print(f"sharpening {step + 1}/{steps} held out {held_out:.4f} {taken:.0f} s", flush=True)
+            print(f"sharpening {step + 1}/{steps} held out {unseen:.4f} {taken:.0f} s", flush=True)
             store(parts, checkpoint, step + 1)
     vae.details.load_state_dict(average.state_dict())

@@ -36,6 +36,7 @@ def test_a_model_is_made_from_nothing_and_paints(subject: str, tmp_path: Path) -
         "--text-steps=2",
         "--steps=2",
         "--decoder-steps=2",
+        "--refining-steps=1",
         "--sharpening-steps=1",
         "--threads=1",
     ]

@@ -11,8 +11,8 @@ import torch
 from torch.nn.functional import interpolate
 
 from deployments.diffusion.model.patch_autoencoder import PatchAutoencoder
-from models.training.networks import autoencoder
-from models.training.networks.autoencoder import build_autoencoder, cut_crops, decoder_error, train_decoder
+from models.training.networks import autoencoder, decoder_crops
+from models.training.networks.autoencoder import build_autoencoder, decoder_error, train_decoder
 from models.training.networks.latents import PatchBasis
 from models.training.subjects import SUBJECTS
 from models.training.training_pictures import Bucket, sample_specs, to_pixels
@@ -43,20 +43,6 @@ def often(spec: object) -> int:
     return 1
 
 
-def test_crops_show_what_is_learnt_slowly_oftener_and_nothing_held_out(
-    bucket: Bucket, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(autoencoder, "BATCH", 200)
-    gray = torch.tensor([0, 100, 200], dtype=torch.uint8)[:, None, None, None].expand_as(bucket.pixels)
-    shown = Bucket(gray, bucket.latents, ["held out", "often", "seldom"])
-    stream = cut_crops([shown], lambda spec: {"often": 4}.get(spec, 1), torch.Generator().manual_seed(0))
-    latents, pixels = next(stream)
-    assert latents.shape == (200, 8, 6, 8) and pixels.shape == (200, 3, 192, 256)
-    levels = ((pixels.flatten(1)[:, 0] + 1) * 127.5).round().int().tolist()
-    assert levels.count(0) == 0
-    assert 140 < levels.count(100) < 180, "about 4 of 5"
-
-
 def test_an_untrained_decoder_is_the_linear_inverse(bucket: Bucket, basis: PatchBasis) -> None:
     vae = build_autoencoder(basis)
     latents = bucket.latents.float()
@@ -73,20 +59,22 @@ def test_training_brings_it_nearer_to_the_pictures_and_resumes(
     capsys: pytest.CaptureFixture[str],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    for name, value in {"BATCH": 4, "CROP": (2, 2), "LATENT_NOISE": 0.0, "WARM_UP_STEPS": 5}.items():
-        monkeypatch.setattr(autoencoder, name, value)
+    for name, value in {"BATCH": 4, "CROP": (2, 2), "LATENT_NOISE": 0.0}.items():
+        monkeypatch.setattr(decoder_crops, name, value)
+    monkeypatch.setattr(autoencoder, "WARM_UP_STEPS", 5)
     monkeypatch.setattr(autoencoder, "PatchAutoencoder", NARROW)
     torch.manual_seed(0)
     vae = build_autoencoder(basis)
     learnt = Bucket(bucket.pixels[1:], bucket.latents[1:], bucket.specs[1:])
     before, _ = decoder_error(vae, learnt, basis)
-    train_decoder(vae, [bucket], often, basis, tmp_path, STEPS, seed=0)
+    cut, checkpoint = partial(decoder_crops.cut_crops, [bucket], often), tmp_path / "decoder.pt"
+    train_decoder(vae, cut, bucket, basis, checkpoint, STEPS, seed=0)
     after, _ = decoder_error(vae, learnt, basis)
     assert after < before
     assert f"decoder {STEPS}/{STEPS}" in capsys.readouterr().out
     assert torch.equal(vae.mean, basis.mean)
 
     again = build_autoencoder(basis)
-    train_decoder(again, [bucket], often, basis, tmp_path, STEPS, seed=0)  # From its checkpoint.
+    train_decoder(again, cut, bucket, basis, checkpoint, STEPS, seed=0)  # From its checkpoint.
     trained = vae.state_dict()
     assert all(torch.equal(trained[name], value) for name, value in again.state_dict().items())

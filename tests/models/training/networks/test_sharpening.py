@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from deployments.diffusion.model.patch_autoencoder import PatchAutoencoder
-from models.training.networks import autoencoder, sharpening
+from models.training.networks import autoencoder, decoder_crops, sharpening
 from models.training.networks.autoencoder import build_autoencoder
 from models.training.networks.latents import PatchBasis
 from models.training.networks.sharpening import (
@@ -79,20 +79,21 @@ def test_it_changes_the_details_alone_and_resumes(
     capsys: pytest.CaptureFixture[str],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    for name, value in {"BATCH": 2, "CROP": (2, 2), "WARM_UP_STEPS": 2}.items():
-        monkeypatch.setattr(autoencoder, name, value)
+    monkeypatch.setattr(decoder_crops, "BATCH", 2)
+    monkeypatch.setattr(decoder_crops, "CROP", (2, 2))
+    monkeypatch.setattr(autoencoder, "WARM_UP_STEPS", 2)
     monkeypatch.setattr(autoencoder, "PatchAutoencoder", NARROW)
     monkeypatch.setattr(sharpening, "FIRST_STEPS", 2)
-    subject = SUBJECTS["background"]
     torch.manual_seed(0)
     vae = build_autoencoder(basis)
     untrained = {name: value.clone() for name, value in vae.state_dict().items()}
-    sharpen_decoder(vae, [bucket], subject.looks_in_a_round, basis, tmp_path, STEPS, seed=0)
+    cut = partial(decoder_crops.cut_crops, [bucket], SUBJECTS["background"].looks_in_a_round)
+    sharpen_decoder(vae, cut, bucket, basis, tmp_path / "sharpening.pt", STEPS, seed=0)
     assert f"sharpening {STEPS}/{STEPS}" in capsys.readouterr().out
     trained = vae.state_dict()
     changed = {name for name, value in trained.items() if not torch.equal(value, untrained[name])}
     assert changed and all(name.startswith("details.") for name in changed)
 
     again = build_autoencoder(basis)
-    sharpen_decoder(again, [bucket], subject.looks_in_a_round, basis, tmp_path, STEPS, seed=0)
+    sharpen_decoder(again, cut, bucket, basis, tmp_path / "sharpening.pt", STEPS, seed=0)
     assert all(torch.equal(trained[name], value) for name, value in again.state_dict().items())
