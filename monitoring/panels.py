@@ -68,7 +68,7 @@ ROWS = (
                 "Latency",
                 "s",
                 quantiles(metrics.LATENCY, "route"),
-                "Until the end of the answer, for requests that were not refused.",
+                "Until the end of the response, for requests that were not refused.",
             ),
             Panel(
                 "Turned away",
@@ -86,16 +86,16 @@ ROWS = (
                 "Degraded",
                 "percentunit",
                 (Query(share(rate(metrics.DEGRADED), rate(metrics.REQUESTS)), "of all requests"),),
-                "Reduced or placeholder layers. The answer also reports them.",
+                "Reduced or placeholder layers. The response also reports them.",
             ),
             Panel(
                 "Moderation",
                 "ops",
                 (
                     Query(rate(metrics.JUDGED, "outcome") + NEVER_EMPTY, "pictures {{outcome}}"),
-                    Query(rate(metrics.CONTENT_REFUSED) + NEVER_EMPTY, "answers refused"),
+                    Query(rate(metrics.CONTENT_REFUSED) + NEVER_EMPTY, "responses refused"),
                 ),
-                "If `safety` is on: pictures judged, and answers 422 for words or pictures.",
+                "If `safety` is on: pictures judged, and 422 responses for words or pictures.",
             ),
             Panel(
                 "Damaged pictures",
@@ -152,7 +152,7 @@ ROWS = (
                 "Device seconds by tenant",
                 "none",
                 (Query(rate(metrics.DEVICE_SECONDS, "tenant"), "{{tenant}}"),),
-                "Device seconds per second: each tenant's share of every forward, answered or not.",
+                "Device seconds per second: each tenant's share of every forward, with a response or without.",
             ),
             Panel(
                 "Backlog of a replica",
