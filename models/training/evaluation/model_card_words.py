@@ -22,8 +22,8 @@ def trained_on(subject: str) -> str:
     words = ""
     if SUBJECTS[subject].refining_steps:
         words += (
-            " It was trained on with drawings that the denoiser had noised and painted again, so that it "
-            "cleans up the denoiser's errors (`models/training/networks/denoised_pictures.py`)."
+            " It then learnt from drawings that were noised, and that the denoiser painted again, to clean up "
+            "the denoiser's errors (`models/training/networks/denoised_pictures.py`)."
         )
     if SUBJECTS[subject].sharpening_steps:
         words += (
