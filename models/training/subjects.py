@@ -83,6 +83,7 @@ SUBJECTS = {
         latent_channels=48,
         guidance_scale=7.5,
         guidance_share=0.25,
+        looks_in_a_round=figure_spec.looks_in_a_round,
         denoised_from=range(2, 13),
         refining_steps=2_000,
     ),
@@ -99,6 +100,7 @@ SUBJECTS = {
         latent_channels=32,
         guidance_scale=6.0,
         looks_in_a_round=place_spec.looks_in_a_round,
+        denoised_from=range(13, 18),
         sharpening_steps=2_400,
     ),
 }

@@ -86,6 +86,8 @@ ROLE_GARMENTS: dict[str, tuple[str, ...]] = {
 }
 ROLES = tuple(ROLE_GARMENTS)
 AGED = ("grandmother", "grandfather")
+BEARDED = ("wizard", "king", "man", "grandfather")
+"""Roles with a beard or a moustache."""
 
 # The hair styles a role may have; a robot and the animals have no hair.
 ROLE_HAIR: dict[str, tuple[str, ...]] = {
@@ -142,6 +144,18 @@ class Figure:
 def garment_rgb(color: str) -> RGB:
     """Return the main fill of a garment of this colour."""
     return COLORS[color]
+
+
+def looks_in_a_round(figure: Figure) -> int:
+    """Return how often a round of training shows this figure: twice if it has what is learnt slowly."""
+    slow = (
+        figure.role in BEARDED
+        or figure.hair_color in ("black", "white", "grey")
+        or figure.fur in ("black", "grey")
+        or figure.garment_color in ("black", "white", "silver")
+        or figure.cape_color == "black"
+    )
+    return 2 if slow else 1
 
 
 def sample_figure(rng: random.Random) -> Figure:

@@ -40,8 +40,9 @@ def test_a_caption_describes_its_picture_or_is_only_a_negative_prompt(name: str)
     assert 5 <= described.count(False) <= 40
 
 
-def test_a_round_shows_every_picture_and_those_that_are_slow_to_learn_oftener() -> None:
-    subject, rng = SUBJECTS["background"], random.Random(0)
+@pytest.mark.parametrize("name", sorted(SUBJECTS))
+def test_a_round_shows_every_picture_and_those_that_are_slow_to_learn_oftener(name: str) -> None:
+    subject, rng = SUBJECTS[name], random.Random(0)
     specs = [subject.sample_for_training(rng) for _ in range(BATCH)]
     slow = [spec for spec in specs if subject.looks_in_a_round(spec) > 1]
     assert slow
