@@ -152,7 +152,7 @@ ROWS = (
                 "Device seconds by tenant",
                 "none",
                 (Query(rate(metrics.DEVICE_SECONDS, "tenant"), "{{tenant}}"),),
-                "Device seconds per second: each tenant's share of every forward, with a response or without.",
+                "Device seconds per second: each tenant's share of every forward, completed or not.",
             ),
             Panel(
                 "Backlog of a replica",

@@ -18,16 +18,17 @@ def guided(subject: str, usual: float) -> str:
 
 
 def trained_on(subject: str) -> str:
-    """Return how the decoder was trained after its first steps."""
+    """Return what the decoder was trained on."""
     words = ""
-    if SUBJECTS[subject].refining_steps:
+    if SUBJECTS[subject].denoised_from:
         words += (
-            " It then learnt from drawings that were noised, and that the denoiser painted again, to clean up "
-            "the denoiser's errors (`models/training/networks/denoised_pictures.py`)."
+            " It learnt from drawings, and then from drawings that were noised and that the denoiser painted "
+            "again, so that it cleans up the denoiser's errors "
+            "(`models/training/networks/denoised_pictures.py`)."
         )
     if SUBJECTS[subject].sharpening_steps:
         words += (
-            " It was then trained against a discriminator of decoded and drawn patches, so that "
+            " It was also trained against a discriminator of decoded and drawn patches, so that "
             "edges are crisp (`models/training/networks/sharpening.py`)."
         )
     return words
