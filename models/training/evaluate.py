@@ -132,11 +132,12 @@ def evaluate(
     timed = prompts[:TIMED_PICTURES]
     for number, prompt in enumerate(timed):
         paint([prompt], [number])
+    seconds = (time.monotonic() - started) / len(timed)
     return {
         "adherence": adherence(verdicts),
         "sliced_wasserstein": distance_from_drawings(subject_name, painted, prompts),
         "seeds": seeds,
-        "seconds_per_picture": round((time.monotonic() - started) / len(timed), 2),
+        "seconds_per_picture": round(seconds, 2),
         "misses": [vars(verdict) for verdict in verdicts if verdict.asked != verdict.seen],
     }
 
