@@ -28,17 +28,20 @@ def cut_crops(
     generator: torch.Generator,
     count: int | None = None,
     most_noise: float | None = None,
+    hold_out: bool = True,
 ) -> Crops:
     """Yield latents (count, c, 6, 8) and their pixels (count, 3, 192, 256) in -1..1, endlessly.
 
-    A picture is chosen as often as its spec has `looks`, and never if it is held out. Each crop's latents get
-    up to `most_noise`. By default, `count` is BATCH and `most_noise` is LATENT_NOISE.
+    A picture is chosen as often as its spec has `looks`. With `hold_out`, one picture in HELD_OUT_EVERY never
+    is. Each crop's latents get up to `most_noise`. By default, `count` is BATCH and `most_noise` is
+    LATENT_NOISE.
     """
     count = BATCH if count is None else count
     most_noise = LATENT_NOISE if most_noise is None else most_noise
     shares = [torch.tensor([float(looks(spec)) for spec in bucket.specs]) for bucket in buckets]
-    for share in shares:
-        share[::HELD_OUT_EVERY] = 0
+    if hold_out:
+        for share in shares:
+            share[::HELD_OUT_EVERY] = 0
     sums = torch.stack([share.sum() for share in shares])
     down, across = CROP
     while True:
@@ -60,9 +63,16 @@ def cut_crops(
 def cut_mixed_crops(
     buckets: list[Bucket], denoised: list[Bucket], looks: Callable[[Any], int], generator: torch.Generator
 ) -> Crops:
-    """Yield crops as `cut_crops` does, half of them `denoised`, which have errors enough without noise."""
+    """Yield crops as `cut_crops` does, half of them `denoised`, which have errors enough without noise.
+
+    All are of drawings' own latents if nothing is denoised. None of `denoised` is held out.
+    """
+    if not any(bucket.specs for bucket in denoised):
+        yield from cut_crops(buckets, looks, generator)
     half = BATCH // 2
     own = cut_crops(buckets, looks, generator, BATCH - half)
-    for parts in zip(own, cut_crops(denoised, looks, generator, half, most_noise=0.0), strict=True):
+    for parts in zip(
+        own, cut_crops(denoised, looks, generator, half, most_noise=0.0, hold_out=False), strict=True
+    ):
         latents, pixels = zip(*parts, strict=True)
         yield torch.cat(latents), torch.cat(pixels)

@@ -66,9 +66,9 @@ def denoise_again(
     folder: Path,
     seed: int,
     device: str = "cpu",
-    count: int = PICTURES,
+    most: int = PICTURES,
 ) -> list[Bucket]:
-    """Denoise about `count` drawings, and store them; later calls read them back.
+    """Denoise as many drawings as there are, about `most`, and store them; later calls read them back.
 
     Leaves out what the decoder is not trained on, and pictures that became other ones.
     """
@@ -77,7 +77,7 @@ def denoise_again(
         rng = random.Random(seed)
         torch.manual_seed(seed)
         total = sum(len(bucket.specs) for bucket in buckets)
-        shares = [count * len(bucket.specs) // total for bucket in buckets]
+        shares = [min(most, total) * len(bucket.specs) // total for bucket in buckets]
         for network in (trainee.average, trainee.text):
             network.to(device)
         parts = [

@@ -37,8 +37,16 @@ def test_crops_show_what_is_learnt_slowly_oftener_and_nothing_held_out() -> None
 def test_half_of_mixed_crops_are_denoised_ones_without_noise(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(decoder_crops, "BATCH", 12)
     drawn = Bucket(*gray_pictures(0, 100), ["held out", "drawn"])
-    denoised = Bucket(*gray_pictures(0, 200), ["held out", "denoised"])
+    denoised = Bucket(*gray_pictures(200), ["denoised"])
     latents, pixels = next(cut_mixed_crops([drawn], [denoised], often, torch.Generator().manual_seed(0)))
     assert levels_of(pixels) == [100] * 6 + [200] * 6
     assert latents[:6].flatten(1).std(dim=1).min() > 0
     assert not latents[6:].any()
+
+
+def test_mixed_crops_are_of_drawings_alone_if_none_could_be_denoised(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(decoder_crops, "BATCH", 4)
+    drawn = Bucket(*gray_pictures(0, 100), ["held out", "drawn"])
+    none = Bucket(torch.empty(0, 3, 192, 256, dtype=torch.uint8), torch.empty(0, 8, 6, 8).half(), [])
+    _, pixels = next(cut_mixed_crops([drawn], [none], often, torch.Generator().manual_seed(0)))
+    assert levels_of(pixels) == [100] * 4

@@ -62,7 +62,7 @@ def test_pictures_that_became_others_are_left_out_and_the_rest_is_stored(
 
     monkeypatch.setattr(denoised_pictures, "denoise", denoised)
     trainee = Trainee.of(pipeline.unet, pipeline.text_encoder)
-    (again,) = denoise_again(FIGURES, pipeline.tokenizer, trainee, [bucket], tmp_path, 0, count=8)
+    (again,) = denoise_again(FIGURES, pipeline.tokenizer, trainee, [bucket], tmp_path, 0, most=8)
     assert len(again.latents) == len(again.pixels) == len(again.specs) == 7
     for latents, pixels, spec in zip(again.latents, again.pixels, again.specs, strict=True):
         own = bucket.specs.index(spec)
@@ -70,7 +70,7 @@ def test_pictures_that_became_others_are_left_out_and_the_rest_is_stored(
         assert torch.allclose(latents.float(), bucket.latents[own].float() + 0.1, atol=0.01)
 
     monkeypatch.delattr(denoised_pictures, "denoise")
-    (read,) = denoise_again(FIGURES, pipeline.tokenizer, trainee, [bucket], tmp_path, 0, count=8)
+    (read,) = denoise_again(FIGURES, pipeline.tokenizer, trainee, [bucket], tmp_path, 0, most=8)
     assert torch.equal(read.latents, again.latents) and read.specs == again.specs
 
 
@@ -81,6 +81,6 @@ def test_pictures_held_out_from_the_decoder_are_not_shown(
     shown = Bucket(bucket.pixels, bucket.latents, list(range(len(bucket.specs))))
     subject = replace(FIGURES, caption=lambda spec, rng: str(spec), looks_in_a_round=lambda spec: 1)
     trainee = Trainee.of(pipeline.unet, pipeline.text_encoder)
-    (again,) = denoise_again(subject, pipeline.tokenizer, trainee, [shown], tmp_path, 0, count=64)
+    (again,) = denoise_again(subject, pipeline.tokenizer, trainee, [shown], tmp_path, 0, most=64)
     assert {0, HELD_OUT_EVERY}.isdisjoint(again.specs)
     assert len(set(again.specs)) > len(shown.specs) // 2
