@@ -68,7 +68,7 @@ def denoise_again(
     device: str = "cpu",
     most: int = PICTURES,
 ) -> list[Bucket]:
-    """Denoise as many drawings as there are, about `most`, and store them; later calls read them back.
+    """Denoise about `most` drawings, or as many as there are, and store them; later calls read them back.
 
     Leaves out what the decoder is not trained on, and pictures that became other ones.
     """
@@ -105,6 +105,8 @@ def _denoise_bucket(
     """Return which pictures were denoised, and their latents (n, c, h, w) in half precision."""
     learnt = [n for n in range(len(bucket.specs)) if n % HELD_OUT_EVERY]
     shown = [n for n in learnt for _ in range(subject.looks_in_a_round(bucket.specs[n]))]
+    if not shown:
+        return [], bucket.latents[:0]
     chosen, parts, started = [], [], time.monotonic()
     for first in range(0, count, AT_ONCE):
         tried = [rng.choice(shown) for _ in range(min(AT_ONCE, count - first))]

@@ -84,3 +84,12 @@ def test_pictures_held_out_from_the_decoder_are_not_shown(
     (again,) = denoise_again(subject, pipeline.tokenizer, trainee, [shown], tmp_path, 0, most=64)
     assert {0, HELD_OUT_EVERY}.isdisjoint(again.specs)
     assert len(set(again.specs)) > len(shown.specs) // 2
+
+
+def test_a_size_whose_pictures_are_all_held_out_has_none(
+    pipeline: StableDiffusionPipeline, bucket: Bucket, tmp_path: Path
+) -> None:
+    one = Bucket(bucket.pixels[:1], bucket.latents[:1], bucket.specs[:1])
+    trainee = Trainee.of(pipeline.unet, pipeline.text_encoder)
+    (again,) = denoise_again(FIGURES, pipeline.tokenizer, trainee, [one], tmp_path, 0)
+    assert (len(again.pixels), len(again.latents), again.specs) == (0, 0, [])
