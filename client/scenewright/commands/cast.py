@@ -11,7 +11,7 @@ from typing import Any
 
 import click
 
-from .output import make_folder, write
+from .output import folder_option, make_folder, write
 from .pose_file import read_poses
 from .service import connected, service_options
 
@@ -91,14 +91,7 @@ def remove(name: str, url: str, api_key: str | None) -> None:
 @click.option(
     "--poses", "file", type=READABLE, help="YAML or JSON list of poses; by default some usual ones."
 )
-@click.option(
-    "-o",
-    "--output",
-    "folder",
-    required=True,
-    type=click.Path(file_okay=False, path_type=Path),
-    help="Folder for the frames and their atlas.",
-)
+@folder_option("Folder for the frames and their atlas.")
 @service_options
 def export(name: str, file: Path | None, folder: Path, url: str, api_key: str | None) -> None:
     """Paint a hero in poses for a game.

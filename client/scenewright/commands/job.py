@@ -13,7 +13,7 @@ from ..stories import STORY_SEED, read_story, story_requests
 from ..story_methods import ENDED
 from .ending import status_line, until_ended
 from .json_file import read_json
-from .output import make_folder, write
+from .output import folder_option, make_folder, write
 from .service import connected, service_options
 
 SUFFIXES = {"jpeg": ".jpg", "png": ".png", "webp": ".webp"}
@@ -111,14 +111,7 @@ def remove(job_id: str, url: str, api_key: str | None) -> None:
 
 @job.command()
 @click.argument("job_id", metavar="ID")
-@click.option(
-    "-o",
-    "--output",
-    "folder",
-    required=True,
-    type=click.Path(file_okay=False, path_type=Path),
-    help="Folder for the pictures.",
-)
+@folder_option("Folder for the pictures.")
 @service_options
 def fetch(job_id: str, folder: Path, url: str, api_key: str | None) -> None:
     """Write the pictures painted so far into a folder.

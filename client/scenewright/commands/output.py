@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any, TypeVar
 
 import click
 
 from ..choices import PictureFormat
 
+Command = TypeVar("Command", bound=Callable[..., Any])
 FORMATS: dict[str, PictureFormat] = {".jpg": "jpeg", ".jpeg": "jpeg", ".png": "png", ".webp": "webp"}
 
 
@@ -32,6 +35,12 @@ def check_writable(file: Path) -> None:
         writable = False
     if not writable:
         raise click.BadParameter(f"{click.format_filename(file)} cannot be written", param_hint="-o")
+
+
+def folder_option(help: str) -> Callable[[Command], Command]:
+    """Return the required `-o`: a folder, made if it does not exist."""
+    kind = click.Path(file_okay=False, path_type=Path)
+    return click.option("-o", "--output", "folder", required=True, type=kind, help=help)
 
 
 def make_folder(folder: Path) -> None:

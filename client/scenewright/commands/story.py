@@ -14,7 +14,7 @@ from ..story_methods import ENDED
 from ..synchronous import Scenewright
 from .ending import status_line, until_ended
 from .job import SUFFIXES
-from .output import check_writable, make_folder, write
+from .output import check_writable, folder_option, make_folder, write
 from .service import connected, service_options
 from .story_file import pictures_beside, read_story_file
 
@@ -152,14 +152,7 @@ def repaint(
 
 @story.command()
 @click.argument("story_id", metavar="ID")
-@click.option(
-    "-o",
-    "--output",
-    "folder",
-    required=True,
-    type=click.Path(file_okay=False, path_type=Path),
-    help="Folder for the pictures.",
-)
+@folder_option("Folder for the pictures.")
 @service_options
 def fetch(story_id: str, folder: Path, url: str, api_key: str | None) -> None:
     """Write the pictures painted so far into a folder.
